@@ -1,0 +1,13 @@
+/* src/base/banned.h - functions that are not used here; included into every file by the build. */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof gmtime localtime ctime asctime
+#pragma GCC poison mktemp tmpnam alloca
+
+#endif

@@ -1,0 +1,63 @@
+/* src/net/http_client.h - outbound HTTP.
+ *
+ * Two engines behind one call. HTTP_OWN is the thin client on llhttp: pooled keep-alive connections per
+ * shard and host, streaming, cancel = close; for models and other hot paths. HTTP_CURL is libcurl, for
+ * calls that users configure: redirects (each hop through the egress door), proxies, HTTP/2, compression,
+ * odd servers. Both go through egress, verify TLS, and bound time and size.
+ */
+#ifndef NET_HTTP_CLIENT_H
+#define NET_HTTP_CLIENT_H
+
+#include "net/egress.h"
+#include "net/http.h"
+
+struct http_stream;
+
+enum http_engine { HTTP_OWN, HTTP_CURL };
+
+struct http_call {
+    enum http_method method;
+    Str url;
+    HttpHeaders headers;      /* Host, Content-Length, Accept-Encoding and Connection are added */
+    Str body;                 /* p == NULL: none */
+    const struct egress *egress;
+    enum http_engine engine;
+    Usec deadline;            /* monotonic, for the whole call; 0: 30 s from now */
+    Usec connect_timeout;     /* 0: 10 s */
+    Usec idle_timeout;        /* no byte from the far end for so long; 0: 60 s */
+    size_t max_body;          /* of the answer; 0: 8 MiB; more is E_TOO_LARGE */
+    size_t max_header;        /* 0: 64 KiB */
+    unsigned max_redirects;   /* HTTP_CURL; 0: none are followed */
+    bool insecure_tls;        /* do not verify the certificate */
+    Str ca_file;              /* extra trust anchor, PEM; empty: the system's */
+    bool idempotent;          /* may be sent again on a kept connection that turned out dead; GET, HEAD,
+                               * PUT, DELETE and calls with an Idempotency-Key are anyway */
+};
+
+struct http_reply {
+    int status;
+    HttpHeaders headers; /* names in lower case */
+    Str body;
+};
+
+/* Call and read the whole answer; all of it in @a. Any status is OK. Errors: E_EGRESS, E_CONNECT, E_TIMEOUT,
+ * E_CANCELLED, E_TOO_LARGE, E_UPSTREAM (not HTTP), E_UPSTREAM_CUT (ended early). */
+Err http_fetch(struct arena *a, const struct http_call *call, struct http_reply *ret_reply) YIELDS;
+
+/* Call and read the status and headers; the body follows by http_read (HTTP_OWN only). */
+Err http_open(struct arena *a, const struct http_call *call, struct http_stream **ret_stream) YIELDS;
+int http_stream_status(const struct http_stream *s);
+const HttpHeaders *http_stream_headers(const struct http_stream *s);
+/* The next piece as it came, valid until the next call. E_EOF at the end of a complete body,
+ * E_UPSTREAM_CUT if it ended early. The socket is read only as fast as pieces are taken. */
+Err http_read(struct http_stream *s, Str *ret_piece) YIELDS;
+/* A complete stream's connection goes back to the pool, any other is closed at once. */
+void http_stream_free(struct http_stream *s);
+DEFINE_AUTO(http_stream, http_stream_free)
+
+/* Retry-After of an answer as a span: seconds, a date, or the x-ms forms; 0 if there is none. */
+Usec http_retry_after(const HttpHeaders *headers);
+/* Close kept connections of this shard: on drain and in tests. */
+void http_client_close_idle(void);
+
+#endif
