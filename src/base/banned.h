@@ -7,7 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof gmtime localtime ctime asctime
+/* The C library makes it a macro, which may not be poisoned. */
+#undef alloca
+
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof gmtime localtime      \
+    ctime asctime
 #pragma GCC poison mktemp tmpnam alloca
 
 #endif

@@ -19,7 +19,8 @@ static const struct {
 #undef X
 };
 
-/* The lower-case names without "E_", built at compile time would need a second table: filled once. */
+/* The lower-case names without "E_", built at compile time would need a second table: filled once.
+ */
 static char slugs[ERR_COUNT][24];
 
 static _Thread_local struct err_record thread_record;
@@ -184,7 +185,7 @@ Err err_from_errno(int err_no)
     }
 }
 
-[[noreturn]] void err_die(const char *file, int line, const char *fmt, ...)
+void err_die(const char *file, int line, const char *fmt, ...)
 {
     va_list ap;
 

@@ -1,9 +1,9 @@
 /* src/base/err.h - the one error type, and the record of what went wrong.
  *
- * A function that can fail returns Err and nothing else. The code travels by value; text, file and line
- * of the first failure wait in the error record of the running fiber (or thread) until the next err_set.
- * The private text is for the log. What a client may see is the code's public text and, where a function
- * says so with err_detail(), a sentence written for the client.
+ * A function that can fail returns Err and nothing else. The code travels by value; text, file and
+ * line of the first failure wait in the error record of the running fiber (or thread) until the
+ * next err_set. The private text is for the log. What a client may see is the code's public text
+ * and, where a function says so with err_detail(), a sentence written for the client.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -11,13 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum [[nodiscard]] Err {
-    OK = 0,
+typedef enum [[nodiscard]] Err{OK = 0,
 #define X(code, http, retry, text) code,
 #include "base/err.def"
 #undef X
-    ERR_COUNT
-} Err;
+                               ERR_COUNT} Err;
 
 enum err_retry { RETRY_NO, RETRY_NOW, RETRY_LATER, RETRY_MAYBE };
 
@@ -40,24 +38,26 @@ struct err_record *err_record(void);
  * which is NULL for the thread's own. */
 struct err_record *err_record_swap(struct err_record *rec);
 
-/* Record a failure: forget what was recorded before, keep the formatted private text. Returns @code. */
+/* Record a failure: forget what was recorded before, keep the formatted private text. Returns
+ * @code. */
 #define err_set(code, ...) err_set_at((code), __FILE__, __LINE__, __VA_ARGS__)
 Err err_set_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Say what was being done: prepends "<text>: " to the private text. If the record is of another code
- * (the failing function set none), starts a fresh one. Returns @code. */
+/* Say what was being done: prepends "<text>: " to the private text. If the record is of another
+ * code (the failing function set none), starts a fresh one. Returns @code. */
 #define err_add(code, ...) err_add_at((code), __FILE__, __LINE__, __VA_ARGS__)
 Err err_add_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Record a failure whose text the client may read: it becomes both the private text and the detail. */
+/* Record a failure whose text the client may read: it becomes both the private text and the detail.
+ */
 #define err_detail(code, ...) err_detail_at((code), __FILE__, __LINE__, __VA_ARGS__)
 Err err_detail_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Facts about a code. err_name gives "E_NOT_FOUND"; err_slug gives "not_found", the stable machine name
- * that APIs show. All accept any value. */
+/* Facts about a code. err_name gives "E_NOT_FOUND"; err_slug gives "not_found", the stable machine
+ * name that APIs show. All accept any value. */
 const char *err_name(Err e);
 const char *err_slug(Err e);
 int err_http(Err e);
@@ -78,8 +78,9 @@ Err err_from_errno(int err_no);
             return try_err_;                                                                       \
     } while (0)
 
-/* A declaration with AUTO(thing) *x = NULL; is released at the end of its scope by the function that
- * DEFINE_AUTO(thing, release) named; the release function must accept the pointer, NULL is skipped. */
+/* A declaration with AUTO(thing) *x = NULL; is released at the end of its scope by the function
+ * that DEFINE_AUTO(thing, release) named; the release function must accept the pointer, NULL is
+ * skipped. */
 #define AUTO(type) __attribute__((cleanup(type##_auto_))) struct type
 #define DEFINE_AUTO(type, release)                                                                 \
     static inline void type##_auto_(struct type **p_)                                              \
@@ -94,7 +95,7 @@ Err err_from_errno(int err_no);
 
 /* End the process with a message: for broken promises of the code itself, never for input. */
 #define DIE(...) err_die(__FILE__, __LINE__, __VA_ARGS__)
-[[noreturn]] void err_die(const char *file, int line, const char *fmt, ...)
+__attribute__((noreturn)) void err_die(const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif
