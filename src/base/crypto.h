@@ -17,8 +17,8 @@ uint64_t crypto_random_u64(void);
 Str crypto_token(struct arena *a, size_t n);
 
 enum { CRYPTO_HASH_SIZE = 32 };
-/* BLAKE2b-256 of @s: for content addresses and for secrets of full entropy such as API keys. */
-void crypto_hash(Str s, uint8_t out[CRYPTO_HASH_SIZE]);
+/* BLAKE2b-256 of @s (libsodium owns the name crypto_hash): for content addresses and for secrets of full entropy such as API keys. */
+void crypto_blake2b(Str s, uint8_t out[CRYPTO_HASH_SIZE]);
 void crypto_sha256(Str s, uint8_t out[32]);
 void crypto_hmac_sha256(Str key, Str message, uint8_t out[32]);
 /* Whether the two are equal, in a time that does not depend on where they differ. */
