@@ -57,12 +57,12 @@ size_t fiber_stack_used(const struct fiber *f);
 size_t fiber_count(void);
 
 /* In debug builds, abort when a yield happens between these. */
-#ifdef NDEBUG
-#define NO_YIELD_BEGIN() ((void)0)
-#define NO_YIELD_END() ((void)0)
-#else
+#ifdef HEDDLE_DEBUG
 #define NO_YIELD_BEGIN() fiber_no_yield(1)
 #define NO_YIELD_END() fiber_no_yield(-1)
+#else
+#define NO_YIELD_BEGIN() ((void)0)
+#define NO_YIELD_END() ((void)0)
 #endif
 void fiber_no_yield(int change);
 

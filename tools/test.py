@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Run Heddle's test suites, show what they print, and end with one line: "N passed, N failed".
+
+test.py [NAME...]                all suites; with NAMEs only the unit tests that match one of them
+test.py --unit BUILD [NAME...]   the unit tests of one build folder
+
+A suite that fails without naming a failed test, or that runs no test at all, counts as one failure: nothing
+that went wrong is ever added up to zero. The sums are also left in build-test/summary.json.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SUMMARY = os.path.join(TOP, "build-test", "summary.json")
+# How each runner words its result, the last match counts: ours, node --test (TAP), vitest.
+COUNTS = {
+    "heddle": {"passed": r"^(\d+) passed, \d+ failed", "failed": r"^\d+ passed, (\d+) failed",
+               "skipped": r"(\d+) skipped$"},
+    "node": {"passed": r"^# pass (\d+)", "failed": r"^# fail (\d+)", "skipped": r"^# skipped (\d+)"},
+    "vitest": {"passed": r"^ *Tests .*?(\d+) passed", "failed": r"^ *Tests .*?(\d+) failed",
+               "skipped": r"^ *Tests .*?(\d+) skipped"},
+}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def run(name, words, command, folder=TOP, env=None):
+    """Run one suite, its output passed through, and give (name, passed, failed, skipped, seconds)."""
+    print("== %s" % name, flush=True)
+    found = {"passed": 0, "failed": 0, "skipped": 0}
+    started = time.monotonic()
+    child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors="replace",
+                             env={**os.environ, **(env or {})})
+    for line in child.stdout:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        plain = COLOUR.sub("", line.rstrip("\n"))
+        for what, pattern in COUNTS[words].items():
+            match = re.search(pattern, plain)
+            if match:
+                found[what] = int(match.group(1))
+    status = child.wait()
+    if found["failed"] == 0 and (status != 0 or found["passed"] == 0):
+        why = "ended with status %d" % status if status else "ran no test"
+        print("FAIL suite %s: %s" % (name, why), flush=True)
+        found["failed"] = 1
+    return name, found["passed"], found["failed"], found["skipped"], time.monotonic() - started
+
+
+def with_databases(command):
+    """The store's tests run on PostgreSQL too, on a server of their own."""
+    helper = os.path.join(TOP, "tools", "with_pg.sh")
+    return [helper] + command if os.path.exists(helper) else command
+
+
+def unit(build, names):
+    command = [os.path.join(TOP, build, "heddle_tests")] + names
+    return run("unit tests (%s)" % build, "heddle", with_databases(command))
+
+
+def node_files(folder):
+    path = os.path.join(TOP, "test", folder)
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+    return [os.path.join("test", folder, n) for n in names if n.endswith(".test.mjs")]
+
+
+def node_suite(name, folder):
+    files = node_files(folder)
+    if not files:
+        return None
+    if os.path.exists(os.path.join(TOP, "test", "package-lock.json")):
+        subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), os.path.join(TOP, "test")], check=True)
+    command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=tap"] + files
+    return run(name, "node", with_databases(command),
+               env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
+
+
+def web_suite():
+    folder = os.path.join(TOP, "web")
+    if not os.path.exists(os.path.join(folder, "package.json")):
+        return None
+    subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), folder], check=True)
+    return run("console tests (web)", "vitest", [os.path.join(TOP, "tools", "node.sh"), "npm", "test"],
+               folder=folder)
+
+
+def main(arguments):
+    if arguments[:1] == ["--unit"]:
+        rows = [unit(arguments[1], arguments[2:])]
+    elif arguments:
+        rows = [unit("build-test", arguments)]
+    else:
+        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api"), web_suite(),
+                node_suite("crash tests (test/crash)", "crash")]
+    rows = [row for row in rows if row]
+    print()
+    for name, passed, failed, skipped, seconds in rows:
+        print("%-32s %6d passed %4d failed %4d skipped %7.1f s" % (name, passed, failed, skipped, seconds))
+    passed, failed = sum(r[1] for r in rows), sum(r[2] for r in rows)
+    with open(SUMMARY, "w", encoding="utf-8") as f:
+        json.dump({"passed": passed, "failed": failed}, f)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
