@@ -17,6 +17,9 @@
 #endif
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" /* poisoning reads nothing */
+#endif
 #define POISON(p, n) __asan_poison_memory_region((p), (n))
 #define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
 #define RED_ZONE 8
@@ -41,7 +44,8 @@ struct deferred {
 
 struct arena {
     char *at, *end;
-    struct chunk *chunks; /* the newest first; the first one lives with the arena and is not listed */
+    struct chunk
+        *chunks; /* the newest first; the first one lives with the arena and is not listed */
     struct deferred *deferred;
     size_t used; /* bytes in chunks */
     size_t max;
@@ -127,7 +131,7 @@ static bool add_chunk(struct arena *a, size_t n)
 
 static void *take(struct arena *a, size_t n, size_t align)
 {
-    if (n > a->max)
+    if (n > a->max || n > PTRDIFF_MAX / 2) /* below this no sum overflows */
         return NULL;
     uintptr_t at = ((uintptr_t)a->at + align - 1) & ~(uintptr_t)(align - 1);
     if (__builtin_expect(at + n + RED_ZONE > (uintptr_t)a->end, 0)) {
@@ -164,7 +168,7 @@ char *arena_bytes(struct arena *a, size_t n)
 void *arena_grow(struct arena *a, void *p, size_t old, size_t n)
 {
     if (p && (char *)p + old + RED_ZONE == a->at && n >= old &&
-        (char *)p + n + RED_ZONE <= a->end) {
+        n - old <= (size_t)(a->end - a->at)) {
         a->at = (char *)p + n + RED_ZONE;
         UNPOISON(p, n);
         return p;

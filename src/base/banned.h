@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-/* The C library makes it a macro, which may not be poisoned. */
+/* The C library makes some of them macros (with FORTIFY on Clang), which may not be poisoned. */
 #undef alloca
+#undef sprintf
+#undef vsprintf
 
 #pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof gmtime localtime      \
     ctime asctime

@@ -37,7 +37,7 @@ char *buf_room(struct buf *b, size_t n)
         cap *= 2;
     if (cap > b->max)
         cap = b->max;
-    char *p = realloc(b->p, cap);
+    char *p = realloc(b->p, cap + 1); /* one to spare for the NUL that printf writes */
     if (!p) {
         b->failed = true;
         return NULL;
@@ -81,13 +81,13 @@ void buf_add_fmt(struct buf *b, const char *fmt, ...)
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    size_t free_bytes = b->failed ? 0 : b->cap - b->n;
-    int n = vsnprintf(free_bytes ? b->p + b->n : NULL, free_bytes, fmt, ap);
+    size_t room = b->p && !b->failed ? b->cap - b->n + 1 : 0;
+    int n = vsnprintf(room ? b->p + b->n : NULL, room, fmt, ap);
     va_end(ap);
-    if (n > 0 && (size_t)n < free_bytes) {
+    if (n > 0 && (size_t)n < room) {
         b->n += (size_t)n;
     } else if (n > 0) {
-        char *to = buf_room(b, (size_t)n + 1);
+        char *to = buf_room(b, (size_t)n);
         if (to) {
             vsnprintf(to, (size_t)n + 1, fmt, again);
             b->n += (size_t)n;

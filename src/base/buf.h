@@ -1,7 +1,8 @@
 /* src/base/buf.h - growing text with a maximum.
  *
- * A buf owns heap memory. Appending never fails at once: when the maximum would be passed the buf keeps
- * what it has, remembers the failure, ignores later appends, and buf_ok() or buf_str_checked() tells.
+ * A buf owns heap memory. Appending never fails at once: when the maximum would be passed the buf
+ * keeps what it has, remembers the failure, ignores later appends, and buf_ok() or
+ * buf_str_checked() tells.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -17,7 +18,7 @@ struct buf {
 #define BUF(max_bytes) ((struct buf){.max = (max_bytes)})
 
 void buf_init(struct buf *b, size_t max);
-void buf_done(struct buf *b); /* frees; the buf may be used again with the same maximum */
+void buf_done(struct buf *b);  /* frees; the buf may be used again with the same maximum */
 void buf_reset(struct buf *b); /* empties, keeps the memory */
 DEFINE_AUTO(buf, buf_done)
 /* For a buf on the stack: AUTO_BUF(b, KIB(4)); */

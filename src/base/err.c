@@ -50,20 +50,29 @@ struct err_record *err_record_swap(struct err_record *rec)
     return former;
 }
 
-Err err_set_at(Err code, const char *file, int line, const char *fmt, ...)
+/* Texts are formatted aside first: an argument may be the text of the record itself. */
+static Err record(Err code, const char *file, int line, const char *text, const char *detail)
 {
     struct err_record *r = err_record();
-    va_list ap;
 
     r->code = code;
     r->file = file;
     r->line = line;
     r->retry_after_us = 0;
-    r->detail[0] = 0;
-    va_start(ap, fmt);
-    vsnprintf(r->text, sizeof r->text, fmt, ap);
-    va_end(ap);
+    snprintf(r->text, sizeof r->text, "%s", text);
+    snprintf(r->detail, sizeof r->detail, "%s", detail);
     return code;
+}
+
+Err err_set_at(Err code, const char *file, int line, const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return record(code, file, line, text, "");
 }
 
 Err err_add_at(Err code, const char *file, int line, const char *fmt, ...)
@@ -75,14 +84,9 @@ Err err_add_at(Err code, const char *file, int line, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (r->code != code) {
-        r->code = code;
-        r->file = file;
-        r->line = line;
-        r->retry_after_us = 0;
-        r->detail[0] = 0;
-        memcpy(r->text, text, sizeof text);
-    } else if (n >= 0 && (size_t)n < sizeof text - 2) {
+    if (r->code != code)
+        return record(code, file, line, text, "");
+    if (n >= 0 && (size_t)n < sizeof text - 2) {
         snprintf(text + n, sizeof text - (size_t)n, ": %.*s", (int)(sizeof text - (size_t)n - 3),
                  r->text);
         memcpy(r->text, text, sizeof text);
@@ -92,18 +96,13 @@ Err err_add_at(Err code, const char *file, int line, const char *fmt, ...)
 
 Err err_detail_at(Err code, const char *file, int line, const char *fmt, ...)
 {
-    struct err_record *r = err_record();
+    char detail[ERR_DETAIL_MAX];
     va_list ap;
 
-    r->code = code;
-    r->file = file;
-    r->line = line;
-    r->retry_after_us = 0;
     va_start(ap, fmt);
-    vsnprintf(r->detail, sizeof r->detail, fmt, ap);
+    vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    snprintf(r->text, sizeof r->text, "%s", r->detail);
-    return code;
+    return record(code, file, line, detail, detail);
 }
 
 static int index_of(Err e)

@@ -34,7 +34,7 @@ Id id_new(void)
 {
     static _Thread_local uint64_t last_ms;
     static _Thread_local unsigned counter;
-    uint64_t ms = (uint64_t)(time_wall() / USEC_MS);
+    uint64_t ms = (uint64_t)usec_max(time_wall() / USEC_MS, 0);
     Id id;
 
     draw(id.b + 8, 8);

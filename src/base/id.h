@@ -1,7 +1,7 @@
 /* src/base/id.h - identifiers: UUID version 7 (RFC 9562 section 5.7).
  *
- * The first 48 bits are the wall time in milliseconds, the next 12 a counter, so that ids made by one
- * process sort in the order they were made and databases append instead of scattering.
+ * The first 48 bits are the wall time in milliseconds, the next 12 a counter, so that ids made by
+ * one process sort in the order they were made and databases append instead of scattering.
  */
 #ifndef BASE_ID_H
 #define BASE_ID_H

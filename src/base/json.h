@@ -1,12 +1,14 @@
 /* src/base/json.h - JSON documents in an arena (RFC 8259).
  *
- * A value is 16 bytes; arrays and objects hold their children in one block, objects in the order of their
- * text. Numbers keep what was written: an int64 if it is one, a double if that gives back the same value,
- * else the text itself (JSON_RAW), so that no id or amount is ever rounded. Of equal keys the last wins.
- * A parsed document borrows its input text: strings without escapes point into it.
+ * A value is 16 bytes; arrays and objects hold their children in one block, objects in the order of
+ * their text. Numbers keep what was written: an int64 if it is one, a double if that gives back the
+ * same value, else the text itself (JSON_RAW), so that no id or amount is ever rounded. Of equal
+ * keys the last wins. A parsed document borrows its input text: strings without escapes point into
+ * it.
  *
- * Values are plain data and may be shared between documents whose arenas live long enough. Readers accept
- * NULL for "not there", so look-ups chain: json_str_of(json_at(json_at(v, "a"), "b"), S("")).
+ * Values are plain data and may be shared between documents whose arenas live long enough. Readers
+ * accept NULL for "not there", so look-ups chain: json_str_of(json_at(json_at(v, "a"), "b"),
+ * S("")).
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -30,9 +32,9 @@ enum json_type {
 struct json_member;
 struct json {
     uint8_t type;
-    uint8_t flags;   /* private to json.c */
+    uint8_t flags; /* private to json.c */
     uint16_t spare;
-    uint32_t n;      /* bytes, elements or members */
+    uint32_t n; /* bytes, elements or members */
     union {
         int64_t i;
         double d;
@@ -50,12 +52,13 @@ struct json_member {
 /* ---- parsing ---- */
 
 struct json_limits {
-    unsigned depth;   /* nesting; 0 means 200 */
-    size_t bytes;     /* of the text; 0 means 64 MiB */
+    unsigned depth; /* nesting; 0 means 200 */
+    size_t bytes;   /* of the text; 0 means 64 MiB */
 };
 
-/* Parse the whole of @text (one value, white space around it). Borrows @text for the life of @a. Failure is
- * E_SYNTAX with a detail that names line, column and cause, or E_TOO_LARGE (depth, bytes, arena). */
+/* Parse the whole of @text (one value, white space around it). Borrows @text for the life of @a.
+ * Failure is E_SYNTAX with a detail that names line, column and cause, or E_TOO_LARGE (depth,
+ * bytes, arena). */
 Err json_parse(struct arena *a, Str text, struct json **ret_value);
 Err json_parse_limits(struct arena *a, Str text, const struct json_limits *limits,
                       struct json **ret_value);
@@ -102,8 +105,8 @@ struct json *json_id(struct arena *a, Id id);
 /* RFC 3339 text of a wall time; 0 gives null. */
 struct json *json_time(struct arena *a, Usec wall);
 struct json *json_arr(struct arena *a);
-/* An object of pairs (const char *key, struct json *value), ended by NULL; members whose value is NULL are
- * left out: json_obj(a, "id", json_id(a, id), "n", json_int(a, 3), NULL). */
+/* An object of pairs (const char *key, struct json *value), ended by NULL; members whose value is
+ * NULL are left out: json_obj(a, "id", json_id(a, id), "n", json_int(a, 3), NULL). */
 struct json *json_obj(struct arena *a, ...) __attribute__((sentinel));
 void json_push(struct arena *a, struct json *arr, const struct json *item);
 /* Set or replace; @key is borrowed. */

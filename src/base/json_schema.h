@@ -1,8 +1,9 @@
 /* src/base/json_schema.h - JSON Schema draft 2020-12: compile once, validate often.
  *
  * Used for settings, structured output and tool arguments. `format` is an annotation unless
- * SCHEMA_FORMAT is given. References are resolved inside the schema, to @remotes, and to the 2020-12
- * meta-schemas; nothing is fetched. Patterns are PCRE2 (JIT, match limits) in its ECMAScript subset.
+ * SCHEMA_FORMAT is given. References are resolved inside the schema, to @remotes, and to the
+ * 2020-12 meta-schemas; nothing is fetched. Patterns are PCRE2 (JIT, match limits) in its
+ * ECMAScript subset.
  */
 #ifndef BASE_JSON_SCHEMA_H
 #define BASE_JSON_SCHEMA_H
@@ -25,14 +26,16 @@ struct json_schema_remote {
     const struct json *schema;
 };
 
-/* Compile @schema (borrowed until the schema is freed). E_INVALID with a detail that names the place. */
+/* Compile @schema (borrowed until the schema is freed). E_INVALID with a detail that names the
+ * place. */
 Err json_schema_compile(const struct json *schema, const struct json_schema_remote *remotes,
                         size_t n_remotes, unsigned flags, struct json_schema **ret_schema);
 void json_schema_free(struct json_schema *s);
 DEFINE_AUTO(json_schema, json_schema_free)
 
-/* OK, or E_INVALID with up to @max errors appended to *ret_errors (in @a); ret_errors may be NULL. Bounded
- * in depth and in steps: E_TOO_LARGE when a schema makes the work explode. Safe on several threads. */
+/* OK, or E_INVALID with up to @max errors appended to *ret_errors (in @a); ret_errors may be NULL.
+ * Bounded in depth and in steps: E_TOO_LARGE when a schema makes the work explode. Safe on several
+ * threads. */
 Err json_schema_validate(const struct json_schema *s, struct arena *a, const struct json *value,
                          size_t max, JsonSchemaErrors *ret_errors);
 

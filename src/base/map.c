@@ -2,7 +2,6 @@
 #include "base/map.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 struct slot {
     char *key; /* NULL: free */
@@ -14,22 +13,11 @@ struct slot {
 struct map {
     struct slot *slots;
     size_t mask, count;
-    uint64_t seed;
 };
 
-static uint64_t seed_value(void)
+static uint64_t hash_of(Str key)
 {
-    static _Thread_local uint64_t seed;
-    if (!seed && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = (uint64_t)(uintptr_t)&seed * 0x9e3779b97f4a7c15u;
-    seed |= 1;
-    return seed;
-}
-
-static uint64_t hash_of(const struct map *m, Str key)
-{
-    uint64_t h = (str_hash(key) ^ m->seed) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 31;
+    return str_hash_keyed(key, str_hash_key());
 }
 
 struct map *map_new(void)
@@ -38,7 +26,6 @@ struct map *map_new(void)
     if (!m || !(m->slots = calloc(8, sizeof *m->slots)))
         DIE("out of memory");
     m->mask = 7;
-    m->seed = seed_value();
     return m;
 }
 
@@ -74,7 +61,7 @@ static struct slot *find(const struct map *m, Str key, uint64_t hash)
 
 void *map_get(const struct map *m, Str key)
 {
-    return find(m, key, hash_of(m, key))->value;
+    return find(m, key, hash_of(key))->value;
 }
 
 static void grow(struct map *m)
@@ -99,7 +86,7 @@ static void grow(struct map *m)
 
 void *map_put(struct map *m, Str key, void *value)
 {
-    uint64_t hash = hash_of(m, key);
+    uint64_t hash = hash_of(key);
     struct slot *s = find(m, key, hash);
 
     if (s->key) {
@@ -126,7 +113,7 @@ void *map_put(struct map *m, Str key, void *value)
 
 void *map_take(struct map *m, Str key)
 {
-    struct slot *s = find(m, key, hash_of(m, key));
+    struct slot *s = find(m, key, hash_of(key));
     if (!s->key)
         return NULL;
     void *value = s->value;

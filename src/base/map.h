@@ -1,4 +1,5 @@
-/* src/base/map.h - a hash map from text to pointer, on the heap, seeded against chosen keys.
+/* src/base/map.h - a hash map from text to pointer, on the heap, safe against chosen keys
+ * (SipHash).
  *
  * Open addressing with backward-shift deletion. Keys are copied. One map belongs to one thread.
  */
@@ -15,7 +16,8 @@ void map_free(struct map *m, void (*free_value)(void *value));
 
 size_t map_count(const struct map *m);
 void *map_get(const struct map *m, Str key); /* NULL if absent */
-/* Puts @value (not NULL) under a copy of @key and gives the former value, NULL if there was none. */
+/* Puts @value (not NULL) under a copy of @key and gives the former value, NULL if there was none.
+ */
 void *map_put(struct map *m, Str key, void *value);
 /* Takes the entry out and gives its value; NULL if absent. */
 void *map_take(struct map *m, Str key);

@@ -3,8 +3,10 @@
 
 #include "base/arena.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 static inline char lower(char c)
 {
@@ -126,9 +128,9 @@ Err str_to_size(Str s, size_t *ret_bytes)
     static const struct {
         Str unit;
         unsigned shift;
-    } units[] = {{S_INIT(""), 0},   {S_INIT("b"), 0},    {S_INIT("k"), 10},  {S_INIT("kb"), 10},
+    } units[] = {{S_INIT(""), 0},     {S_INIT("b"), 0},   {S_INIT("k"), 10},  {S_INIT("kb"), 10},
                  {S_INIT("kib"), 10}, {S_INIT("m"), 20},  {S_INIT("mb"), 20}, {S_INIT("mib"), 20},
-                 {S_INIT("g"), 30}, {S_INIT("gb"), 30}, {S_INIT("gib"), 30}};
+                 {S_INIT("g"), 30},   {S_INIT("gb"), 30}, {S_INIT("gib"), 30}};
     size_t digits = 0;
     uint64_t v;
 
@@ -219,7 +221,7 @@ bool str_eq_secret(Str a, Str b)
 
 uint64_t str_hash(Str s)
 {
-    /* Multiply-xor over 8-byte words; tables that hold keys of clients seed it (map.h). */
+    /* Multiply-xor over 8-byte words: fast, and collisions are easily made by who wants them. */
     uint64_t h = 0x9e3779b97f4a7c15u ^ s.n, w;
     size_t i = 0;
 
@@ -233,4 +235,70 @@ uint64_t str_hash(Str s)
         memcpy(&w, s.p + i, s.n - i);
     h = (h ^ w) * 0xc4ceb9fe1a85ec53u;
     return h ^ h >> 29;
+}
+
+/* ---- SipHash-1-3 (Aumasson and Bernstein): one round for each word, three at the end ---- */
+
+static inline uint64_t rotl(uint64_t v, int bits)
+{
+    return v << bits | v >> (64 - bits);
+}
+
+static inline void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotl(v[1], 13) ^ v[0];
+    v[3] = rotl(v[3], 16) ^ v[2];
+    v[0] = rotl(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotl(v[1], 17) ^ v[2];
+    v[3] = rotl(v[3], 21) ^ v[0];
+    v[2] = rotl(v[2], 32);
+}
+
+uint64_t str_hash_keyed(Str s, const uint64_t key[2])
+{
+    uint64_t v[4] = {0x736f6d6570736575u ^ key[0], 0x646f72616e646f6du ^ key[1],
+                     0x6c7967656e657261u ^ key[0], 0x7465646279746573u ^ key[1]};
+    uint64_t w;
+    size_t i = 0;
+
+    for (; i + 8 <= s.n; i += 8) {
+        memcpy(&w, s.p + i, 8);
+        v[3] ^= w;
+        sip_round(v);
+        v[0] ^= w;
+    }
+    w = 0;
+    if (i < s.n)
+        memcpy(&w, s.p + i, s.n - i);
+    w |= (uint64_t)s.n << 56;
+    v[3] ^= w;
+    sip_round(v);
+    v[0] ^= w;
+    v[2] ^= 0xff;
+    sip_round(v);
+    sip_round(v);
+    sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static uint64_t process_key[2];
+
+static void draw_process_key(void)
+{
+    for (size_t got = 0; got < sizeof process_key;) {
+        ssize_t n = getrandom((char *)process_key + got, sizeof process_key - got, 0);
+        if (n > 0)
+            got += (size_t)n;
+    }
+}
+
+const uint64_t *str_hash_key(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, draw_process_key);
+    return process_key;
 }

@@ -19,7 +19,10 @@ typedef struct Str {
 
 /* A literal as Str; P(s) prints one with "%.*s". */
 #define S(lit) ((Str){"" lit, sizeof(lit) - 1})
-#define S_INIT(lit) {"" lit, sizeof(lit) - 1}
+#define S_INIT(lit)                                                                                \
+    {                                                                                              \
+        "" lit, sizeof(lit) - 1                                                                    \
+    }
 #define P(s) (int)((s).n > 1u << 20 ? 1u << 20 : (s).n), ((s).p ? (s).p : "")
 #define KIB(n) ((size_t)(n) << 10)
 #define MIB(n) ((size_t)(n) << 20)
@@ -82,7 +85,8 @@ Str str_trim(Str s);
 /* Cut @s at the first @sep: *head is what stands before it, the result what follows. Without @sep,
  * *head is all of @s and the result is empty with p == NULL. Loop: while (rest.p) ... */
 Str str_cut(Str s, char sep, Str *ret_head);
-/* Whole decimal numbers; E_SYNTAX for anything else, E_RANGE when it does not fit. No detail is set. */
+/* Whole decimal numbers; E_SYNTAX for anything else, E_RANGE when it does not fit. No detail is
+ * set. */
 Err str_to_i64(Str s, int64_t *ret_value);
 Err str_to_u64(Str s, uint64_t *ret_value);
 /* "true/false", "on/off", "yes/no", "1/0". */
@@ -102,6 +106,11 @@ Str str_lower(struct arena *a, Str s);
 /* Equal in a time that depends on the lengths alone: for secrets. */
 bool str_eq_secret(Str a, Str b);
 
+/* For tables whose keys nobody chooses to collide; the same in every process. */
 uint64_t str_hash(Str s);
+/* SipHash-1-3 with a secret key: for tables that hold keys of clients. */
+uint64_t str_hash_keyed(Str s, const uint64_t key[2]);
+/* The key of this process: random, made at the first call. Safe on any thread. */
+const uint64_t *str_hash_key(void);
 
 #endif

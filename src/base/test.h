@@ -1,8 +1,8 @@
 /* src/base/test.h - the unit-test harness: TEST(name_is_a_sentence) { t_expect(...); }
  *
- * Tests sit beside the code in *_test.c and are built into one runner (test_main.c). A failed t_expect is
- * printed with file and line and ends the test function at once. Tests that need fibers use TEST_FIBER,
- * which runs the body in a fiber on a fresh shard (rt/test_rt.h).
+ * Tests sit beside the code in *_test.c and are built into one runner (test_main.c). A failed
+ * t_expect is printed with file and line and ends the test function at once. Tests that need fibers
+ * use TEST_FIBER, which runs the body in a fiber on a fresh shard (rt/test_rt.h).
  */
 #ifndef BASE_TEST_H
 #define BASE_TEST_H
@@ -20,9 +20,8 @@ struct test_case {
 
 #define TEST(id)                                                                                   \
     static void test_##id(void);                                                                   \
-    static const struct test_case case_##id                                                        \
-        __attribute__((used, section("heddle_tests"), aligned(64))) = {#id, __FILE__, test_##id,   \
-                                                                       {0}};                       \
+    static const struct test_case case_##id __attribute__((                                        \
+        used, section("heddle_tests"), aligned(64))) = {#id, __FILE__, test_##id, {0}};            \
     static void test_##id(void)
 
 /* Report a failure of the running test; it goes on to the end of the statement. */

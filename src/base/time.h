@@ -1,7 +1,7 @@
 /* src/base/time.h - clocks and times.
  *
- * Usec is a number of microseconds. Wall times count from 1970-01-01 UTC; deadlines and durations are on
- * the monotonic clock. The clock can be replaced, for tests and for the simulator.
+ * Usec is a number of microseconds. Wall times count from 1970-01-01 UTC; deadlines and durations
+ * are on the monotonic clock. The clock can be replaced, for tests and for the simulator.
  */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
@@ -25,7 +25,8 @@ struct time_source {
     void *ctx;
 };
 
-/* Replace the clock of the whole process; NULL puts the real one back. Only while one thread runs. */
+/* Replace the clock of the whole process; NULL puts the real one back. Only while one thread runs.
+ */
 void time_source_set(const struct time_source *source);
 
 Usec time_wall(void);
@@ -52,8 +53,8 @@ static inline Usec usec_in(Usec span)
 }
 
 enum { TIME_RFC3339_SIZE = 32 };
-/* "2026-11-20T08:15:30.123456Z" into @out (of TIME_RFC3339_SIZE), NUL-terminated; gives the text. Always
- * six digits, so that texts sort as times do. */
+/* "2026-11-20T08:15:30.123456Z" into @out (of TIME_RFC3339_SIZE), NUL-terminated; gives the text.
+ * Always six digits, so that texts sort as times do. */
 Str time_rfc3339(Usec wall, char *out);
 /* "Fri, 20 Nov 2026 08:15:30 GMT" (RFC 9110 section 5.6.7), same buffer size. */
 Str time_http_date(Usec wall, char *out);
@@ -61,7 +62,8 @@ Str time_http_date(Usec wall, char *out);
 Err time_parse_rfc3339(Str s, Usec *ret_wall);
 /* The three date forms of RFC 9110; E_SYNTAX. */
 Err time_parse_http_date(Str s, Usec *ret_wall);
-/* A span such as "250ms", "30s", "10m", "1h30m", "7d", or a plain number of seconds; E_SYNTAX, E_RANGE. */
+/* A span such as "250ms", "30s", "10m", "1h30m", "7d", or a plain number of seconds; E_SYNTAX,
+ * E_RANGE. */
 Err time_parse_span(Str s, Usec *ret_span);
 /* The shortest such text, e.g. "1h30m"; same buffer size. */
 Str time_span(Usec span, char *out);

@@ -16,8 +16,7 @@
     }
 
 #define vec_add(a, v)                                                                              \
-    ((__typeof__((v)->at))vec_add_raw((a), (void **)&(v)->at, &(v)->n, &(v)->cap,                  \
-                                      sizeof *(v)->at))
+    ((__typeof__((v)->at))vec_add_raw((a), (void **)&(v)->at, &(v)->n, &(v)->cap, sizeof *(v)->at))
 #define vec_push(a, v, value) ((void)(*vec_add((a), (v)) = (value)))
 /* Iterate: vec_each(&rows, r) { use(r); } */
 #define vec_each(v, it)                                                                            \
