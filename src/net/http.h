@@ -33,10 +33,19 @@ void http_header_add(struct arena *a, HttpHeaders *h, Str name, Str value);
 bool http_header_valid(Str name, Str value);
 /* Whether comma-separated @list has @token (any case), as in Connection and Accept-Encoding (q=0 is no). */
 bool http_list_has(Str list, Str token);
+/* The next element of comma-separated *rest, trimmed, empty ones left out; false at the end. */
+bool http_list_next(Str *rest, Str *ret_item);
+/* The q of @token in @list (Accept-Encoding) in thousandths, by its own entry or by "*"; -1 if neither is
+ * there; a bad q counts as 0. */
+int http_quality(Str list, Str token);
+/* Whether @s is a token of RFC 9110: not empty, no separators. */
+bool http_is_token(Str s);
+/* Whether the media type of @value, without parameters, is @type (any case). */
+bool http_type_is(Str value, Str type);
 
 struct url {
     Str scheme; /* lower case */
-    Str host;   /* without brackets for IPv6 */
+    Str host;   /* lower case, without brackets for IPv6 */
     Str userinfo;
     Str path;   /* at least "/", still encoded */
     Str query;  /* without "?", still encoded; p == NULL if there is none */
@@ -46,7 +55,8 @@ struct url {
 };
 
 /* Absolute http or https URL; the parts point into @s or @a. E_SYNTAX with a detail. Control characters,
- * spaces, back-slashes and bad escapes are refused. */
+ * spaces, back-slashes and bad escapes are refused; other bytes that RFC 3986 does not allow in path and
+ * query (non-ASCII among them) are escaped. Hosts are ASCII: names of other scripts in their xn-- form. */
 Err url_parse(struct arena *a, Str s, struct url *ret_url);
 /* @ref (absolute, or relative in any form of RFC 3986 section 4.2) against @base, as text. */
 Err url_join(struct arena *a, const struct url *base, Str ref, Str *ret_url);
