@@ -13,12 +13,14 @@ target_compile_options(heddle_flags INTERFACE
 if(HEDDLE_SANITIZE STREQUAL "address")
   # Stack frames grow under the sanitizer, so their size is not checked there.
   target_compile_options(heddle_flags INTERFACE -fsanitize=address,undefined
-    -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-frame-larger-than -O1)
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-frame-larger-than
+    $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -O1)
   target_compile_definitions(heddle_flags INTERFACE HEDDLE_DEBUG)
   target_link_options(heddle_flags INTERFACE -fsanitize=address,undefined)
 elseif(HEDDLE_SANITIZE STREQUAL "thread")
   target_compile_options(heddle_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer
-    -Wno-frame-larger-than -O1 $<$<C_COMPILER_ID:GNU>:-Wno-tsan>)
+    -Wno-frame-larger-than
+    $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -O1 $<$<C_COMPILER_ID:GNU>:-Wno-tsan>)
   target_compile_definitions(heddle_flags INTERFACE HEDDLE_DEBUG)
   target_link_options(heddle_flags INTERFACE -fsanitize=thread)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Debug")

@@ -7,7 +7,8 @@
 struct chan;
 
 struct chan *chan_new(size_t capacity);
-/* Closes and drops this reference; items still inside are given to @free_item of chan_new_of, if any. */
+/* Closes and drops this reference; items still inside are given to @free_item of chan_new_of, if
+ * any. */
 void chan_free(struct chan *c);
 DEFINE_AUTO(chan, chan_free)
 struct chan *chan_new_of(size_t capacity, void (*free_item)(void *item));
