@@ -1,7 +1,7 @@
 /* src/net/tls.h - TLS settings for servers and clients, and the TLS side of a struct sock.
  *
- * A tls_ctx is shared by count between shards and connections; a reload makes a new one and leaves the old
- * to the connections that use it. TLS 1.2 and 1.3, no renegotiation, ALPN "http/1.1".
+ * A tls_ctx is shared by count between shards and connections; a reload makes a new one and leaves
+ * the old to the connections that use it. TLS 1.2 and 1.3, no renegotiation, ALPN "http/1.1".
  */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -13,11 +13,11 @@ struct tls_ctx;
 struct tls;
 struct sock;
 
-/* For a listener: certificate chain and private key, PEM files. Reads files: call on a worker or at start.
- * E_INVALID with a detail that names the file and what is wrong with it. */
+/* For a listener: certificate chain and private key, PEM files. Reads files: call on a worker or at
+ * start. E_INVALID with a detail that names the file and what is wrong with it. */
 Err tls_ctx_server(Str cert_file, Str key_file, struct tls_ctx **ret_ctx);
-/* For calls: verifies against the system's authorities and those in @ca_file (PEM; empty: none), or not
- * at all if @insecure. Reads files: call on a worker, and keep the result. */
+/* For calls: verifies against the system's authorities and those in @ca_file (PEM; empty: none), or
+ * not at all if @insecure. Reads files: call on a worker, and keep the result. */
 Err tls_ctx_client(Str ca_file, bool insecure, struct tls_ctx **ret_ctx);
 /* Any thread. */
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
@@ -31,7 +31,8 @@ struct tls *tls_new(struct tls_ctx *ctx, struct sock *s, const char *host);
 void tls_free(struct tls *t);
 /* Begin; the client's first message goes out. */
 void tls_start(struct tls *t);
-/* Ciphertext came from the kernel: gives plain text to the sock's on_read, handshake and end as events. */
+/* Ciphertext came from the kernel: gives plain text to the sock's on_read, handshake and end as
+ * events. */
 void tls_input(struct tls *t, const char *p, size_t n);
 /* Encrypt as much as the queue may take. */
 Err tls_write(struct tls *t, const char *p, size_t n, size_t *ret_taken);
