@@ -5,9 +5,9 @@
  * Off, a point costs one predictable branch. HEDDLE_INJECT (or inject_set) arms points:
  *     point=action[@n][,...]     action: crash | error:E_CODE | delay:20ms | stop
  * "@3" means the third time only, "@3+" from the third time on, "@p0.01" by chance (seed in
- * HEDDLE_INJECT_SEED); without it, every time. "crash" is SIGKILL to itself, "stop" is SIGSTOP. A point
- * may be armed by prefix: "store.*=error:E_IO@p0.05". With HEDDLE_INJECT=list every point is printed to
- * standard error the first time it is passed.
+ * HEDDLE_INJECT_SEED); without it, every time. "crash" is SIGKILL to itself, "stop" is SIGSTOP. A
+ * point may be armed by prefix: "store.*=error:E_IO@p0.05". With HEDDLE_INJECT=list every point is
+ * printed to standard error the first time it is passed.
  */
 #ifndef RT_INJECT_H
 #define RT_INJECT_H

@@ -3,8 +3,8 @@
  *     LOG_INFO("listening", L_STR("address", addr), L_INT("shards", n));
  *
  * Each line has time, level, message, the fiber's request id and the fields. Values registered with
- * log_scrub() are replaced by "***" wherever they occur. Prompts, answers, tokens and personal data never
- * go into a log line. Safe on every thread.
+ * log_scrub() are replaced by "***" wherever they occur. Prompts, answers, tokens and personal data
+ * never go into a log line. Safe on every thread.
  */
 #ifndef RT_LOG_H
 #define RT_LOG_H
@@ -22,18 +22,34 @@ struct log_field {
     double f;
 };
 
-#define L_STR(k, v) {.key = (k), .kind = 's', .s = (v)}
-#define L_CSTR(k, v) {.key = (k), .kind = 's', .s = str_c(v)}
-#define L_INT(k, v) {.key = (k), .kind = 'i', .i = (int64_t)(v)}
-#define L_DOUBLE(k, v) {.key = (k), .kind = 'f', .f = (v)}
+#define L_STR(k, v)                                                                                \
+    {                                                                                              \
+        .key = (k), .kind = 's', .s = (v)                                                          \
+    }
+#define L_CSTR(k, v)                                                                               \
+    {                                                                                              \
+        .key = (k), .kind = 's', .s = str_c(v)                                                     \
+    }
+#define L_INT(k, v)                                                                                \
+    {                                                                                              \
+        .key = (k), .kind = 'i', .i = (int64_t)(v)                                                 \
+    }
+#define L_DOUBLE(k, v)                                                                             \
+    {                                                                                              \
+        .key = (k), .kind = 'f', .f = (v)                                                          \
+    }
 /* The code and the private text of an error. */
-#define L_ERR(e) {.key = "error", .kind = 's', .s = str_c(err_name(e))}, \
-                 {.key = "detail", .kind = 's', .s = str_c(err_text(e))}
+#define L_ERR(e)                                                                                   \
+    {.key = "error", .kind = 's', .s = str_c(err_name(e))},                                        \
+    {                                                                                              \
+        .key = "detail", .kind = 's', .s = str_c(err_text(e))                                      \
+    }
 
 #define LOG_AT(level, message, ...)                                                                \
     do {                                                                                           \
         if ((level) >= log_threshold)                                                              \
-            log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(,){0}}); \
+            log_write((level), (message),                                                          \
+                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});                  \
     } while (0)
 #define LOG_DEBUG(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define LOG_INFO(...) LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__)

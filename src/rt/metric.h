@@ -1,10 +1,11 @@
 /* src/rt/metric.h - counters, gauges and histograms in the Prometheus text format (version 0.0.4).
  *
- * A metric is a static struct; a series is one set of label values of it. Series are looked up once and
- * kept; adding to one is one relaxed add to a cell of the calling thread. Rendering sums the cells.
+ * A metric is a static struct; a series is one set of label values of it. Series are looked up once
+ * and kept; adding to one is one relaxed add to a cell of the calling thread. Rendering sums the
+ * cells.
  *
- *     static struct metric runs = {"heddle_runs_total", "Runs by final state.", METRIC_COUNTER, "state"};
- *     metric_add(metric_series(&runs, "succeeded"), 1);
+ *     static struct metric runs = {"heddle_runs_total", "Runs by final state.", METRIC_COUNTER,
+ * "state"}; metric_add(metric_series(&runs, "succeeded"), 1);
  */
 #ifndef RT_METRIC_H
 #define RT_METRIC_H
@@ -19,17 +20,20 @@ struct metric {
     const char *name;
     const char *help;
     enum metric_kind kind;
-    const char *labels;    /* names, comma-separated; NULL: none */
-    const double *buckets; /* histogram: rising upper bounds ended by 0; NULL: 0.5 ms .. 60 s in seconds */
+    const char *labels; /* names, comma-separated; NULL: none */
+    const double
+        *buckets; /* histogram: rising upper bounds ended by 0; NULL: 0.5 ms .. 60 s in seconds */
     struct metric_series *series; /* private */
     struct metric *next;          /* private */
     unsigned count;               /* private */
 };
 
-enum { METRIC_SERIES_MAX = 2000 }; /* of one metric; beyond it one series labelled "other" takes all */
+enum {
+    METRIC_SERIES_MAX = 2000
+}; /* of one metric; beyond it one series labelled "other" takes all */
 
-/* The series with these label values (const char * each, as many as the metric has labels). Any thread;
- * takes a lock: keep the result where it matters. */
+/* The series with these label values (const char * each, as many as the metric has labels). Any
+ * thread; takes a lock: keep the result where it matters. */
 struct metric_series *metric_series(struct metric *m, ...);
 
 void metric_add(struct metric_series *s, int64_t n);
