@@ -1,0 +1,150 @@
+/* src/wf/core.h - the workflow engine as a pure state machine: events in, decisions out.
+ *
+ * The state of a run is the fold of its journal: wf_core_apply() takes one event. wf_core_next() looks at the
+ * state and says what should happen next. Neither reads a clock, draws a number, waits or does I/O, so that
+ * the same code drives production (engine.c), recovery and simulation, and a journal replays to the
+ * same state for ever.
+ */
+#ifndef WF_CORE_H
+#define WF_CORE_H
+
+#include "wf/def.h"
+#include "wf/node.h"
+
+enum wf_run_state {
+    WF_RUN_QUEUED,    /* accepted, not begun */
+    WF_RUN_RUNNING,
+    WF_RUN_WAITING,   /* parked until a time */
+    WF_RUN_SUCCEEDED, /* from here on final */
+    WF_RUN_FAILED,
+    WF_RUN_CANCELLED,
+};
+const char *wf_run_state_name(enum wf_run_state s); /* "queued" ... */
+bool wf_run_state_parse(Str name, enum wf_run_state *ret_state);
+static inline bool wf_run_state_is_final(enum wf_run_state s)
+{
+    return s >= WF_RUN_SUCCEEDED;
+}
+
+enum wf_event_kind {
+    WF_EV_RUN_STARTED,      /* data: input */
+    WF_EV_STEP_STARTED,     /* node, attempt */
+    WF_EV_STEP_FINISHED,    /* node, attempt, handle, data: output */
+    WF_EV_STEP_FAILED,      /* node, attempt, error; retry_at if it will be tried again; handled otherwise */
+    WF_EV_STEP_SKIPPED,     /* node */
+    WF_EV_RUN_WAITING,      /* until */
+    WF_EV_RUN_RESUMED,      /* after a restart or a wait; data: {"reason": ...} */
+    WF_EV_CANCEL_REQUESTED, /* data: {"reason": ...} */
+    WF_EV_RUN_SUCCEEDED,    /* data: output */
+    WF_EV_RUN_FAILED,       /* node (may be -1), error */
+    WF_EV_RUN_CANCELLED,
+    WF_EV_COUNT
+};
+const char *wf_event_name(enum wf_event_kind k); /* "run.started", "step.finished", ... */
+
+struct wf_error {
+    Str code;    /* err_slug: "timeout" */
+    Str message; /* made for the user */
+};
+
+/* What an error of a step does. */
+enum wf_handled { WF_UNHANDLED, WF_HANDLED_DEFAULT, WF_HANDLED_BRANCH };
+
+struct wf_event {
+    int64_t seq;  /* from 1, without gaps */
+    Usec at;      /* wall */
+    enum wf_event_kind kind;
+    int node;     /* index; -1: none */
+    int attempt;
+    Str handle;
+    const struct json *data;
+    struct wf_error error;
+    Usec retry_at;  /* wall; 0: no */
+    Usec until;
+    Usec took;      /* of the attempt, for step ends */
+    enum wf_handled handled;
+};
+
+/* An event as JSON, and back. Reading answers E_CORRUPT; nodes are named by id. */
+struct json *wf_event_json(struct arena *a, const struct wf_def *def, const struct wf_event *ev);
+Err wf_event_read(const struct wf_def *def, const struct json *json, struct wf_event *ret_event);
+
+enum wf_node_state {
+    WF_NODE_IDLE,    /* some in-edge is unknown */
+    WF_NODE_RUNNING, /* step_started, not ended: in flight, or interrupted by a crash */
+    WF_NODE_RETRY,   /* failed, to be tried again at retry_at */
+    WF_NODE_DONE,    /* finished, or failed and handled */
+    WF_NODE_FAILED,
+    WF_NODE_SKIPPED,
+};
+
+struct wf_node_run {
+    enum wf_node_state state;
+    int attempt;            /* the last one started, 0: none */
+    Usec first_at, started_at, ended_at, retry_at;
+    Usec took;
+    const struct json *output;
+    Str handle;             /* taken when DONE */
+    struct wf_error error;
+};
+
+struct wf_state {
+    const struct wf_def *def;
+    enum wf_run_state run;
+    int64_t seq;            /* of the last event applied */
+    int steps;              /* attempts started or finished */
+    const struct json *input, *output;
+    struct wf_error error;
+    int error_node;
+    Usec started_at, ended_at, wait_until;
+    bool cancel_requested;
+    struct wf_node_run *nodes;
+    int *waiting_in;        /* in-edges of each node that are unknown yet */
+    int *taken_in;
+    int *ready;             /* nodes whose in-edges are all known, to be looked at: a queue */
+    int ready_head, ready_n;
+    int n_running, n_retry, n_open;
+    int failed_node;        /* unhandled failure; -1 */
+};
+
+/* A fresh state in @a. The json and texts of events applied later must live as long. */
+struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def);
+/* Fold one event in. E_CORRUPT when it cannot follow (gap in seq, a step ends that did not start, anything
+ * after a final event): the state is not changed then. */
+Err wf_core_apply(struct wf_state *s, const struct wf_event *ev);
+
+enum wf_do {
+    WF_DO_NOTHING, /* wait for steps in flight, or for until (the next retry) */
+    WF_DO_START,   /* start @attempt of @node */
+    WF_DO_SKIP,    /* no in-edge was taken: record the skip */
+    WF_DO_SUCCEED, /* with wf_core_output() */
+    WF_DO_FAIL,
+    WF_DO_CANCELLED,
+};
+struct wf_decision {
+    enum wf_do what;
+    int node, attempt;
+    Usec until;          /* WF_DO_NOTHING: wall time of the next retry; 0: none */
+    struct wf_error error;
+};
+/* What to do next at wall time @now. The caller carries it out, applies the event that says so, and asks
+ * again; a START it holds back (limit on parallel steps) is remembered by @in_flight: with
+ * def->max_parallel steps running it answers NOTHING. Cancelled and failed runs drain: no new steps are
+ * started, the end is decided when none runs. */
+void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *ret_decision);
+
+/* What an attempt of @node that failed with @e leads to, as the event to record: a retry at a time (with
+ * @chance in [0,1) for the jitter and the far end's own wish @retry_after), a default output, the error
+ * branch, or the failure of the run. */
+void wf_core_failure(const struct wf_state *s, int node, Err e, Str message, Usec now,
+                     Usec retry_after, double chance, struct wf_event *ret_event);
+/* The same after a crash: the end of an attempt of @node is not known. *ret_repeat: start it again. */
+void wf_core_interrupted(const struct wf_state *s, int node, Usec now, bool *ret_repeat,
+                         struct wf_event *ret_event);
+
+/* The run's output: that of the one output node reached (or the one last node), else an object by node id. */
+const struct json *wf_core_output(struct arena *a, const struct wf_state *s);
+/* The names templates see. */
+struct wf_scope wf_core_scope(struct wf_state *s);
+
+#endif

@@ -1,0 +1,111 @@
+/* src/wf/def.h - a workflow definition: parsed, checked, compiled, immutable.
+ *
+ * The format is docs/formats/workflow.md: React Flow's nodes and edges, with the settings of a node in its
+ * "data". A definition is compiled once and shared by all runs of its version, on any shard: it is
+ * reference-counted atomically and never changes.
+ */
+#ifndef WF_DEF_H
+#define WF_DEF_H
+
+#include "base/json.h"
+#include "base/json_schema.h"
+#include "wf/template.h"
+
+struct wf_node_type;
+
+enum {
+    WF_NODES_MAX = 5000,
+    WF_EDGES_MAX = 20000,
+    WF_TEXT_MAX = 4 << 20, /* bytes of a definition */
+    WF_ATTEMPTS_MAX = 100,
+};
+
+/* Which errors a step tries again. */
+enum wf_retry_on {
+    WF_RETRY_TIMEOUT = 1,      /* E_TIMEOUT */
+    WF_RETRY_RATE_LIMITED = 2, /* E_RATE_LIMITED */
+    WF_RETRY_UNAVAILABLE = 4,  /* E_CONNECT, E_UNAVAILABLE, E_OVERLOADED, E_UPSTREAM_CUT, 5xx */
+    WF_RETRY_ANY = 0xff,       /* everything but E_CANCELLED, E_INVALID and E_EGRESS */
+};
+
+struct wf_retry {
+    int max_attempts; /* 1: no retry */
+    bool exponential;
+    Usec delay, max_delay;
+    double jitter; /* 0..1: the part of the delay that is chance */
+    unsigned on;   /* enum wf_retry_on */
+};
+
+enum wf_on_error { WF_ERROR_FAIL, WF_ERROR_DEFAULT, WF_ERROR_BRANCH };
+/* What a restart does with a step that was started and whose end is not known. */
+enum wf_unknown { WF_UNKNOWN_TYPE, WF_UNKNOWN_REPEAT, WF_UNKNOWN_FAIL };
+
+struct wf_edge {
+    Str id;
+    int from, to;      /* node indexes */
+    Str handle;        /* "out", "error", a case of a condition */
+};
+
+struct wf_node {
+    int index;
+    Str id, title;
+    const struct wf_node_type *type;
+    void *settings;    /* of the type's own struct, compiled */
+    struct wf_retry retry;
+    Usec timeout;       /* of one attempt */
+    Usec total_timeout; /* of all attempts and the waits between them; 0: none */
+    enum wf_on_error on_error;
+    const struct json *default_output;
+    enum wf_unknown on_unknown;
+    int *in, *out;     /* edge indexes */
+    int n_in, n_out;
+};
+
+struct wf_variable {
+    Str name, type; /* string, number, boolean, object, array, any */
+    const struct json *value;
+};
+
+struct wf_def {
+    struct arena *a; /* owns everything below */
+    Str name, description;
+    const struct json *json; /* normalised: what is stored and shown */
+    Str text;                /* its compact text */
+    uint8_t hash[32];        /* of the canonical text without positions and other looks */
+    struct wf_node *nodes;
+    int n_nodes;
+    struct wf_edge *edges;
+    int n_edges;
+    int trigger;             /* index of the trigger node */
+    struct wf_variable *variables;
+    int n_variables;
+    Usec timeout;            /* of a run */
+    int max_steps;           /* of a run, attempts included */
+    int max_parallel;        /* steps of one run at once */
+    _Atomic unsigned refs;
+};
+
+/* One thing wrong with a definition. */
+struct wf_problem {
+    Str path;    /* JSON pointer into the definition: "/nodes/2/data/url" */
+    Str node;    /* id of the node, "" for the workflow or an edge */
+    Str field;   /* "url", "" for the whole */
+    Str code;    /* "required", "unknown_field", "type", "cycle", "unreachable", "unknown_node", ... */
+    Str message; /* a sentence that says what is wrong and what would be right */
+    bool warning; /* may be saved and run all the same: a node that nothing leads to */
+};
+typedef VEC(struct wf_problem) WfProblems;
+
+/* Parse, check and compile. All problems found (at most 100) are appended to *ret_problems in @a. Gives a
+ * definition if none of them is an error; else E_INVALID. Syntax errors of the JSON itself: E_SYNTAX. */
+Err wf_def_parse(struct arena *a, Str text, WfProblems *ret_problems, struct wf_def **ret_def);
+struct wf_def *wf_def_ref(struct wf_def *def);
+void wf_def_unref(struct wf_def *def);
+DEFINE_AUTO(wf_def, wf_def_unref)
+
+/* The index of node @id; -1. */
+int wf_def_node(const struct wf_def *def, Str id);
+/* The problems as JSON: [{path, node, field, code, message, warning}]. */
+struct json *wf_problems_json(struct arena *a, const WfProblems *problems);
+
+#endif

@@ -1,0 +1,118 @@
+/* src/wf/node.h - what a node type is, and what its function sees of a run.
+ *
+ * One file is one type: its settings, its function, one const struct at the end, listed in nodes/table.c.
+ */
+#ifndef WF_NODE_H
+#define WF_NODE_H
+
+#include "net/egress.h"
+#include "wf/def.h"
+
+/* What running a step does to the world; decides when it is journaled (engine.h). */
+enum wf_effects {
+    WF_PURE,       /* computed from its inputs alone: may be computed again */
+    WF_IDEMPOTENT, /* calls out, but a repeat does no harm */
+    WF_EXTERNAL,   /* acts on the world: repeated only by policy */
+};
+
+enum field_kind {
+    F_STR,      /* Str */
+    F_TEMPLATE, /* struct wf_template * */
+    F_VALUE,    /* struct wf_value *: any JSON with templates in its strings */
+    F_MAP,      /* struct wf_value *: an object whose values are strings with templates */
+    F_INT,      /* int64_t */
+    F_REAL,     /* double */
+    F_BOOL,     /* bool */
+    F_ENUM,     /* Str, one of .one_of */
+    F_USEC,     /* Usec: "30s" or seconds */
+    F_SIZE,     /* size_t: "8MiB" or bytes */
+    F_JSON,     /* const struct json *: as it is; .check looks closer */
+    F_SCHEMA,   /* struct json_schema *: compiled */
+    F_STR_LIST, /* const struct json *: an array of strings */
+};
+
+struct field {
+    const char *name;
+    enum field_kind kind;
+    size_t offset;
+    bool required;
+    const char *dflt;   /* as text of that kind; NULL: zero, "", NULL */
+    const char *one_of; /* F_ENUM: space-separated */
+    double min, max;    /* F_INT, F_REAL, F_USEC (seconds), F_SIZE; both 0: no bound */
+    const char *title;  /* a few words for the editor */
+    const char *help;   /* a sentence */
+    bool secret;        /* masked by the API, scrubbed from the log */
+};
+
+/* What the platform lends to a step. Lives as long as the engine. */
+struct wf_env {
+    const struct egress *egress;
+    Str llm_base_url, llm_api_key; /* defaults of the llm node */
+    size_t max_output;             /* bytes of a step's output */
+    Str user_agent;
+};
+
+struct wf_step {
+    struct arena *a;              /* of this attempt; the output may live in it */
+    const struct wf_env *env;
+    const struct wf_def *def;
+    const struct wf_node *node;
+    const struct wf_scope *scope;
+    Id tenant, run;
+    int attempt;                  /* from 1 */
+    Str key;                      /* the same for all attempts: travels as Idempotency-Key */
+    Usec deadline;                /* monotonic, of this attempt */
+    const struct json *input;     /* what the run was started with */
+    /* Tell watchers of the run something that is not journaled, e.g. a piece of a model's answer. */
+    void (*live)(struct wf_step *step, Str kind, const struct json *data);
+    void *engine;                 /* the engine's own */
+};
+
+struct wf_outcome {
+    struct json *output;
+    Str handle; /* which out-edges are taken; empty: "out" */
+};
+
+/* Where a type's check puts what it finds; @field is relative to data: "cases/0/conditions/1/operator". */
+struct wf_check {
+    struct arena *a; /* of the definition: compiled things go here */
+    const struct wf_node *node;
+    const struct json *data;
+    void *def_state; /* private to def.c */
+};
+void wf_check_problem(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+struct wf_node_type {
+    const char *name;
+    const char *title;
+    const char *help;
+    const char *group;            /* "trigger", "logic", "data", "ai", "integration" */
+    const struct field *fields;   /* ends with {0} */
+    size_t settings_size;
+    enum wf_effects effects;      /* the most it may do */
+    const char *handles;          /* fixed source handles, space-separated; NULL: "out" */
+    struct wf_retry retry;        /* defaults; max_attempts 0 means 1 */
+    Usec timeout;                 /* default of an attempt; 0: 60 s */
+    /* The effects with these settings; NULL: .effects. */
+    enum wf_effects (*effects_of)(const void *settings);
+    /* Look closer at settings that are right field by field, compile what F_JSON holds. May be NULL. */
+    void (*check)(struct wf_check *ck, void *settings);
+    /* Whether there is such a source handle with these settings; NULL: those of .handles. */
+    bool (*has_handle)(const void *settings, Str handle);
+    /* Report templates that stand in F_JSON fields; NULL: none. */
+    void (*roots)(const void *settings, void (*fn)(void *ctx, Str name), void *ctx);
+    /* Run one attempt. A failure says in its detail what a user can do; E_RATE_LIMITED and the like carry
+     * retry_after_us in the error record. Output is checked against env->max_output by the engine. */
+    Err (*run)(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome);
+};
+
+/* nodes/table.c: all types in alphabetical order, ends with NULL. */
+extern const struct wf_node_type *const wf_node_types[];
+const struct wf_node_type *wf_node_type_find(Str name);
+/* The effects of @node as set. */
+enum wf_effects wf_node_effects(const struct wf_node *node);
+/* Every type with its fields, for the editor, the docs and OpenAPI. */
+struct json *wf_node_types_json(struct arena *a);
+
+#endif
