@@ -20,7 +20,8 @@
 #define vec_push(a, v, value) ((void)(*vec_add((a), (v)) = (value)))
 /* Iterate: vec_each(&rows, r) { use(r); } */
 #define vec_each(v, it)                                                                            \
-    for (__typeof__((v)->at) it = (v)->at, it##_end_ = it ? it + (v)->n : it; it < it##_end_; it++)
+    for (__typeof__(*(v)->at) *it = (v)->at, *it##_end_ = it ? it + (v)->n : it; it < it##_end_;   \
+         it++)
 
 void *vec_add_raw(struct arena *a, void **at, size_t *n, size_t *cap, size_t size);
 
