@@ -1,9 +1,9 @@
 /* src/wf/core.h - the workflow engine as a pure state machine: events in, decisions out.
  *
- * The state of a run is the fold of its journal: wf_core_apply() takes one event. wf_core_next() looks at the
- * state and says what should happen next. Neither reads a clock, draws a number, waits or does I/O, so that
- * the same code drives production (engine.c), recovery and simulation, and a journal replays to the
- * same state for ever.
+ * The state of a run is the fold of its journal: wf_core_apply() takes one event. wf_core_next()
+ * looks at the state and says what should happen next. Neither reads a clock, draws a number, waits
+ * or does I/O, so that the same code drives production (engine.c), recovery and simulation, and a
+ * journal replays to the same state for ever.
  */
 #ifndef WF_CORE_H
 #define WF_CORE_H
@@ -12,7 +12,7 @@
 #include "wf/node.h"
 
 enum wf_run_state {
-    WF_RUN_QUEUED,    /* accepted, not begun */
+    WF_RUN_QUEUED, /* accepted, not begun */
     WF_RUN_RUNNING,
     WF_RUN_WAITING,   /* parked until a time */
     WF_RUN_SUCCEEDED, /* from here on final */
@@ -27,14 +27,15 @@ static inline bool wf_run_state_is_final(enum wf_run_state s)
 }
 
 enum wf_event_kind {
-    WF_EV_RUN_STARTED,      /* data: input */
+    WF_EV_RUN_STARTED,      /* data: input; request, vars */
     WF_EV_STEP_STARTED,     /* node, attempt */
     WF_EV_STEP_FINISHED,    /* node, attempt, handle, data: output */
-    WF_EV_STEP_FAILED,      /* node, attempt, error; retry_at if it will be tried again; handled otherwise */
+    WF_EV_STEP_FAILED,      /* node, attempt, error; retry_at if it will be tried again; handled
+                               otherwise */
     WF_EV_STEP_SKIPPED,     /* node */
     WF_EV_RUN_WAITING,      /* until */
-    WF_EV_RUN_RESUMED,      /* after a restart or a wait; data: {"reason": ...} */
-    WF_EV_CANCEL_REQUESTED, /* data: {"reason": ...} */
+    WF_EV_RUN_RESUMED,      /* after a restart or a wait; data: the reason, a string */
+    WF_EV_CANCEL_REQUESTED, /* data: the reason, a string */
     WF_EV_RUN_SUCCEEDED,    /* data: output */
     WF_EV_RUN_FAILED,       /* node (may be -1), error */
     WF_EV_RUN_CANCELLED,
@@ -51,21 +52,25 @@ struct wf_error {
 enum wf_handled { WF_UNHANDLED, WF_HANDLED_DEFAULT, WF_HANDLED_BRANCH };
 
 struct wf_event {
-    int64_t seq;  /* from 1, without gaps */
-    Usec at;      /* wall */
+    int64_t seq; /* from 1, without gaps */
+    Usec at;     /* wall */
     enum wf_event_kind kind;
-    int node;     /* index; -1: none */
+    int node; /* index; -1: none */
     int attempt;
     Str handle;
     const struct json *data;
+    const struct json *request, *vars; /* of RUN_STARTED; NULL: none */
     struct wf_error error;
-    Usec retry_at;  /* wall; 0: no */
+    Usec retry_at; /* wall; 0: no */
     Usec until;
-    Usec took;      /* of the attempt, for step ends */
+    Usec took; /* of the attempt, for step ends */
     enum wf_handled handled;
 };
 
-/* An event as JSON, and back. Reading answers E_CORRUPT; nodes are named by id. */
+/* Pure steps are recorded by their end alone: WF_EV_STEP_FINISHED or _FAILED of a node that is
+ * ready. */
+
+/* An event as JSON, and back. Reading answers E_CORRUPT; nodes are named by id. (event.c) */
 struct json *wf_event_json(struct arena *a, const struct wf_def *def, const struct wf_event *ev);
 Err wf_event_read(const struct wf_def *def, const struct json *json, struct wf_event *ret_event);
 
@@ -80,37 +85,38 @@ enum wf_node_state {
 
 struct wf_node_run {
     enum wf_node_state state;
-    int attempt;            /* the last one started, 0: none */
+    int attempt; /* the last one started, 0: none */
     Usec first_at, started_at, ended_at, retry_at;
     Usec took;
     const struct json *output;
-    Str handle;             /* taken when DONE */
+    Str handle; /* taken when DONE */
     struct wf_error error;
 };
 
 struct wf_state {
     const struct wf_def *def;
     enum wf_run_state run;
-    int64_t seq;            /* of the last event applied */
-    int steps;              /* attempts started or finished */
-    const struct json *input, *output;
+    int64_t seq; /* of the last event applied */
+    int steps;   /* attempts started */
+    const struct json *input, *request, *vars, *output;
     struct wf_error error;
-    int error_node;
+    int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;
     bool cancel_requested;
     struct wf_node_run *nodes;
-    int *waiting_in;        /* in-edges of each node that are unknown yet */
+    int *waiting_in; /* in-edges of each node that are unknown yet */
     int *taken_in;
-    int *ready;             /* nodes whose in-edges are all known, to be looked at: a queue */
+    int *ready; /* nodes whose in-edges are all known and that have not begun, oldest first */
     int ready_head, ready_n;
-    int n_running, n_retry, n_open;
-    int failed_node;        /* unhandled failure; -1 */
+    int *retrying; /* nodes in WF_NODE_RETRY */
+    int n_retry, n_running;
+    int failed_node; /* of an unhandled failure; -1 */
 };
 
 /* A fresh state in @a. The json and texts of events applied later must live as long. */
 struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def);
-/* Fold one event in. E_CORRUPT when it cannot follow (gap in seq, a step ends that did not start, anything
- * after a final event): the state is not changed then. */
+/* Fold one event in. E_CORRUPT when it cannot follow (gap in seq, a step ends that did not start,
+ * anything after a final event): the state is not changed then. */
 Err wf_core_apply(struct wf_state *s, const struct wf_event *ev);
 
 enum wf_do {
@@ -124,27 +130,43 @@ enum wf_do {
 struct wf_decision {
     enum wf_do what;
     int node, attempt;
-    Usec until;          /* WF_DO_NOTHING: wall time of the next retry; 0: none */
+    Usec until; /* WF_DO_NOTHING: wall time of the next retry; 0: none */
     struct wf_error error;
 };
-/* What to do next at wall time @now. The caller carries it out, applies the event that says so, and asks
- * again; a START it holds back (limit on parallel steps) is remembered by @in_flight: with
- * def->max_parallel steps running it answers NOTHING. Cancelled and failed runs drain: no new steps are
- * started, the end is decided when none runs. */
+/* What to do next at wall time @now. The caller carries it out, applies the event that says so, and
+ * asks again; a START it holds back (limit on parallel steps) is remembered by @in_flight: with
+ * def->max_parallel steps running it answers NOTHING. Cancelled and failed runs drain: no new steps
+ * are started, the end is decided when none runs. */
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *ret_decision);
 
-/* What an attempt of @node that failed with @e leads to, as the event to record: a retry at a time (with
- * @chance in [0,1) for the jitter and the far end's own wish @retry_after), a default output, the error
- * branch, or the failure of the run. */
-void wf_core_failure(const struct wf_state *s, int node, Err e, Str message, Usec now,
-                     Usec retry_after, double chance, struct wf_event *ret_event);
-/* The same after a crash: the end of an attempt of @node is not known. *ret_repeat: start it again. */
-void wf_core_interrupted(const struct wf_state *s, int node, Usec now, bool *ret_repeat,
+/* What an attempt of @node that failed with @e leads to, as the event to record (all but seq and
+ * at): a retry at a time (@chance in [0,1) is for the jitter, @retry_after the far end's own wish),
+ * a default output, the error branch, or the failure of the run. @message is kept. */
+void wf_core_failure(struct arena *a, const struct wf_state *s, int node, int attempt, Err e,
+                     Str message, Usec now, Usec retry_after, double chance,
+                     struct wf_event *ret_event);
+/* The same for an attempt whose end is not known after a crash: tried again at once if the node's
+ * policy allows a repeat, else failed as "unknown_outcome". */
+void wf_core_interrupted(struct arena *a, const struct wf_state *s, int node, Usec now,
                          struct wf_event *ret_event);
 
-/* The run's output: that of the one output node reached (or the one last node), else an object by node id. */
+/* The run's output: that of the one output node reached (or the one last node), else an object by
+ * node id. */
 const struct json *wf_core_output(struct arena *a, const struct wf_state *s);
-/* The names templates see. */
-struct wf_scope wf_core_scope(struct wf_state *s);
+
+/* What a run is, besides its state; for templates and for showing it. */
+struct wf_facts {
+    Id run, workflow, tenant;
+    int version; /* 0: a draft */
+    Usec created_at;
+    Str trigger; /* "api", "webhook", "manual", "cli" */
+};
+/* The names templates see. In place; the scope points to it. Values made on the way live in @a. */
+struct wf_names {
+    struct arena *a;
+    const struct wf_state *state;
+    const struct wf_facts *facts;
+};
+struct wf_scope wf_core_scope(struct wf_names *names);
 
 #endif

@@ -1,0 +1,94 @@
+/* src/store/store_run.h - runs, their journals, their leases and idempotency keys.
+ *
+ * A run belongs to the node that holds its lease: (lease_node, lease_epoch). Every write of a
+ * journal states the epoch it believes in; when another node has taken the run since, the write
+ * fails with E_CONFLICT and changes nothing. Clocks decide only when a lease may be taken, never
+ * whether a write is right.
+ */
+#ifndef STORE_STORE_RUN_H
+#define STORE_STORE_RUN_H
+
+#include "store/db.h"
+
+struct run_row {
+    Id id, tenant, workflow;
+    int version;
+    Str hash;   /* of the definition, 32 bytes */
+    Str origin; /* "api", "webhook", ... */
+    int state;  /* enum wf_run_state */
+    Usec created_at, finished_at, wake_at;
+    bool cancel_requested;
+    Id lease_node;
+    int64_t lease_epoch;
+    int crashes;
+    Str workflow_name; /* lists and single reads only */
+};
+typedef VEC(struct run_row) RunRows;
+
+/* Queue the insert of a new run, held by row->lease_node in epoch row->lease_epoch. */
+void store_run_insert(struct db_tx *tx, const struct run_row *row);
+/* Queue the idempotency key of a new run; db_commit answers E_EXISTS when it is taken. @key is
+ * hashed. */
+void store_run_key_insert(struct db_tx *tx, struct arena *a, Id workflow, Str key, Str fingerprint,
+                          Id run, Usec now);
+/* Queue one batch of events that begins with @seq. Fails the transaction with E_CONFLICT unless the
+ * run is held in
+ * @epoch. @first: the run is inserted by the same transaction. */
+void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, Str events,
+                          bool first);
+/* Queue the run's new state. @finished_at, @wake_at 0: none. @release: give the lease back. */
+void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec finished_at,
+                      Usec wake_at, bool release);
+
+/* E_NOT_FOUND unless it belongs to @tenant. */
+Err store_run_get(struct db *db, struct arena *a, Id tenant, Id id, struct run_row *ret_row) YIELDS;
+/* Whatever tenant: for the engine. */
+Err store_run_get_any(struct db *db, struct arena *a, Id id, struct run_row *ret_row) YIELDS;
+/* The run of an idempotency key and the fingerprint it was used with; E_NOT_FOUND. */
+Err store_run_by_key(struct db *db, struct arena *a, Id workflow, Str key, Id *ret_run,
+                     Str *ret_fingerprint) YIELDS;
+struct run_filter {
+    Id tenant;
+    Id workflow; /* none: all */
+    int state;   /* -1: all */
+    Id before;   /* none: from the newest */
+    int limit;
+};
+Err store_run_list(struct db *db, struct arena *a, const struct run_filter *filter,
+                   RunRows *ret_rows) YIELDS;
+/* The batches that hold events with seq > @after, in order: @fn gets the text of each. */
+Err store_journal_read(struct db *db, struct arena *a, Id run, int64_t after,
+                       Err (*fn)(void *ctx, int64_t seq, Str events), void *ctx) YIELDS;
+
+/* ---- leases ---- */
+
+Err store_node_register(struct db *db, Id node, Str name, bool alone) YIELDS;
+/* E_CONFLICT when this node was declared dead. */
+Err store_node_seen(struct db *db, Id node) YIELDS;
+Err store_node_forget(struct db *db, Id node) YIELDS;
+/* Runs that may be taken: without a lease, or of nodes not seen since @stale; due ones (state
+ * waiting and wake_at <= @now) of any holder but running ones. At most @limit. */
+Err store_run_orphans(struct db *db, struct arena *a, Id self, Usec stale, int limit,
+                      RunRows *ret_rows) YIELDS;
+Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *ret_rows) YIELDS;
+/* The earliest wake_at; 0 if nothing waits. */
+Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at) YIELDS;
+/* Take it: epoch + 1, crashes + @crashed. E_CONFLICT when someone else did. */
+Err store_run_claim(struct db *db, struct arena *a, const struct run_row *row, Id node,
+                    bool crashed, int running_state) YIELDS;
+/* Ask for a cancel; E_NOT_FOUND, E_CONFLICT when it has ended. */
+Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run) YIELDS;
+/* Runs held by @node that were asked to cancel. */
+Err store_run_cancels(struct db *db, struct arena *a, Id node, RunRows *ret_rows) YIELDS;
+/* Open runs of a workflow, for its deletion. */
+Err store_run_open_of(struct db *db, struct arena *a, Id workflow, int limit, RunRows *ret_rows)
+    YIELDS;
+
+/* ---- retention ---- */
+
+/* Delete up to @limit runs that finished before @before, with journals and keys. Gives how many. */
+Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int *ret_n) YIELDS;
+/* Numbers of runs by state among the open ones. */
+Err store_run_count_open(struct db *db, struct arena *a, int64_t *ret_n) YIELDS;
+
+#endif
