@@ -1,0 +1,21 @@
+/* src/net/llhttp_names.h - llhttp.h with its method names moved out of the way of net/http.h's. */
+#ifndef NET_LLHTTP_NAMES_H
+#define NET_LLHTTP_NAMES_H
+
+#define HTTP_GET LLHTTP_METHOD_GET
+#define HTTP_HEAD LLHTTP_METHOD_HEAD
+#define HTTP_POST LLHTTP_METHOD_POST
+#define HTTP_PUT LLHTTP_METHOD_PUT
+#define HTTP_PATCH LLHTTP_METHOD_PATCH
+#define HTTP_DELETE LLHTTP_METHOD_DELETE
+#define HTTP_OPTIONS LLHTTP_METHOD_OPTIONS
+#include <llhttp.h>
+#undef HTTP_GET
+#undef HTTP_HEAD
+#undef HTTP_POST
+#undef HTTP_PUT
+#undef HTTP_PATCH
+#undef HTTP_DELETE
+#undef HTTP_OPTIONS
+
+#endif
