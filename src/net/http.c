@@ -104,17 +104,16 @@ void http_header_add(struct arena *a, HttpHeaders *h, Str name, Str value)
 }
 
 /* tchar of RFC 9110 section 5.6.2. */
-static bool is_tchar(unsigned char c)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr(marks, c));
-}
+static const bool tchar[256] = {
+    ['!'] = true,         ['#' ... '\''] = true, ['*'] = true,         ['+'] = true,
+    ['-'] = true,         ['.'] = true,          ['0' ... '9'] = true, ['A' ... 'Z'] = true,
+    ['^' ... 'z'] = true, ['|'] = true,          ['~'] = true,
+};
 
 bool http_is_token(Str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!is_tchar((unsigned char)s.p[i]))
+        if (!tchar[(unsigned char)s.p[i]])
             return false;
     return s.n > 0;
 }

@@ -139,6 +139,12 @@ static size_t check_line(struct http1 *p)
         return 0;
     }
     at = p->target_at + p->target_n;
+    for (size_t i = p->target_at; i < at; i++) {
+        if ((unsigned char)(p->base[i] - 0x21) > 0x7e - 0x21) {
+            refuse(p, 400, "The request target has a character that must be escaped.");
+            return 0;
+        }
+    }
     if (p->ll.http_major != 1 || p->ll.http_minor > 1) {
         refuse(p, 505, "This HTTP version is not spoken here.");
         return 0;
@@ -148,6 +154,11 @@ static size_t check_line(struct http1 *p)
         return 0;
     }
     return at + 11;
+}
+
+static Str field_name(const struct http1 *p, unsigned i)
+{
+    return str_from(p->base + notes[i].name_at, notes[i].name_n);
 }
 
 static int check_head(struct http1 *p)
@@ -160,7 +171,7 @@ static int check_head(struct http1 *p)
         const struct field *f = &notes[i];
         size_t end = (size_t)f->name_at + f->name_n;
 
-        if (f->name_at != at || f->name_n == 0 || !has_at(p, end, ":", 1))
+        if (f->name_at != at || !http_is_token(field_name(p, i)) || !has_at(p, end, ":", 1))
             return refuse(p, 400, "A header field is not well formed.");
         end = skip_blanks(p, end + 1);
         if (f->value_n) {
@@ -178,11 +189,6 @@ static int check_head(struct http1 *p)
     if (p->head_n > p->limits->max_header)
         return refuse(p, 431, "The request header is too large.");
     return 0;
-}
-
-static Str field_name(const struct http1 *p, unsigned i)
-{
-    return str_from(p->base + notes[i].name_at, notes[i].name_n);
 }
 
 static Str field_value(const struct http1 *p, unsigned i)
