@@ -1,9 +1,10 @@
 /* src/net/router.h - routes as tables, and what a handler sees of a request.
  *
- * A handler runs in a fiber of its own, reads what it needs, calls a domain function, and answers once:
- *     static Err get_thing(struct req *req, struct res *res) { ... return res_json(res, 200, v); }
- * If it returns an error and nothing was sent, the error becomes a problem+json answer (RFC 9457). If the
- * client leaves, the fiber is cancelled at its next wait, and with it every call it makes upstream.
+ * A handler runs in a fiber of its own, reads what it needs, calls a domain function, and answers
+ * once: static Err get_thing(struct req *req, struct res *res) { ... return res_json(res, 200, v);
+ * } If it returns an error and nothing was sent, the error becomes a problem+json answer (RFC
+ * 9457). If the client leaves, the fiber is cancelled at its next wait, and with it every call it
+ * makes upstream.
  */
 #ifndef NET_ROUTER_H
 #define NET_ROUTER_H
@@ -23,8 +24,8 @@ enum rate_class { RATE_API, RATE_NONE, RATE_AUTH, RATE_RUN };
 
 typedef Err route_fn(struct req *req, struct res *res);
 
-/* @path: "/api/runs/:id/events"; a ":name" segment takes one non-empty segment, a last segment "*name" the
- * rest. Fixed segments win over ":name", that over "*name". */
+/* @path: "/api/runs/:id/events"; a ":name" segment takes one non-empty segment, a last segment
+ * "*name" the rest. Fixed segments win over ":name", that over "*name". */
 struct route {
     unsigned method;
     const char *path;
@@ -32,8 +33,9 @@ struct route {
     const char *capability; /* NULL: anyone may call it */
     enum route_kind kind;
     enum rate_class rate;
-    size_t max_body;        /* 0: 1 MiB */
-    const char *in_schema;  /* name of the schema of a JSON body (openapi.c knows it); NULL: not checked */
+    size_t max_body; /* 0: 1 MiB */
+    const char
+        *in_schema; /* name of the schema of a JSON body (openapi.c knows it); NULL: not checked */
     const char *out_schema; /* for the OpenAPI document */
     const char *summary;    /* likewise; NULL keeps the route out of it */
     const char *query;      /* likewise: "limit:integer cursor:string", names in req_query */
@@ -42,8 +44,8 @@ struct route {
 /* Who calls: filled by the authenticator, opaque to this floor but for the capability check. */
 struct who {
     Id tenant;
-    Id actor;       /* key or session */
-    Str actor_name; /* for the log and the audit trail */
+    Id actor;         /* key or session */
+    Str actor_name;   /* for the log and the audit trail */
     Str capabilities; /* space-separated; "*" is all */
 };
 bool who_may(const struct who *who, const char *capability);
@@ -51,27 +53,29 @@ bool who_may(const struct who *who, const char *capability);
 struct req {
     struct arena *a;
     enum http_method method;
-    Str path;           /* decoded, normalised: no "..", no "//", no NUL */
-    Str query;          /* raw */
-    Str target;         /* as sent */
+    Str path;     /* decoded, normalised: no "..", no "//", no NUL */
+    Str raw_path; /* the same with its escapes: what routes are matched against */
+    Str query;    /* raw */
+    Str target;   /* as sent */
     HttpHeaders headers;
-    Str request_id;     /* the client's X-Request-Id if it is sane, else a new one */
-    Str remote;         /* address of the peer, or what a trusted proxy says */
+    Str request_id; /* the client's X-Request-Id if it is sane, else a new one */
+    Str remote;     /* address of the peer, or what a trusted proxy says */
     bool tls;
     const struct route *route;
     struct who who;
-    Str params[8];      /* values of ":name" segments in order, decoded */
+    Str params[8]; /* values of ":name" segments in order, decoded */
     const char *param_names[8];
     Usec started;
     struct http_conn *conn;
-    void *app;          /* the context given to http_server_new */
+    void *app; /* the context given to http_server_new */
 };
 
 struct router;
 struct router *router_new(void);
 void router_free(struct router *r);
 DEFINE_AUTO(router, router_free)
-/* Add a table that ends with {0}; it must stay. Ends the process on a duplicate or malformed route. */
+/* Add a table that ends with {0}; it must stay. Ends the process on a duplicate or malformed route.
+ */
 void router_add(struct router *r, const struct route *table);
 /* E_NOT_FOUND; E_METHOD when the path has routes of other methods (*ret_allowed tells which). Fills
  * req->route and req->params. */
@@ -93,12 +97,13 @@ Err req_query_int(const struct req *req, Str name, int64_t min, int64_t max, int
                   int64_t *ret_value);
 /* A cookie's value; p == NULL if absent. */
 Str req_cookie(const struct req *req, Str name);
-/* The whole body. Waits for it; E_TOO_LARGE past the route's max_body; sends 100-continue when asked. */
+/* The whole body. Waits for it; E_TOO_LARGE past the route's max_body; sends 100-continue when
+ * asked. */
 Err req_body(struct req *req, Str *ret_body) YIELDS;
 /* The next piece of the body, with backpressure; E_EOF at its end. Not after req_body. */
 Err req_body_read(struct req *req, Str *ret_piece) YIELDS;
-/* The body as JSON, checked against the route's in_schema; wants a JSON content type (E_MEDIA_TYPE). An
- * empty body is an empty object. */
+/* The body as JSON, checked against the route's in_schema; wants a JSON content type
+ * (E_MEDIA_TYPE). An empty body is an empty object. */
 Err req_json(struct req *req, struct json **ret_value) YIELDS;
 
 /* ---- answering: exactly one of these, or return an error ---- */
@@ -111,9 +116,10 @@ Err res_empty(struct res *res, int status) YIELDS;
 /* RFC 9457: type, title, status, detail, code (err_slug), request_id, and @extra's members. */
 Err res_problem(struct res *res, Err code, const struct json *extra) YIELDS;
 Err res_redirect(struct res *res, int status, Str location) YIELDS;
-/* An answer in pieces: begin, any number of writes, end. Chunked, or raw until close for HTTP/1.0. A write
- * returns when the bytes are with the kernel or at most 64 KiB of the answer wait for it; a client that
- * does not read for 30 s is dropped (E_CLOSED). Returning without res_end cuts the connection. */
+/* An answer in pieces: begin, any number of writes, end. Chunked, or raw until close for HTTP/1.0.
+ * A write returns when the bytes are with the kernel or at most 64 KiB of the answer wait for it; a
+ * client that does not read for 30 s is dropped (E_CLOSED). Returning without res_end cuts the
+ * connection. */
 Err res_begin(struct res *res, int status, Str content_type) YIELDS;
 Err res_write(struct res *res, Str piece) YIELDS;
 Err res_end(struct res *res) YIELDS;
