@@ -1,14 +1,16 @@
 /* src/base/json.h - JSON documents in an arena (RFC 8259).
  *
  * A value is 16 bytes; arrays and objects hold their children in one block, objects in the order of
- * their text. Numbers keep what was written: an int64 if it is one, a double if that gives back the
- * same value, else the text itself (JSON_RAW), so that no id or amount is ever rounded. Of equal
- * keys the last wins. A parsed document borrows its input text: strings without escapes point into
- * it.
+ * their text. Numbers keep what was written: an int64 if it is one, a double if its shortest text
+ * is of the same decimal value (0.1, 1e3, -0), else the text itself (JSON_RAW: 1e400,
+ * 12345678901234567890), so that no id or amount is ever rounded. Of equal keys the last value
+ * wins, in the place of the first. Objects of more than 16 members carry a hash index from their
+ * making: a look-up does not depend on their size. A parsed document borrows its input text:
+ * strings without escapes point into it.
  *
- * Values are plain data and may be shared between documents whose arenas live long enough. Readers
- * accept NULL for "not there", so look-ups chain: json_str_of(json_at(json_at(v, "a"), "b"),
- * S("")).
+ * Values are plain data and may be shared between documents whose arenas live long enough; any
+ * number of threads may read one. Readers accept NULL for "not there", so look-ups chain:
+ * json_str_of(json_at(json_at(v, "a"), "b"), S("")). Nothing here recurses: depth costs no stack.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -108,10 +110,13 @@ struct json *json_arr(struct arena *a);
 /* An object of pairs (const char *key, struct json *value), ended by NULL; members whose value is
  * NULL are left out: json_obj(a, "id", json_id(a, id), "n", json_int(a, 3), NULL). */
 struct json *json_obj(struct arena *a, ...) __attribute__((sentinel));
-void json_push(struct arena *a, struct json *arr, const struct json *item);
-/* Set or replace; @key is borrowed. */
+/* Putting a value in copies its 16 bytes and shares its children: build the child first, put it in
+ * last. To go on changing it afterwards, change the one inside (json_get, json_item), or a
+ * json_dup. */
+void json_push(struct arena *a, struct json *arr, const struct json *item); /* NULL puts null */
+/* Set or replace; @key is borrowed; a NULL @val changes nothing. */
 void json_set(struct arena *a, struct json *obj, Str key, const struct json *val);
-/* Whether there was one. */
+/* Take a member out, for all that share the object; whether there was one. */
 bool json_remove(struct json *obj, Str key);
 /* A deep copy that borrows nothing. */
 struct json *json_dup(struct arena *a, const struct json *v);
@@ -125,18 +130,19 @@ void json_write_pretty(struct buf *b, const struct json *v); /* two spaces a lev
 Str json_text(struct arena *a, const struct json *v);
 /* A string with quotes and escapes; ill-formed UTF-8 is repaired. */
 void json_write_str(struct buf *b, Str s);
-/* The shortest text that reads back as @d. */
+/* The fewest digits that read back as @d; a whole one keeps its point ("1.0"), so that it stays a
+ * double. Not-a-number and infinities are written as null. */
 void json_write_double(struct buf *b, double d);
 
 /* ---- algorithms ---- */
 
 /* Deep equality; numbers by mathematical value (1 == 1.0), objects without order. */
 bool json_equal(const struct json *x, const struct json *y);
-/* RFC 6901; E_SYNTAX for a bad pointer, E_NOT_FOUND. */
+/* RFC 6901, in its string form; E_SYNTAX for a bad pointer, E_NOT_FOUND. */
 Err json_pointer(const struct json *v, Str pointer, struct json **ret_value);
 /* RFC 7396: a new document; both inputs stay as they are and are shared. */
 struct json *json_merge_patch(struct arena *a, const struct json *target, const struct json *patch);
-/* A hash that agrees with json_equal. */
+/* A hash that agrees with json_equal, of this process only. */
 uint64_t json_hash(const struct json *v);
 /* Canonical text: members sorted by key bytes, no space, numbers normalised; for content hashes. */
 void json_write_canonical(struct buf *b, const struct json *v);

@@ -40,10 +40,19 @@ static size_t char_at(const char *p, const char *end, size_t *ret_part)
     return n;
 }
 
+size_t utf8_wide_run(const char *p, const char *end)
+{
+    const char *start = p;
+    size_t part, n;
+
+    while (p < end && (unsigned char)*p >= 0x80 && (n = char_at(p, end, &part)) != 0)
+        p += n;
+    return (size_t)(p - start);
+}
+
 size_t utf8_valid_prefix(Str s)
 {
     const char *p = s.p, *end = s.n ? s.p + s.n : s.p;
-    size_t part;
 
     while (p < end) {
         uint64_t word;
@@ -51,13 +60,10 @@ size_t utf8_valid_prefix(Str s)
             p += 8;
         while (p < end && (unsigned char)*p < 0x80)
             p++;
-        /* Text that is not ASCII is seldom one character long: stay with it. */
-        while (p < end && (unsigned char)*p >= 0x80) {
-            size_t n = char_at(p, end, &part);
-            if (n == 0)
-                return (size_t)(p - s.p);
-            p += n;
-        }
+        size_t n = utf8_wide_run(p, end);
+        if (n == 0 && p < end)
+            return (size_t)(p - s.p);
+        p += n;
     }
     return s.n;
 }

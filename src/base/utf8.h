@@ -8,6 +8,8 @@
 bool utf8_valid(Str s);
 /* The length of the longest well-formed prefix. An incomplete last character is not part of it. */
 size_t utf8_valid_prefix(Str s);
+/* The length of the run of well-formed characters beyond ASCII that starts at @p. */
+size_t utf8_wide_run(const char *p, const char *end);
 /* Decode the character at the start of non-empty, well-formed @s; *ret_n is its length in bytes. */
 uint32_t utf8_decode(Str s, size_t *ret_n);
 /* Encode @c (a scalar value) into @out (4 bytes); gives the length. */
