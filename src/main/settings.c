@@ -1,0 +1,134 @@
+/* src/main/settings.c - the table of all settings. To add one: a field in struct config, a row
+ * here.
+ *
+ * Environment names are those the ecosystem uses where there is one, else HEDDLE_ and the key.
+ */
+#include "main/config.h"
+
+/* The place of a field, which must be of the given type: a wrong one does not compile. */
+#define FIELD(ctype, f)                                                                            \
+    (offsetof(struct config, f) +                                                                  \
+     0 * sizeof(char[_Generic(((struct config *)0)->f, ctype : 1, default                          \
+                              : -1)]))
+#define AS_STR(t, f, d) .type = (t), .at = FIELD(Str, f), .dflt = (d)
+#define AS_BOOL(f, d) .type = CONFIG_BOOL, .at = FIELD(bool, f), .dflt = (d)
+#define AS_ENUM(f, words, d)                                                                       \
+    .type = CONFIG_ENUM, .at = FIELD(int, f), .one_of = (words), .dflt = (d)
+#define AS_URL(f, schemes, d)                                                                      \
+    .type = CONFIG_URL, .at = FIELD(Str, f), .one_of = (schemes), .dflt = (d)
+#define WITHIN(d, least, most) .dflt = (d), .min = (least), .max = (most)
+#define AS_INT(f, d, least, most)                                                                  \
+    .type = CONFIG_INT, .at = FIELD(int64_t, f), WITHIN(d, least, most)
+#define AS_SIZE(f, d, least, most)                                                                 \
+    .type = CONFIG_SIZE, .at = FIELD(size_t, f), WITHIN(d, least, most)
+#define AS_SPAN(f, d, least, most) .type = CONFIG_SPAN, .at = FIELD(Usec, f), WITHIN(d, least, most)
+
+const struct config_setting config_settings[] = {
+    {"listen", "HEDDLE_LISTEN", "listen", AS_STR(CONFIG_LISTEN, listen, "127.0.0.1:3000"),
+     .help = "Where to serve; port 0 takes any free one"},
+    {"base_url", "APP_BASE_URL", "base-url", AS_URL(base_url, "http https", ""),
+     .help = "The address people reach Heddle at, for links; the listen address if not set"},
+    {"data", "HEDDLE_DATA", "data", AS_STR(CONFIG_PATH, data, "data"), .value = "DIR",
+     .help = "The folder for the database and other files; made if it is not there"},
+
+    {"database.url", "DATABASE_URL", "database",
+     AS_URL(database.url, "postgres postgresql sqlite", ""),
+     .help = "PostgreSQL or SQLite; heddle.db in the data folder if not set"},
+    {"database.readers", "HEDDLE_DATABASE_READERS", NULL, AS_INT(database.readers, "2", 1, 64),
+     .help = "SQLite: reader threads; PostgreSQL: read connections of each shard"},
+    {"database.writers", "HEDDLE_DATABASE_WRITERS", NULL, AS_INT(database.writers, "1", 1, 16),
+     .help = "PostgreSQL: write connections of each shard"},
+    {"database.timeout", "HEDDLE_DATABASE_TIMEOUT", NULL,
+     AS_SPAN(database.timeout, "10s", 100 * USEC_MS, 10 * USEC_MIN),
+     .help = "How long a request waits for a database that is gone"},
+    {"database.relaxed", "HEDDLE_DATABASE_RELAXED", NULL, AS_BOOL(database.relaxed, "false"),
+     .help = "Do not wait for the disk: a power failure may lose the last moments"},
+
+    {"log.level", "HEDDLE_LOG_LEVEL", "log-level",
+     AS_ENUM(log.level, "debug info warn error", "info"),
+     .help = "The least important lines to write"},
+    {"log.format", "HEDDLE_LOG_FORMAT", "log-format", AS_ENUM(log.format, "text json", "text"),
+     .help = "How lines are written, on standard error"},
+
+    {"tls.cert", "HEDDLE_TLS_CERT", "tls-cert", AS_STR(CONFIG_PATH, tls.cert, ""), .value = "FILE",
+     .help = "Certificate chain (PEM): serve https; read again on SIGHUP"},
+    {"tls.key", "HEDDLE_TLS_KEY", "tls-key", AS_STR(CONFIG_PATH, tls.key, ""), .value = "FILE",
+     .help = "Private key (PEM) of that certificate"},
+    {"trusted_proxies", "HEDDLE_TRUSTED_PROXIES", NULL, AS_STR(CONFIG_LIST, trusted_proxies, ""),
+     .value = "CIDR,...", .help = "Proxies whose X-Forwarded-For and -Proto are believed"},
+
+    {"egress.allow", "HEDDLE_EGRESS_ALLOW", NULL, AS_STR(CONFIG_LIST, egress.allow, ""),
+     .value = "RULE,...",
+     .help = "Hosts workflows may call: a host, *.suffix, address or CIDR, with :PORT if wanted; "
+             "\"private\" opens private networks; every public host if not set"},
+    {"egress.deny", "HEDDLE_EGRESS_DENY", NULL, AS_STR(CONFIG_LIST, egress.deny, ""),
+     .value = "RULE,...", .help = "Hosts workflows may never call; wins over egress.allow"},
+
+    {"openai.api_key", "OPENAI_API_KEY", NULL, AS_STR(CONFIG_SECRET, openai.api_key, ""),
+     .help = "Key for the model server that llm nodes use when they name no other"},
+    {"openai.base_url", "OPENAI_BASE_URL", NULL,
+     AS_URL(openai.base_url, "http https", "https://api.openai.com/v1"),
+     .help = "Any server that speaks the OpenAI protocol"},
+
+    {"limits.header", "HEDDLE_LIMITS_HEADER", NULL,
+     AS_SIZE(limits.header, "32k", 1024, 1024 * 1024),
+     .help = "Size of a request's line and headers together"},
+    {"limits.headers", "HEDDLE_LIMITS_HEADERS", NULL, AS_INT(limits.headers, "100", 8, 1000),
+     .help = "How many headers a request may have"},
+    {"limits.connections", "HEDDLE_LIMITS_CONNECTIONS", NULL,
+     AS_INT(limits.connections, "60000", 16, 1000000), .help = "Open connections of each shard"},
+    {"limits.header_timeout", "HEDDLE_LIMITS_HEADER_TIMEOUT", NULL,
+     AS_SPAN(limits.header_timeout, "10s", 100 * USEC_MS, 10 * USEC_MIN),
+     .help = "Time for a request's headers to arrive"},
+    {"limits.body_timeout", "HEDDLE_LIMITS_BODY_TIMEOUT", NULL,
+     AS_SPAN(limits.body_timeout, "20s", 100 * USEC_MS, USEC_H),
+     .help = "Grace for a body; after it at least 1 KiB/s must arrive"},
+    {"limits.idle_timeout", "HEDDLE_LIMITS_IDLE_TIMEOUT", NULL,
+     AS_SPAN(limits.idle_timeout, "75s", USEC_S, USEC_H),
+     .help = "How long a connection is kept between requests"},
+    {"limits.write_timeout", "HEDDLE_LIMITS_WRITE_TIMEOUT", NULL,
+     AS_SPAN(limits.write_timeout, "30s", 100 * USEC_MS, USEC_H),
+     .help = "How long a client may take no byte of its answer"},
+    {"limits.request_timeout", "HEDDLE_LIMITS_REQUEST_TIMEOUT", NULL,
+     AS_SPAN(limits.request_timeout, "2m", USEC_S, USEC_DAY),
+     .help = "How long a plain request may take; streams are not bound by it"},
+
+    {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
+     .help = "Days that finished runs are kept; 0 keeps them for ever"},
+    {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),
+     .help = "How long a stop waits for work in flight before it is parked"},
+    {"shards", "HEDDLE_SHARDS", NULL, AS_INT(shards, "0", 0, 256),
+     .help = "Event loops; 0: one for each core"},
+    {"workers", "HEDDLE_WORKERS", NULL, AS_INT(workers, "0", 0, 256),
+     .help = "Threads for blocking work; 0: four"},
+    {0},
+};
+
+size_t config_count(void)
+{
+    return ARRAY_LEN(config_settings) - 1;
+}
+
+const char *config_value_name(const struct config_setting *s)
+{
+    static const char *const names[] = {
+        [CONFIG_BOOL] = "true|false",  [CONFIG_INT] = "N",
+        [CONFIG_SIZE] = "SIZE",        [CONFIG_SPAN] = "SPAN",
+        [CONFIG_TEXT] = "TEXT",        [CONFIG_PATH] = "PATH",
+        [CONFIG_LIST] = "A,B,...",     [CONFIG_ENUM] = "WORD",
+        [CONFIG_URL] = "URL",          [CONFIG_SECRET] = "SECRET",
+        [CONFIG_LISTEN] = "HOST:PORT",
+    };
+
+    return s->value ? s->value : names[s->type];
+}
+
+const char *config_source_name(enum config_source source)
+{
+    static const char *const names[] = {[CONFIG_DEFAULT] = "default",
+                                        [CONFIG_FILE] = "file",
+                                        [CONFIG_ENV] = "environment",
+                                        [CONFIG_FLAG] = "flag"};
+
+    return names[source];
+}

@@ -1,0 +1,13 @@
+/* src/main/verbs.h - the verbs that cmd_*.c files define; verbs.c lists them. */
+#ifndef MAIN_VERBS_H
+#define MAIN_VERBS_H
+
+#include "main/cli.h"
+
+extern const struct cli_verb cmd_config_check;
+extern const struct cli_verb cmd_config_print;
+extern const struct cli_verb cmd_help;
+extern const struct cli_verb cmd_man;
+extern const struct cli_verb cmd_version;
+
+#endif
