@@ -38,21 +38,28 @@ struct err_record *err_record(void);
  * which is NULL for the thread's own. */
 struct err_record *err_record_swap(struct err_record *rec);
 
+/* The three below give back the code they take. Only static analysis has to be told. */
+#ifdef __clang_analyzer__
+#define ERR_IS(code, call) ((void)(call), (code))
+#else
+#define ERR_IS(code, call) (call)
+#endif
+
 /* Record a failure: forget what was recorded before, keep the formatted private text. Returns
  * @code. */
-#define err_set(code, ...) err_set_at((code), __FILE__, __LINE__, __VA_ARGS__)
+#define err_set(code, ...) ERR_IS(code, err_set_at((code), __FILE__, __LINE__, __VA_ARGS__))
 Err err_set_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Say what was being done: prepends "<text>: " to the private text. If the record is of another
  * code (the failing function set none), starts a fresh one. Returns @code. */
-#define err_add(code, ...) err_add_at((code), __FILE__, __LINE__, __VA_ARGS__)
+#define err_add(code, ...) ERR_IS(code, err_add_at((code), __FILE__, __LINE__, __VA_ARGS__))
 Err err_add_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Record a failure whose text the client may read: it becomes both the private text and the detail.
  */
-#define err_detail(code, ...) err_detail_at((code), __FILE__, __LINE__, __VA_ARGS__)
+#define err_detail(code, ...) ERR_IS(code, err_detail_at((code), __FILE__, __LINE__, __VA_ARGS__))
 Err err_detail_at(Err code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
