@@ -49,7 +49,7 @@ struct log_field {
     do {                                                                                           \
         if ((level) >= log_threshold)                                                              \
             log_write((level), (message),                                                          \
-                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});                  \
+                      (const struct log_field[]){{0}, ##__VA_ARGS__, {0}} + 1);                    \
     } while (0)
 #define LOG_DEBUG(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define LOG_INFO(...) LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__)
