@@ -5,7 +5,7 @@ test.py [NAME...]                all suites; with NAMEs only the unit tests that
 test.py --unit BUILD [NAME...]   the unit tests of one build folder
 
 A suite that fails without naming a failed test, or that runs no test at all, counts as one failure: nothing
-that went wrong is ever added up to zero. The sums are also left in build-test/summary.json.
+that went wrong is ever added up to zero. The sums of all suites are also left in build/tests.json.
 """
 import json
 import os
@@ -15,7 +15,7 @@ import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SUMMARY = os.path.join(TOP, "build-test", "summary.json")
+SUMMARY = os.path.join(TOP, "build", "tests.json")
 # How each runner words its result, the last match counts: ours, node --test (TAP), vitest.
 COUNTS = {
     "heddle": {"passed": r"^(\d+) passed, \d+ failed", "failed": r"^\d+ passed, (\d+) failed",
@@ -32,6 +32,10 @@ def run(name, words, command, folder=TOP, env=None):
     print("== %s" % name, flush=True)
     found = {"passed": 0, "failed": 0, "skipped": 0}
     started = time.monotonic()
+    missing = [c for c in command if c.startswith(TOP) and not os.path.exists(c)]
+    if missing:
+        print("FAIL suite %s: %s is missing" % (name, os.path.relpath(missing[0], TOP)), flush=True)
+        return name, 0, 1, 0, 0.0
     child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace",
                              env={**os.environ, **(env or {})})
@@ -68,15 +72,15 @@ def node_files(folder):
     return [os.path.join("test", folder, n) for n in names if n.endswith(".test.mjs")]
 
 
-def node_suite(name, folder):
+def node_suite(name, folder, at_once):
     files = node_files(folder)
     if not files:
         return None
     if os.path.exists(os.path.join(TOP, "test", "package-lock.json")):
         subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), os.path.join(TOP, "test")], check=True)
-    command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=tap"] + files
-    return run(name, "node", with_databases(command),
-               env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
+    command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=tap",
+               "--test-concurrency=%d" % at_once, *files]
+    return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
 
 
 def web_suite():
@@ -89,20 +93,23 @@ def web_suite():
 
 
 def main(arguments):
+    whole = not arguments
     if arguments[:1] == ["--unit"]:
         rows = [unit(arguments[1], arguments[2:])]
     elif arguments:
         rows = [unit("build-test", arguments)]
     else:
-        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api"), web_suite(),
-                node_suite("crash tests (test/crash)", "crash")]
+        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 2), web_suite(),
+                node_suite("crash tests (test/crash)", "crash", 1)]
     rows = [row for row in rows if row]
     print()
     for name, passed, failed, skipped, seconds in rows:
         print("%-32s %6d passed %4d failed %4d skipped %7.1f s" % (name, passed, failed, skipped, seconds))
     passed, failed = sum(r[1] for r in rows), sum(r[2] for r in rows)
-    with open(SUMMARY, "w", encoding="utf-8") as f:
-        json.dump({"passed": passed, "failed": failed}, f)
+    if whole:
+        os.makedirs(os.path.dirname(SUMMARY), exist_ok=True)
+        with open(SUMMARY, "w", encoding="utf-8") as f:
+            json.dump({"passed": passed, "failed": failed}, f)
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
