@@ -1,0 +1,760 @@
+/* src/wf/drive.c - one run: the fiber that carries out what core.c decides, and its journal.
+ *
+ * The order that makes a run survive anything: decide, record, commit, act. Events are applied to
+ * the state as they are recorded and wait in run->pending; commit() makes all of them durable in
+ * one transaction. Steps that call out are started after that commit and never before. When one of
+ * them ends its result is committed together with the starts that follow from it, so a chain of
+ * calls costs one transaction a step.
+ */
+#include "base/crypto.h"
+#include "rt/inject.h"
+#include "rt/log.h"
+#include "store/store_workflow.h"
+#include "wf/engine_private.h"
+
+#include <stdlib.h>
+
+/* ---- life ---- */
+
+struct wf_run *run_new(struct wf_engine *e, struct wf_def *def)
+{
+    struct wf_run *run = calloc(1, sizeof *run);
+    if (!run)
+        DIE("out of memory");
+    run->engine = e;
+    run->shard = shard_self();
+    run->refs = 1;
+    run->a = arena_new((size_t)RUN_MEMORY_MAX * 2);
+    run->def = wf_def_ref(def);
+    run->state = wf_core_new(run->a, def);
+    run->began = time_mono();
+    return run;
+}
+
+static struct shard_runs *runs_here(struct wf_engine *e)
+{
+    return &e->shards[shard_index(shard_self())];
+}
+
+void run_register(struct wf_run *run)
+{
+    struct wf_engine *e = run->engine;
+    run->refs++;
+    (void)map_put(runs_here(e)->runs, str_from((char *)run->row.id.b, 16), run);
+    atomic_fetch_add(&e->active, 1);
+}
+
+static void unregister(struct wf_run *run)
+{
+    struct wf_engine *e = run->engine;
+    if (map_take(runs_here(e)->runs, str_from((char *)run->row.id.b, 16))) {
+        wf_run_unref(run);
+        atomic_fetch_sub(&e->active, 1);
+    }
+}
+
+void wf_run_unref(struct wf_run *run)
+{
+    if (!run || --run->refs)
+        return;
+    wf_def_unref(run->def);
+    arena_free(run->a);
+    free(run->start_record);
+    free(run);
+}
+
+Id wf_run_id(const struct wf_run *run)
+{
+    return run->row.id;
+}
+
+enum wf_run_state wf_run_state(const struct wf_run *run)
+{
+    return run->state->run;
+}
+
+void run_poke(struct wf_run *run)
+{
+    run->poked = true;
+    if (run->wake)
+        wait_end(run->wake, OK);
+}
+
+/* Until poked or @deadline (monotonic). */
+static Err wait_poke(struct wf_run *run, Usec deadline)
+{
+    Err e = OK;
+    if (!run->poked) {
+        struct wait w;
+        wait_init(&w);
+        run->wake = &w;
+        e = wait_for(&w, deadline);
+        run->wake = NULL;
+    }
+    run->poked = false;
+    return e;
+}
+
+/* ---- recording ---- */
+
+/* Apply @ev to the state and keep it for the next commit. An event that cannot follow is a fault of
+ * this program: the run is stopped where its journal is still right. */
+static Err record(struct wf_run *run, struct wf_event ev)
+{
+    ev.seq = run->state->seq + 1;
+    ev.at = time_wall();
+    TRY(wf_core_apply(run->state, &ev));
+    vec_push(run->a, &run->pending, ev);
+    return OK;
+}
+
+static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, int attempt)
+{
+    return record(run, (struct wf_event){.kind = kind, .node = node, .attempt = attempt});
+}
+
+/* The pending events as the journal keeps them: a JSON array. */
+static Err pending_text(struct wf_run *run, struct arena *a, struct buf *b)
+{
+    buf_add_char(b, '[');
+    for (size_t i = 0; i < run->pending.n; i++) {
+        if (i)
+            buf_add_char(b, ',');
+        json_write(b, wf_event_json(a, run->def, &run->pending.at[i]));
+    }
+    buf_add_char(b, ']');
+    return buf_ok(b);
+}
+
+enum commit_flags { COMMIT_RELEASE = 1 };
+
+static Err commit_once(struct wf_run *run, Str events, unsigned flags)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    struct db_tx *tx = db_begin(run->engine->db, a);
+    const struct wf_state *s = run->state;
+    Usec finished_at = wf_run_state_is_final(s->run) ? s->ended_at : 0;
+    int64_t seq = run->pending.n ? run->pending.at[0].seq : 0;
+
+    run->row.state = (int)s->run;
+    run->row.finished_at = finished_at;
+    run->row.wake_at = s->run == WF_RUN_WAITING ? s->wait_until : 0;
+    if (!run->stored) {
+        if (run->store_def)
+            store_definition_put(tx, run->row.hash, run->def->text);
+        if (run->key.n)
+            store_run_key_insert(tx, a, run->row.workflow, run->key, run->fingerprint, run->row.id,
+                                 run->row.created_at);
+        store_run_insert(tx, &run->row);
+        store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
+    } else {
+        if (seq)
+            store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
+        if (finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
+            store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
+                             run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
+    }
+    TRY(INJECT("wf.journal.before_commit"));
+    TRY(db_commit(tx));
+    INJECT_VOID("wf.journal.after_commit");
+    return OK;
+}
+
+struct last_seq {
+    int64_t seq;
+};
+
+static Err keep_last(void *ctx, int64_t seq, Str events)
+{
+    (void)events;
+    ((struct last_seq *)ctx)->seq = seq;
+    return OK;
+}
+
+/* After a commit whose outcome is not known: look whether the batch is there under this run's
+ * epoch. */
+static Err look_for_commit(struct wf_run *run, bool *ret_there)
+{
+    AUTO(arena) *a = arena_new(MIB(256));
+    struct last_seq last = {0};
+    struct run_row row;
+    Err e = store_run_get_any(run->engine->db, a, run->row.id, &row);
+
+    if (e == E_NOT_FOUND) {
+        *ret_there = false;
+        return OK;
+    }
+    TRY(e);
+    if (row.lease_epoch != run->row.lease_epoch)
+        return err_set(E_CONFLICT, "another node has taken the run");
+    if (!run->pending.n) {
+        *ret_there = true;
+        return OK;
+    }
+    TRY(store_journal_read(run->engine->db, a, run->row.id, run->pending.at[0].seq - 1, keep_last,
+                           &last));
+    *ret_there = last.seq >= run->pending.at[0].seq;
+    return OK;
+}
+
+static bool may_pass(Err e)
+{
+    return e == E_UNAVAILABLE || e == E_DISK_FULL || e == E_LOCKED || e == E_READ_ONLY ||
+           e == E_IO || e == E_TIMEOUT || e == E_OVERLOADED || e == E_UNKNOWN_OUTCOME ||
+           e == E_CONNECT || e == E_CLOSED;
+}
+
+/* One try, made certain. */
+static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
+{
+    Err e = commit_once(run, events, flags);
+    while (e == E_UNKNOWN_OUTCOME) {
+        bool there = false;
+        Err seen = look_for_commit(run, &there);
+        if (seen == OK)
+            return there ? OK : err_set(E_UNAVAILABLE, "the database broke off the commit");
+        if (!may_pass(seen))
+            return seen;
+        TRY(fiber_sleep(200 * USEC_MS));
+    }
+    return e;
+}
+
+/* An accepted run outlives a database that is gone or full: it waits here, holding what it knows.
+ * One that is not accepted yet fails, and its caller hears why. */
+static Err commit_patiently(struct wf_run *run, Str events, unsigned flags)
+{
+    Usec pause = 50 * USEC_MS;
+    bool said = false;
+
+    for (;;) {
+        Err e = commit_certain(run, events, flags);
+        if (e == OK && said)
+            LOG_INFO("the run's journal is written again");
+        if (e == OK || !run->stored || !may_pass(e))
+            return e;
+        if (run->stopping && time_mono() >= run->stop_deadline)
+            return e;
+        if (!said)
+            LOG_WARN("the run waits for its journal to be written", L_ERR(e));
+        said = true;
+        fiber_shield();
+        Err slept = fiber_sleep(pause);
+        fiber_unshield();
+        (void)slept; /* a shielded sleep ends by itself */
+        pause = usec_min(pause * 2, 2 * USEC_S);
+    }
+}
+
+static void mark_accepted(struct wf_run *run)
+{
+    run->accepted = true;
+    wait_queue_wake_all(&run->accept_waiters, OK);
+}
+
+/* Make all that is pending durable, tell watchers, and count the run as accepted. */
+static Err commit(struct wf_run *run, unsigned flags)
+{
+    if (!run->pending.n && run->stored && !flags)
+        return OK;
+    AUTO(arena) *a = arena_new((size_t)COMMIT_TEXT_MAX * 4);
+    AUTO_BUF(events, COMMIT_TEXT_MAX);
+    int64_t first = run->pending.n ? run->pending.at[0].seq : 0;
+
+    TRY(pending_text(run, a, &events));
+    TRY(commit_patiently(run, buf_str(&events), flags));
+    run->stored = true;
+    run->pending.n = 0;
+    if (first && wf_hub_watched(run->engine->hub, run->row.id))
+        wf_hub_publish(run->engine->hub, run->row.id, WF_HUB_EVENTS, first, S(""),
+                       buf_str(&events));
+    if (!run->accepted)
+        mark_accepted(run);
+    return OK;
+}
+
+/* ---- steps ---- */
+
+static void publish_live(struct wf_step *step, Str kind, const struct json *data)
+{
+    struct wf_engine *e = step->engine;
+    if (!wf_hub_watched(e->hub, step->run))
+        return;
+    struct json *o = json_obj(step->a, "run_id", json_id(step->a, step->run), "node",
+                              json_str(step->a, step->node->id), NULL);
+    for (size_t i = 0; json_is(data, JSON_OBJ) && i < data->n; i++)
+        json_set(step->a, o, str_from(data->obj[i].key.s, data->obj[i].key.n), &data->obj[i].val);
+    wf_hub_publish(e->hub, step->run, WF_HUB_LIVE, 0, kind, json_text(step->a, o));
+}
+
+/* Monotonic end of the whole run. */
+static Usec run_deadline(const struct wf_run *run)
+{
+    if (!run->def->timeout)
+        return USEC_NEVER;
+    return usec_in(usec_max(run->state->started_at + run->def->timeout - time_wall(), 0));
+}
+
+static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_node *node)
+{
+    char id[ID_TEXT_SIZE];
+    return str_fmt(a, "%.*s:%.*s", P(id_text(run->row.id, id)), P(node->id));
+}
+
+/* Run one attempt of @node in @a. */
+static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number,
+                       struct wf_outcome *ret_outcome)
+{
+    const struct wf_node *n = &run->def->nodes[node];
+    struct wf_names names = {a, run->state, &run->facts};
+    struct wf_scope scope = wf_core_scope(&names);
+    struct wf_step step = {
+        .a = a,
+        .env = &run->engine->o.env,
+        .def = run->def,
+        .node = n,
+        .scope = &scope,
+        .tenant = run->row.tenant,
+        .run = run->row.id,
+        .attempt = number,
+        .key = step_key(a, run, n),
+        .deadline = usec_min(usec_in(n->timeout), run_deadline(run)),
+        .input = run->state->input,
+        .live = publish_live,
+        .engine = run->engine,
+    };
+    return n->type->run(&step, n->settings, ret_outcome);
+}
+
+/* The bytes of @output as JSON, held to the limit of a step and of the run's memory. */
+static Err check_output(struct wf_run *run, const struct wf_node *node, const struct json *output)
+{
+    size_t max = run->engine->o.env.max_output;
+    AUTO_BUF(b, max);
+
+    json_write(&b, output);
+    if (buf_ok(&b) != OK)
+        return err_detail(E_TOO_LARGE, "The output of node %.*s is larger than %zu bytes.",
+                          P(node->id), max);
+    if (arena_used(run->a) + b.n * 4 > RUN_MEMORY_MAX)
+        return err_detail(E_TOO_LARGE, "The values of this run are too large to keep in memory.");
+    return OK;
+}
+
+static Err record_success(struct wf_run *run, int node, int number, struct wf_outcome *o, Usec took)
+{
+    run_count_step(&run->def->nodes[node], true, took);
+    return record(run, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
+                                         .node = node,
+                                         .attempt = number,
+                                         .handle = o->handle,
+                                         .data = o->output,
+                                         .took = took});
+}
+
+static Err record_failure(struct wf_run *run, int node, int number, Err e, Str message,
+                          Usec retry_after, Usec took)
+{
+    struct wf_event ev;
+    double chance = (double)(crypto_random_u64() >> 11) / 9007199254740992.0;
+
+    wf_core_failure(run->a, run->state, node, number, e, message, time_wall(), retry_after, chance,
+                    &ev);
+    ev.took = took;
+    run_count_step(&run->def->nodes[node], false, took);
+    return record(run, ev);
+}
+
+/* A pure step: computed here and now, in the run's own memory. */
+static Err run_pure(struct wf_run *run, int node, int number)
+{
+    struct wf_outcome outcome = {0};
+    Usec began = time_mono();
+    Err e = run_attempt(run, run->a, node, number, &outcome);
+
+    if (e == OK && run->def->nodes[node].type->effects == WF_PURE && outcome.output == NULL)
+        outcome.output = json_null(run->a);
+    if (e == OK && arena_used(run->a) > KIB(256))
+        e = check_output(run, &run->def->nodes[node], outcome.output);
+    Usec took = time_mono() - began;
+    if (e == OK)
+        return record_success(run, node, number, &outcome, took);
+    if (e == E_CANCELLED && fiber_cancelled())
+        return e;
+    return record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
+                          took);
+}
+
+static Err attempt_fiber(void *arg)
+{
+    struct attempt *t = arg;
+    struct wf_run *run = t->run;
+    Usec deadline = usec_min(usec_in(run->def->nodes[t->node].timeout), run_deadline(run));
+
+    (void)fiber_deadline_set(deadline);
+    t->began = time_mono();
+    INJECT_VOID("wf.step.before_call");
+    t->result = run_attempt(run, t->a, t->node, t->number, &t->outcome);
+    INJECT_VOID("wf.step.after_call");
+    t->took = time_mono() - t->began;
+    if (t->result == OK) {
+        if (!t->outcome.output)
+            t->outcome.output = json_null(t->a);
+        t->result = check_output(run, &run->def->nodes[t->node], t->outcome.output);
+    }
+    if (t->result != OK) {
+        t->message = str_dup(t->a, str_c(err_client_text(t->result)));
+        t->retry_after = err_record()->code == t->result ? err_record()->retry_after_us : 0;
+    }
+    t->next = run->outcomes;
+    run->outcomes = t;
+    run_poke(run);
+    return OK;
+}
+
+static struct attempt *attempt_new(struct wf_run *run, int node, int number)
+{
+    struct attempt *t = calloc(1, sizeof *t);
+    if (!t)
+        DIE("out of memory");
+    t->run = run;
+    t->node = node;
+    t->number = number;
+    t->a = arena_new(ATTEMPT_MEMORY_MAX);
+    return t;
+}
+
+static void attempt_free(struct attempt *t)
+{
+    arena_free(t->a);
+    free(t);
+}
+
+/* Begin the steps whose start is durable now. */
+static Err launch(struct wf_run *run)
+{
+    while (run->starting) {
+        struct attempt *t = run->starting;
+        run->starting = t->next;
+        t->next = NULL;
+        Err e = fiber_group_start(run->group, "step", attempt_fiber, t);
+        if (e != OK) {
+            attempt_free(t);
+            return e;
+        }
+        run->in_flight++;
+    }
+    return OK;
+}
+
+static Err begin_step(struct wf_run *run, int node, int number)
+{
+    if (wf_node_effects(&run->def->nodes[node]) == WF_PURE) {
+        TRY(run_pure(run, node, number));
+        return fiber_breathe();
+    }
+    TRY(record_kind(run, WF_EV_STEP_STARTED, node, number));
+    struct attempt *t = attempt_new(run, node, number);
+    struct attempt **at = &run->starting;
+    while (*at)
+        at = &(*at)->next;
+    *at = t;
+    return OK;
+}
+
+/* Record the ends of attempts that came in; oldest first. */
+static Err take_outcomes(struct wf_run *run)
+{
+    struct attempt *in_order = NULL;
+
+    while (run->outcomes) {
+        struct attempt *t = run->outcomes;
+        run->outcomes = t->next;
+        t->next = in_order;
+        in_order = t;
+    }
+    Err e = OK;
+    while (in_order) {
+        struct attempt *t = in_order;
+        in_order = t->next;
+        run->in_flight--;
+        if (e == OK && t->result == OK) {
+            t->outcome.output = json_dup(run->a, t->outcome.output);
+            t->outcome.handle = str_dup(run->a, t->outcome.handle);
+            e = record_success(run, t->node, t->number, &t->outcome, t->took);
+        } else if (e == OK) {
+            e = record_failure(run, t->node, t->number, t->result, str_dup(run->a, t->message),
+                               t->retry_after, t->took);
+        }
+        attempt_free(t);
+    }
+    return e;
+}
+
+/* ---- the loop ---- */
+
+static Err end_run(struct wf_run *run, const struct wf_decision *d)
+{
+    struct wf_event ev = {.node = -1};
+
+    if (d->what == WF_DO_SUCCEED) {
+        ev.kind = WF_EV_RUN_SUCCEEDED;
+        ev.data = wf_core_output(run->a, run->state);
+    } else if (d->what == WF_DO_FAIL) {
+        ev.kind = WF_EV_RUN_FAILED;
+        ev.node = d->node;
+        ev.error = d->error;
+    } else {
+        ev.kind = WF_EV_RUN_CANCELLED;
+    }
+    TRY(record(run, ev));
+    TRY(commit(run, COMMIT_RELEASE));
+    run_count_end(run->state->run, time_mono() - run->began);
+    return OK;
+}
+
+/* Whether the run is on its way to its end and only waits for steps in flight: they are stopped
+ * then. */
+static bool is_ending(const struct wf_run *run)
+{
+    const struct wf_state *s = run->state;
+    return s->cancel_requested || s->failed_node >= 0 ||
+           (run->def->timeout && time_wall() >= s->started_at + run->def->timeout);
+}
+
+/* The server stops. With nothing in flight the run is put down where it is; else its steps may end
+ * first. */
+static bool must_put_down(struct wf_run *run)
+{
+    if (!run->stopping)
+        return false;
+    if (run->in_flight == 0)
+        return true;
+    if (time_mono() < run->stop_deadline)
+        return false;
+    fiber_group_cancel(run->group);
+    return true;
+}
+
+static Err put_down(struct wf_run *run)
+{
+    run->parked = true;
+    if (!run->stored)
+        return err_set(E_SHUTDOWN, "the server stops before the run was accepted");
+    return commit(run, COMMIT_RELEASE);
+}
+
+static Err park(struct wf_run *run, Usec until)
+{
+    TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_WAITING, .node = -1, .until = until}));
+    run->parked = true;
+    return commit(run, COMMIT_RELEASE);
+}
+
+/* Nothing to decide: make things durable, act, and wait for what comes next. *ret_parked: the run
+ * is put away. */
+static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parked)
+{
+    TRY(commit(run, 0));
+    TRY(launch(run));
+    if (is_ending(run))
+        fiber_group_cancel(run->group);
+    Usec now = time_wall(), until = d->until;
+    if (until && !run->in_flight && until - now > PARK_AFTER && !run->stopping &&
+        wait_queue_is_empty(&run->end_waiters)) {
+        *ret_parked = true;
+        return park(run, until);
+    }
+    /* The wall clock may be set meanwhile: look again after a minute at the latest. */
+    Usec deadline = usec_in(until ? usec_min(usec_max(until - now, 0), USEC_MIN) : USEC_MIN);
+    if (run->stopping)
+        deadline = usec_min(deadline, run->stop_deadline);
+    Err e = wait_poke(run, deadline);
+    return e == E_TIMEOUT ? OK : e;
+}
+
+static Err drive_loop(struct wf_run *run)
+{
+    bool parked = false;
+
+    for (;;) {
+        struct wf_decision d;
+
+        TRY(take_outcomes(run));
+        if (run->cancel_asked && !run->state->cancel_requested)
+            TRY(record(run, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED,
+                                              .node = -1,
+                                              .data = json_str(run->a, S("asked by a user"))}));
+        if (must_put_down(run))
+            return put_down(run);
+        wf_core_next(run->state, time_wall(), &d);
+        switch (d.what) {
+        case WF_DO_START:
+            TRY(begin_step(run, d.node, d.attempt));
+            break;
+        case WF_DO_SKIP:
+            TRY(record_kind(run, WF_EV_STEP_SKIPPED, d.node, 0));
+            break;
+        case WF_DO_NOTHING:
+            TRY(rest(run, &d, &parked));
+            if (parked)
+                return OK;
+            break;
+        default:
+            return end_run(run, &d);
+        }
+    }
+}
+
+static void drop_attempts(struct wf_run *run)
+{
+    for (struct attempt **list = &run->starting; list;
+         list = list == &run->starting ? &run->outcomes : NULL) {
+        while (*list) {
+            struct attempt *t = *list;
+            *list = t->next;
+            attempt_free(t);
+        }
+    }
+}
+
+static Err drive_in_group(struct wf_run *run)
+{
+    char id[ID_TEXT_SIZE];
+    FIBER_GROUP(group, 0, false);
+
+    fiber_request_id_set(id_text(run->row.id, id));
+    run->group = &group;
+    Err e = drive_loop(run);
+    struct err_record record = *err_record();
+    fiber_group_done(&group); /* before the attempts it works on are freed */
+    fiber_group_init(&group, 0, false);
+    run->group = NULL;
+    drop_attempts(run);
+    *err_record() = record;
+    return e;
+}
+
+Err run_drive(void *arg)
+{
+    struct wf_run *run = arg;
+    Err e = drive_in_group(run);
+
+    if (!run->accepted) {
+        run->start_error = e == OK ? E_INTERNAL : e;
+        run->start_record = malloc(sizeof *run->start_record);
+        if (run->start_record)
+            *run->start_record = *err_record();
+        e = OK; /* the caller that waits for the start tells */
+    } else if (e == E_CONFLICT) {
+        LOG_WARN("another node has taken the run; it is left to it", L_ERR(e));
+        e = OK;
+    } else if (e == E_CORRUPT) {
+        LOG_ERROR("a run cannot go on: its journal and its state do not agree", L_ERR(e));
+        e = OK;
+    }
+    run->ended = true;
+    unregister(run);
+    wait_queue_wake_all(&run->accept_waiters, OK);
+    wait_queue_wake_all(&run->end_waiters, OK);
+    wf_run_unref(run);
+    return e == E_CANCELLED ? OK : e;
+}
+
+Err wf_run_wait(struct wf_run *run, Usec deadline)
+{
+    while (!run->ended)
+        TRY(wait_queue_wait(&run->end_waiters, deadline));
+    return wf_run_state_is_final(run->state->run)
+               ? OK
+               : err_detail(E_SHUTDOWN, "The server stops; the run goes on when it is back.");
+}
+
+/* ---- taking up ---- */
+
+struct fold {
+    struct arena *a;
+    const struct wf_def *def;
+    struct wf_state *state;
+};
+
+static Err fold_batch(void *ctx, int64_t seq, Str events)
+{
+    struct fold *f = ctx;
+    struct json *list;
+
+    (void)seq;
+    TRY(json_parse(f->a, str_dup(f->a, events), &list));
+    for (size_t i = 0; i < json_len(list); i++) {
+        struct wf_event ev;
+        TRY(wf_event_read(f->def, json_item(list, i), &ev));
+        TRY(wf_core_apply(f->state, &ev));
+    }
+    return OK;
+}
+
+Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
+             struct wf_state **ret_state)
+{
+    AUTO(arena) *rows = arena_new((size_t)RUN_MEMORY_MAX * 2);
+    struct fold f = {a, def, wf_core_new(a, def)};
+
+    TRY(store_journal_read(e->db, rows, id, 0, fold_batch, &f));
+    *ret_state = f.state;
+    return OK;
+}
+
+/* What a run that was interrupted has to hear first. */
+static Err record_return(struct wf_run *run, const struct run_row *row)
+{
+    struct wf_state *s = run->state;
+    bool woken = s->run == WF_RUN_WAITING;
+
+    TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_RESUMED,
+                                      .node = -1,
+                                      .data = json_str(run->a, woken ? S("wake") : S("restart"))}));
+    int max = run->engine->o.max_crashes;
+    if (row->crashes >= max)
+        return record(run,
+                      (struct wf_event){.kind = WF_EV_RUN_FAILED,
+                                        .node = -1,
+                                        .error = {S("crash_loop"),
+                                                  S("The server stopped too often while this run "
+                                                    "was under way; it is not tried again.")}});
+    for (int i = 0; i < run->def->n_nodes; i++) {
+        struct wf_event ev;
+        if (s->nodes[i].state != WF_NODE_RUNNING)
+            continue;
+        wf_core_interrupted(run->a, s, i, time_wall(), &ev);
+        TRY(record(run, ev));
+    }
+    return OK;
+}
+
+Err run_resume(struct wf_engine *e, const struct run_row *row)
+{
+    AUTO(wf_def) *def = NULL;
+    AUTO(wf_run) *run = NULL;
+
+    TRY(wf_engine_def(e, row->hash, &def));
+    run = run_new(e, def);
+    run->row = *row;
+    run->row.hash = str_dup(run->a, row->hash);
+    run->row.origin = str_dup(run->a, row->origin);
+    run->facts = (struct wf_facts){row->id,      row->workflow,   row->tenant,
+                                   row->version, row->created_at, run->row.origin};
+    run->stored = run->accepted = true;
+    run->cancel_asked = row->cancel_requested;
+    TRY(run_fold(e, run->a, row->id, def, &run->state));
+    TRY(record_return(run, row));
+    run->stopping = atomic_load(&e->draining);
+    run_register(run);
+    if (wf_run_state_is_final(run->state->run)) {
+        Err end = commit(run, COMMIT_RELEASE);
+        run->ended = true;
+        unregister(run);
+        return end;
+    }
+    run->refs++;
+    return run_drive(run);
+}

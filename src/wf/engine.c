@@ -1,0 +1,560 @@
+/* src/wf/engine.c - the engine as a whole: starting, cancelling and taking up runs; leases; the
+ * drain.
+ *
+ * One upkeep fiber says every few seconds that this node lives, takes runs whose time has come,
+ * runs without a holder and runs of nodes that are gone, hears of cancels asked elsewhere, and
+ * deletes what is past retention. It does no more at a time than memory allows: the rest waits in
+ * the store.
+ */
+#include "base/crypto.h"
+#include "rt/inject.h"
+#include "rt/log.h"
+#include "rt/metric.h"
+#include "store/store_workflow.h"
+#include "wf/engine_private.h"
+
+#include <stdlib.h>
+
+static const Usec TICK = USEC_S;
+static const Usec HEARTBEAT = 5 * USEC_S;
+static const Usec STALE = 30 * USEC_S;
+enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500 };
+
+static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
+                                   METRIC_COUNTER, "state"};
+static struct metric run_seconds = {
+    "heddle_run_duration_seconds",
+    "Time from the start of a run to its end, as far as it was in memory.", METRIC_HISTOGRAM,
+    "state"};
+static struct metric steps_total = {"heddle_steps_total", "Attempts of steps that ended.",
+                                    METRIC_COUNTER, "type,outcome"};
+static struct metric step_seconds = {"heddle_step_duration_seconds",
+                                     "Time of one attempt of a step.", METRIC_HISTOGRAM, "type"};
+static struct metric active_gauge = {"heddle_runs_active", "Runs in the memory of this node.",
+                                     METRIC_GAUGE, NULL};
+
+/* ---- counting ---- */
+
+void run_count_end(enum wf_run_state state, Usec took)
+{
+    static _Thread_local struct metric_series *ends[WF_RUN_CANCELLED + 1];
+    static _Thread_local struct metric_series *times[WF_RUN_CANCELLED + 1];
+
+    if (!ends[state]) {
+        ends[state] = metric_series(&runs_total, wf_run_state_name(state));
+        times[state] = metric_series(&run_seconds, wf_run_state_name(state));
+    }
+    metric_add(ends[state], 1);
+    metric_observe(times[state], (double)took / USEC_S);
+}
+
+void run_count_step(const struct wf_node *node, bool ok, Usec took)
+{
+    /* A handful of types: their series are kept by the address of the type. */
+    static _Thread_local struct {
+        const struct wf_node_type *type;
+        struct metric_series *ok, *failed, *time;
+    } cache[16];
+    size_t i = ((uintptr_t)node->type >> 4) % ARRAY_LEN(cache);
+
+    if (cache[i].type != node->type) {
+        cache[i].type = node->type;
+        cache[i].ok = metric_series(&steps_total, node->type->name, "ok");
+        cache[i].failed = metric_series(&steps_total, node->type->name, "failed");
+        cache[i].time = metric_series(&step_seconds, node->type->name);
+    }
+    metric_add(ok ? cache[i].ok : cache[i].failed, 1);
+    metric_observe(cache[i].time, (double)took / USEC_S);
+}
+
+/* ---- definitions ---- */
+
+void wf_def_content_hash(const struct wf_def *def, uint8_t out[32])
+{
+    crypto_blake2b(def->text, out);
+}
+
+static struct wf_def *def_cached(struct wf_engine *e, Str hash)
+{
+    uv_mutex_lock(&e->def_lock);
+    struct def_entry *entry = map_get(e->defs, hash);
+    struct wf_def *def = NULL;
+    if (entry) {
+        entry->used = ++e->def_clock;
+        def = wf_def_ref(entry->def);
+    }
+    uv_mutex_unlock(&e->def_lock);
+    return def;
+}
+
+static void free_entry(void *value)
+{
+    struct def_entry *entry = value;
+    wf_def_unref(entry->def);
+    free(entry);
+}
+
+/* Under the lock: make room by dropping the one that was not used for longest. */
+static void evict_def(struct wf_engine *e)
+{
+    size_t at = 0;
+    Str key, oldest_key = S("");
+    void *value;
+    uint64_t oldest = UINT64_MAX;
+
+    while (map_next(e->defs, &at, &key, &value)) {
+        struct def_entry *entry = value;
+        if (entry->used < oldest) {
+            oldest = entry->used;
+            oldest_key = key;
+        }
+    }
+    if (oldest != UINT64_MAX)
+        free_entry(map_take(e->defs, oldest_key));
+}
+
+static void def_keep(struct wf_engine *e, Str hash, struct wf_def *def)
+{
+    struct def_entry *entry = malloc(sizeof *entry);
+    if (!entry)
+        DIE("out of memory");
+    uv_mutex_lock(&e->def_lock);
+    *entry = (struct def_entry){wf_def_ref(def), ++e->def_clock};
+    void *former = map_put(e->defs, hash, entry);
+    if (former)
+        free_entry(former);
+    if (map_count(e->defs) > DEFS_MAX)
+        evict_def(e);
+    uv_mutex_unlock(&e->def_lock);
+}
+
+Err wf_engine_def(struct wf_engine *e, Str hash, struct wf_def **ret_def)
+{
+    struct wf_def *def = def_cached(e, hash);
+
+    if (!def) {
+        AUTO(arena) *a = arena_new(MIB(256));
+        WfProblems problems = {0};
+        Str body;
+        TRY(store_definition_get(e->db, a, hash, &body));
+        Err err = wf_def_parse(a, body, &problems, &def);
+        if (err != OK)
+            return err_add(err, "a stored definition is not valid any more");
+        def_keep(e, hash, def);
+    }
+    *ret_def = def;
+    return OK;
+}
+
+/* ---- starting ---- */
+
+static struct json *dup_or_null(struct arena *a, const struct json *v)
+{
+    return v ? json_dup(a, v) : NULL;
+}
+
+static struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start)
+{
+    struct wf_run *run = run_new(e, start->def);
+    uint8_t hash[32];
+
+    wf_def_content_hash(start->def, hash);
+    run->row = (struct run_row){
+        .id = id_new(),
+        .tenant = start->tenant,
+        .workflow = start->workflow,
+        .version = start->version,
+        .hash = str_dup(run->a, str_from((char *)hash, sizeof hash)),
+        .origin = str_dup(run->a, start->origin),
+        .created_at = time_wall(),
+        .lease_node = e->node,
+        .lease_epoch = 1,
+    };
+    run->facts = (struct wf_facts){run->row.id,    start->workflow,     start->tenant,
+                                   start->version, run->row.created_at, run->row.origin};
+    run->key = str_dup(run->a, start->key);
+    run->fingerprint = str_dup(run->a, start->fingerprint);
+    run->store_def = start->store_def;
+    return run;
+}
+
+static Err begin(struct wf_run *run, const struct wf_start *start)
+{
+    struct wf_event ev = {
+        .seq = 1,
+        .at = run->row.created_at,
+        .kind = WF_EV_RUN_STARTED,
+        .node = -1,
+        .data = start->input ? json_dup(run->a, start->input) : json_null(run->a),
+        .request = dup_or_null(run->a, start->request),
+        .vars = dup_or_null(run->a, start->vars),
+    };
+    TRY(wf_core_apply(run->state, &ev));
+    vec_push(run->a, &run->pending, ev);
+    return OK;
+}
+
+Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
+{
+    AUTO(wf_run) *run = NULL;
+    size_t max = e->o.max_active * shard_count();
+
+    if (atomic_load(&e->draining))
+        return err_detail(E_SHUTDOWN, "The server is stopping; try again in a moment.");
+    if (atomic_load(&e->lost))
+        return err_detail(E_UNAVAILABLE,
+                          "This node lost its place in the fleet and is restarting.");
+    if (atomic_load(&e->active) >= max)
+        return err_detail(E_OVERLOADED, "%zu runs are under way, as many as this node takes.", max);
+    run = run_of_start(e, start);
+    TRY(begin(run, start));
+    run_register(run);
+    run->refs++;
+    fiber_start("run", run_drive, run);
+    while (!run->accepted && !run->ended)
+        TRY(wait_queue_wait(&run->accept_waiters, USEC_NEVER));
+    if (!run->accepted) {
+        if (run->start_record)
+            *err_record() = *run->start_record;
+        return run->start_error;
+    }
+    *ret_run = run;
+    run = NULL;
+    return OK;
+}
+
+/* ---- cancelling ---- */
+
+struct cancel_message {
+    struct wf_engine *engine;
+    Id id;
+};
+
+static void cancel_here(void *arg)
+{
+    struct cancel_message *m = arg;
+    struct wf_run *run =
+        map_get(m->engine->shards[shard_index(shard_self())].runs, str_from((char *)m->id.b, 16));
+    if (run) {
+        run->cancel_asked = true;
+        run_poke(run);
+    }
+    free(m);
+}
+
+/* Tell every shard: the one that has it in memory stops it. */
+static void cancel_everywhere(struct wf_engine *e, Id id)
+{
+    for (unsigned i = 0; i < shard_count(); i++) {
+        struct cancel_message *m = malloc(sizeof *m);
+        if (!m)
+            DIE("out of memory");
+        *m = (struct cancel_message){e, id};
+        shard_post(shard_at(i), cancel_here, m);
+    }
+}
+
+Err wf_run_cancel(struct wf_engine *e, struct arena *a, Id tenant, Id id)
+{
+    TRY(store_run_request_cancel(e->db, a, tenant, id));
+    cancel_everywhere(e, id);
+    return OK;
+}
+
+/* ---- upkeep ---- */
+
+struct taken {
+    struct wf_engine *engine;
+    struct arena *a;
+    struct run_row row;
+};
+
+static Err resume_fiber(void *arg)
+{
+    struct taken *t = arg;
+    struct wf_engine *e = t->engine;
+    Err err = run_resume(e, &t->row);
+
+    if (err != OK && err != E_CONFLICT)
+        LOG_ERROR(
+            "an interrupted run could not be taken up; its lease runs out and it is tried again",
+            L_ERR(err));
+    arena_free(t->a);
+    free(t);
+    atomic_fetch_sub(&e->active, 1);
+    return OK;
+}
+
+static Err take(struct wf_engine *e, const struct run_row *row, bool crashed)
+{
+    AUTO(arena) *a = arena_new(KIB(256));
+
+    TRY(store_run_claim(e->db, a, row, e->node, crashed, WF_RUN_RUNNING));
+    struct taken *t = calloc(1, sizeof *t);
+    if (!t)
+        DIE("out of memory");
+    t->engine = e;
+    t->a = arena_new(KIB(64));
+    t->row = *row;
+    t->row.hash = str_dup(t->a, row->hash);
+    t->row.origin = str_dup(t->a, row->origin);
+    t->row.lease_node = e->node;
+    t->row.lease_epoch++;
+    t->row.crashes += crashed;
+    t->row.wake_at = 0;
+    atomic_fetch_add(&e->active,
+                     1); /* on its way; run_register counts it again while it is driven */
+    unsigned shard = atomic_fetch_add(&e->next_shard, 1) % shard_count();
+    shard_start(shard_at(shard), "resume", resume_fiber, t);
+    return OK;
+}
+
+struct take_job {
+    struct wf_engine *engine;
+    const struct run_row *row;
+    bool crashed;
+};
+
+static Err take_fiber(void *arg)
+{
+    struct take_job *job = arg;
+    Err e = take(job->engine, job->row, job->crashed);
+    return e == E_CONFLICT ? OK : e; /* another node was faster */
+}
+
+/* Claim all of @rows at once: their transactions share a commit. */
+static Err take_all(struct wf_engine *e, struct arena *a, const RunRows *rows, bool crashed)
+{
+    FIBER_GROUP(g, 64, false);
+    for (size_t i = 0; i < rows->n && !atomic_load(&e->draining); i++) {
+        struct take_job *job = arena_new_of(a, struct take_job);
+        *job = (struct take_job){e, &rows->at[i], crashed && !id_is_none(rows->at[i].lease_node)};
+        TRY(fiber_group_start(&g, "claim", take_fiber, job));
+    }
+    return fiber_group_join(&g);
+}
+
+static bool has_room(struct wf_engine *e)
+{
+    return atomic_load(&e->active) + CLAIM_MAX <= e->o.max_active * shard_count();
+}
+
+static Err take_due(struct wf_engine *e)
+{
+    for (;;) {
+        AUTO(arena) *a = arena_new(MIB(16));
+        RunRows rows;
+        if (!has_room(e) || atomic_load(&e->draining))
+            return OK;
+        TRY(store_run_due(e->db, a, time_wall(), CLAIM_MAX, &rows));
+        TRY(take_all(e, a, &rows, false));
+        if (rows.n < CLAIM_MAX)
+            return OK;
+    }
+}
+
+static Err take_orphans(struct wf_engine *e)
+{
+    for (;;) {
+        AUTO(arena) *a = arena_new(MIB(16));
+        RunRows rows;
+        if (!has_room(e) || atomic_load(&e->draining))
+            return OK;
+        TRY(store_run_orphans(e->db, a, e->node, time_wall() - STALE, CLAIM_MAX, &rows));
+        if (rows.n)
+            LOG_INFO("taking up interrupted runs", L_INT("runs", rows.n));
+        TRY(take_all(e, a, &rows, true));
+        if (rows.n < CLAIM_MAX)
+            return OK;
+    }
+}
+
+static Err hear_cancels(struct wf_engine *e)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    RunRows rows;
+
+    TRY(store_run_cancels(e->db, a, e->node, &rows));
+    vec_each(&rows, row)
+        cancel_everywhere(e, row->id);
+    return OK;
+}
+
+static Err expire(struct wf_engine *e)
+{
+    int n = EXPIRE_MAX;
+
+    if (!e->o.retention)
+        return OK;
+    while (n == EXPIRE_MAX && !atomic_load(&e->draining)) {
+        AUTO(arena) *a = arena_new(MIB(4));
+        TRY(store_run_expire(e->db, a, time_wall() - e->o.retention, EXPIRE_MAX, &n));
+        if (n)
+            TRY(db_vacuum_some(e->db, 256));
+    }
+    return OK;
+}
+
+/* Not seen for so long that others have taken this node's runs: stop touching them. */
+static Err heartbeat(struct wf_engine *e)
+{
+    Err err = store_node_seen(e->db, e->node);
+    if (err == E_CONFLICT && !atomic_exchange(&e->lost, true))
+        LOG_ERROR("this node was taken for dead by the others; it takes no new runs: restart it");
+    return err == E_CONFLICT ? OK : err;
+}
+
+static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
+{
+    uint64_t every = (uint64_t)(HEARTBEAT / TICK);
+
+    TRY(take_due(e));
+    if (turn % every == 0) {
+        TRY(heartbeat(e));
+        TRY(take_orphans(e));
+    }
+    TRY(hear_cancels(e));
+    if (turn % 60 == 30)
+        TRY(expire(e));
+    return OK;
+}
+
+static Err upkeep(void *arg)
+{
+    struct wf_engine *e = arg;
+    bool failing = false;
+
+    for (uint64_t turn = 0; !fiber_cancelled(); turn++) {
+        Err err = upkeep_turn(e, turn);
+        if (err != OK && err != E_CANCELLED && !failing)
+            LOG_WARN("the engine's upkeep waits for the store", L_ERR(err));
+        failing = err != OK;
+        if (fiber_sleep(TICK) != OK)
+            break;
+    }
+    atomic_store(&e->upkeep_ended, true);
+    return OK;
+}
+
+/* ---- life ---- */
+
+static struct wf_engine *metrics_of; /* one engine a process is counted */
+
+static void count_active(void)
+{
+    struct wf_engine *e = metrics_of;
+    if (e)
+        metric_set(metric_series(&active_gauge), (int64_t)atomic_load(&e->active));
+}
+
+Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **ret_engine)
+{
+    static bool counted;
+    struct wf_engine *e = calloc(1, sizeof *e);
+
+    if (!e || !(e->shards = calloc(shard_count(), sizeof *e->shards)))
+        DIE("out of memory");
+    e->o = *options;
+    e->o.max_active = e->o.max_active ? e->o.max_active : 20000;
+    e->o.max_crashes = e->o.max_crashes ? e->o.max_crashes : 10;
+    if (!e->o.env.max_output)
+        e->o.env.max_output = MIB(8);
+    e->db = options->db;
+    e->node = id_new();
+    for (unsigned i = 0; i < shard_count(); i++)
+        e->shards[i].runs = map_new();
+    e->defs = map_new();
+    uv_mutex_init(&e->def_lock);
+    e->hub = wf_hub_new();
+    Err err = store_node_register(e->db, e->node, options->node_name, options->alone);
+    if (err != OK) {
+        atomic_store(&e->upkeep_ended, true);
+        wf_engine_free(e);
+        return err;
+    }
+    e->upkeep_shard = shard_self();
+    e->upkeep = fiber_start_ref("upkeep", upkeep, e);
+    metrics_of = e;
+    if (!counted)
+        metric_on_render(count_active);
+    counted = true;
+    *ret_engine = e;
+    return OK;
+}
+
+struct stop_message {
+    struct wf_engine *engine;
+    Usec deadline;
+};
+
+static void stop_here(void *arg)
+{
+    struct stop_message *m = arg;
+    struct map *runs = m->engine->shards[shard_index(shard_self())].runs;
+    size_t at = 0;
+    void *value;
+
+    while (map_next(runs, &at, NULL, &value)) {
+        struct wf_run *run = value;
+        run->stopping = true;
+        run->stop_deadline = m->deadline;
+        run_poke(run);
+    }
+    free(m);
+}
+
+void wf_engine_drain(struct wf_engine *e, Usec grace)
+{
+    Usec deadline = usec_in(grace), next = 0;
+
+    atomic_store(&e->draining, true);
+    fiber_shield();
+    fiber_cancel(e->upkeep);
+    while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended)) {
+        /* Again from time to time: a run may have been on its way into memory. */
+        if (time_mono() >= next) {
+            for (unsigned i = 0; i < shard_count(); i++) {
+                struct stop_message *m = malloc(sizeof *m);
+                if (!m)
+                    DIE("out of memory");
+                *m = (struct stop_message){e, deadline};
+                shard_post(shard_at(i), stop_here, m);
+            }
+            next = usec_in(100 * USEC_MS);
+        }
+        Err slept = fiber_sleep(2 * USEC_MS);
+        (void)slept; /* shielded: it ends by itself */
+    }
+    Err err = store_node_forget(e->db, e->node);
+    if (err != OK)
+        LOG_WARN("the node could not be taken off the list", L_ERR(err));
+    fiber_unshield();
+}
+
+void wf_engine_free(struct wf_engine *e)
+{
+    if (!e)
+        return;
+    if (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended))
+        DIE("the engine is freed before it was drained");
+    if (metrics_of == e)
+        metrics_of = NULL;
+    fiber_unref(e->upkeep);
+    for (unsigned i = 0; i < shard_count(); i++)
+        map_free(e->shards[i].runs, NULL);
+    free(e->shards);
+    map_free(e->defs, free_entry);
+    uv_mutex_destroy(&e->def_lock);
+    wf_hub_free(e->hub);
+    free(e);
+}
+
+struct wf_hub *wf_engine_hub(struct wf_engine *e)
+{
+    return e->hub;
+}
+
+struct db *wf_engine_db(struct wf_engine *e)
+{
+    return e->db;
+}

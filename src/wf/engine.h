@@ -1,0 +1,90 @@
+/* src/wf/engine.h - runs workflows durably: what core.c decides, this carries out and journals.
+ *
+ * A run in memory belongs to one shard and is driven by one fiber there; its steps that call out
+ * are child fibers. Pure steps are computed at once and journaled with the next commit. Before a
+ * step that calls out begins, everything before it is durable; its result is durable before
+ * anything that depends on it. A run is accepted when its first transaction is durable, not before.
+ * From then on it ends, whatever happens to its caller, to the database's connection or to this
+ * process.
+ */
+#ifndef WF_ENGINE_H
+#define WF_ENGINE_H
+
+#include "store/db.h"
+#include "store/store_run.h"
+#include "wf/core.h"
+#include "wf/hub.h"
+
+struct wf_engine;
+struct wf_run;
+
+struct wf_engine_options {
+    struct db *db;
+    struct wf_env env;
+    Str node_name;     /* shown to operators */
+    bool alone;        /* no other process can run on this database (SQLite) */
+    size_t max_active; /* runs in memory on each shard; 0: 20,000 */
+    int max_crashes;   /* a run that was under way in so many crashes is failed; 0: 10 */
+    Usec retention;    /* finished runs are deleted after it; 0: never */
+};
+
+/* Registers this process as a node, takes up what was interrupted, and keeps watch until the drain.
+ */
+Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **ret_engine) YIELDS;
+/* Take no new run; let steps in flight end within @grace, then stop them; park every run durably.
+ */
+void wf_engine_drain(struct wf_engine *e, Usec grace) YIELDS;
+void wf_engine_free(struct wf_engine *e);
+struct wf_hub *wf_engine_hub(struct wf_engine *e);
+struct db *wf_engine_db(struct wf_engine *e);
+
+/* The compiled definition that is stored under @hash, from the cache or the store. Gives a
+ * reference. */
+Err wf_engine_def(struct wf_engine *e, Str hash, struct wf_def **ret_def) YIELDS;
+/* The hash under which @def is stored. */
+void wf_def_content_hash(const struct wf_def *def, uint8_t out[32]);
+
+struct wf_start {
+    Id tenant, workflow;
+    int version;        /* 0: a draft */
+    struct wf_def *def; /* shared; stored under its content hash already, or with the run */
+    bool store_def;     /* store the definition in the same transaction */
+    Str origin;         /* "api", "webhook", "manual", "cli" */
+    const struct json *input, *request, *vars; /* copied */
+    Str key;                                   /* idempotency key; empty: none */
+    Str fingerprint;                           /* 32 bytes of what the key stands for */
+};
+
+/* Start a run on this shard and wait until it is accepted. E_EXISTS: the key was used before.
+ * E_SHUTDOWN, E_OVERLOADED, or what the store answered: nothing was accepted. Gives a reference of
+ * this shard. */
+Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run) YIELDS;
+Id wf_run_id(const struct wf_run *run);
+enum wf_run_state wf_run_state(const struct wf_run *run);
+/* Until it has ended: OK. E_TIMEOUT. E_SHUTDOWN when it was parked because the server stops. */
+Err wf_run_wait(struct wf_run *run, Usec deadline) YIELDS;
+void wf_run_unref(struct wf_run *run);
+DEFINE_AUTO(wf_run, wf_run_unref)
+/* The run as the API shows it, from memory. */
+struct json *wf_run_json(struct arena *a, const struct wf_run *run, Str workflow_name);
+
+/* Ask a run to stop, wherever it is. E_NOT_FOUND; E_CONFLICT when it has ended. */
+Err wf_run_cancel(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;
+
+/* The run as the API shows it, from the store, with its steps if @steps. E_NOT_FOUND. */
+Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
+    YIELDS;
+struct json *wf_run_row_json(struct arena *a, const struct run_row *row);
+
+/* Give every event of @run with seq > @after to @fn, as JSON that has the run's id, live ones too,
+ * until the run has ended. @fn may yield. @on_idle is called after each @idle without an event. */
+struct wf_follow {
+    Err (*event)(void *ctx, int64_t seq, Str name, const struct json *event); /* seq 0: live */
+    Err (*idle)(void *ctx);
+    Usec idle_after;
+    void *ctx;
+};
+Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const struct wf_follow *f)
+    YIELDS;
+
+#endif

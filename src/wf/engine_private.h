@@ -1,0 +1,102 @@
+/* src/wf/engine_private.h - what engine.c (registry, upkeep), drive.c (one run) and run_show.c
+ * share. */
+#ifndef WF_ENGINE_PRIVATE_H
+#define WF_ENGINE_PRIVATE_H
+
+#include "base/map.h"
+#include "wf/engine.h"
+
+#include <stdatomic.h>
+
+enum {
+    RUN_MEMORY_MAX = 512 << 20, /* bytes of a run's values in memory; more fails the step */
+    ATTEMPT_MEMORY_MAX = 256 << 20,
+    COMMIT_TEXT_MAX = 96 << 20,
+};
+/* A wait longer than this, with nothing in flight and nobody watching in person, frees the memory.
+ */
+static const Usec PARK_AFTER = 5 * USEC_S;
+
+/* One attempt of a step that calls out, in a fiber of its own. */
+struct attempt {
+    struct attempt *next; /* in run->starting or run->outcomes */
+    struct wf_run *run;
+    int node, number;
+    struct arena *a;
+    struct wf_outcome outcome;
+    Err result;
+    Str message;
+    Usec retry_after, began, took;
+};
+
+struct wf_run {
+    struct wf_engine *engine;
+    struct shard *shard;
+    unsigned refs;
+    struct arena *a;
+    struct wf_def *def;
+    struct run_row row;
+    struct wf_facts facts;
+    struct wf_state *state;
+    Str key, fingerprint;
+    bool store_def;
+
+    VEC(struct wf_event) pending; /* applied, not yet durable */
+    bool stored;                  /* its row is in the store */
+    bool accepted, ended, parked; /* ended: its driver is gone */
+    Err start_error;
+    struct err_record *start_record;
+    struct wait_queue accept_waiters, end_waiters;
+
+    struct fiber_group *group;
+    struct attempt *starting, *outcomes;
+    int in_flight;
+    struct wait *wake;
+    bool poked, cancel_asked, stopping;
+    Usec stop_deadline; /* monotonic */
+    Usec began;         /* monotonic, for the duration metric */
+};
+
+struct shard_runs {
+    struct map *runs; /* id -> run in memory on this shard */
+};
+
+struct def_entry {
+    struct wf_def *def;
+    uint64_t used;
+};
+
+struct wf_engine {
+    struct wf_engine_options o;
+    struct db *db;
+    struct wf_hub *hub;
+    Id node;
+    struct shard_runs *shards;
+    _Atomic size_t active;
+    atomic_bool draining, lost;
+    uv_mutex_t def_lock;
+    struct map *defs; /* content hash -> struct def_entry, under def_lock */
+    uint64_t def_clock;
+    struct fiber *upkeep;
+    struct shard *upkeep_shard;
+    atomic_uint next_shard;
+    atomic_bool upkeep_ended;
+};
+
+/* drive.c */
+struct wf_run *run_new(struct wf_engine *e, struct wf_def *def);
+void run_register(struct wf_run *run);
+Err run_drive(void *run); /* fiber function; takes a reference */
+void run_poke(struct wf_run *run);
+/* Load @row's run and drive it to its end; the lease is held. */
+Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
+/* Fold the stored journal of @row into a fresh state in @a. */
+Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
+             struct wf_state **ret_state) YIELDS;
+struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s);
+
+/* Counters that /metrics shows. */
+void run_count_end(enum wf_run_state state, Usec took);
+void run_count_step(const struct wf_node *node, bool ok, Usec took);
+
+#endif
