@@ -6,6 +6,7 @@
 
 extern const struct cli_verb cmd_config_check;
 extern const struct cli_verb cmd_config_print;
+extern const struct cli_verb cmd_doctor;
 extern const struct cli_verb cmd_help;
 extern const struct cli_verb cmd_man;
 extern const struct cli_verb cmd_version;
