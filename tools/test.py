@@ -16,11 +16,11 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUMMARY = os.path.join(TOP, "build", "tests.json")
-# How each runner words its result, the last match counts: ours, node --test (TAP), vitest.
+# How each runner words its result, the last match counts: ours, node --test, vitest.
 COUNTS = {
     "heddle": {"passed": r"^(\d+) passed, \d+ failed", "failed": r"^\d+ passed, (\d+) failed",
                "skipped": r"(\d+) skipped$"},
-    "node": {"passed": r"^# pass (\d+)", "failed": r"^# fail (\d+)", "skipped": r"^# skipped (\d+)"},
+    "node": {"passed": r"^. pass (\d+)", "failed": r"^. fail (\d+)", "skipped": r"^. skipped (\d+)"},
     "vitest": {"passed": r"^ *Tests .*?(\d+) passed", "failed": r"^ *Tests .*?(\d+) failed",
                "skipped": r"^ *Tests .*?(\d+) skipped"},
 }
@@ -78,7 +78,7 @@ def node_suite(name, folder, at_once):
         return None
     if os.path.exists(os.path.join(TOP, "test", "package-lock.json")):
         subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), os.path.join(TOP, "test")], check=True)
-    command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=tap",
+    command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=spec",
                "--test-concurrency=%d" % at_once, *files]
     return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
 
