@@ -103,6 +103,10 @@ struct wf_def *wf_def_ref(struct wf_def *def);
 void wf_def_unref(struct wf_def *def);
 DEFINE_AUTO(wf_def, wf_def_unref)
 
+/* Whether @input (NULL: null) meets the trigger's input schema, if there is one: E_INVALID with what is wrong. */
+Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
+                       JsonSchemaErrors *ret_errors);
+
 /* The index of node @id; -1. */
 int wf_def_node(const struct wf_def *def, Str id);
 /* The problems as JSON: [{path, node, field, code, message, warning}]. */

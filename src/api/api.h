@@ -1,0 +1,89 @@
+/* src/api/api.h - the HTTP surface: one file for each resource, listed in routes.c.
+ *
+ * A handler checks, calls one domain function and answers. What a route needs (capability, body,
+ * rate class, schema) stands in its row; the OpenAPI document is printed from the same rows.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "auth/auth.h"
+#include "net/http_server.h"
+#include "net/router.h"
+#include "wf/engine.h"
+
+#include <stdatomic.h>
+
+/* What handlers reach through req->app. Made by boot.c; lives as long as the server. */
+struct api {
+    struct auth *auth;
+    struct db *db;
+    struct wf_engine *engine;
+    struct http_server *server;
+    const struct router *router;
+    struct json_schema *const *schemas; /* of api_schemas, same order */
+    struct json *const *schema_docs;
+    Str base_url; /* of links that are given out, without a slash at its end */
+    bool secure_cookies;
+    _Atomic bool ready; /* migrated, engine running, not draining */
+    Usec started;       /* monotonic */
+};
+
+static inline struct api *api_of(const struct req *req)
+{
+    return req->app;
+}
+
+/* Named JSON schemas of bodies, as text; ends with {0}. */
+struct api_schema {
+    const char *name;
+    const char *text;
+};
+extern const struct api_schema api_schemas[]; /* of bodies that are checked by them */
+extern const struct api_schema api_shapes[];  /* that only describe */
+
+/* Every route table, and putting them into a router. */
+void api_add_routes(struct router *router);
+extern const struct route api_auth_routes[], api_hooks_routes[], api_keys_routes[],
+    api_runs_routes[], api_system_routes[], api_workflows_routes[];
+
+/* Compile the schemas and open for business: fills api->schemas. */
+Err api_init(struct arena *a, struct api *api);
+void api_done(struct api *api);
+/* Hooks of http_server_options. */
+Err api_authenticate(struct req *req) YIELDS;
+const struct json_schema *api_schema_of(void *app, const char *name);
+/* The console, for paths that no route takes. */
+Err api_console(struct req *req, struct res *res) YIELDS;
+
+/* The OpenAPI 3.1 document of the routes in @router. */
+struct json *api_openapi(struct arena *a, const struct router *router);
+
+/* ---- shared by handlers ---- */
+
+/* limit and cursor of a list. */
+struct api_page {
+    int limit;
+    Id before;
+};
+Err api_page_of(struct req *req, struct api_page *ret_page);
+/* {"items": @items, "next_cursor": ...}: a cursor if the page was full. */
+struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, Id last);
+
+/* Answer 422 with located problems of a definition. */
+Err api_problems(struct req *req, struct res *res, const WfProblems *problems) YIELDS;
+/* The same for what is wrong with an input. */
+struct json *api_schema_errors(struct arena *a, const JsonSchemaErrors *errors, Str prefix);
+
+/* Which version of a workflow a start means, its definition and number. */
+struct api_target {
+    struct workflow_row *row;
+    struct wf_def *def;
+    int version;
+};
+Err api_target_of(struct req *req, struct workflow_row *row, Str version, struct wf_def **ret_def,
+                  int *ret_version) YIELDS;
+
+/* Answer with the events of @run from @after on, until it ends or the client leaves. */
+Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after) YIELDS;
+
+#endif

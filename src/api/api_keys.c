@@ -1,0 +1,76 @@
+/* src/api/api_keys.c - API keys: made once, shown once, listed by prefix, revoked. */
+#include "api/api.h"
+
+static struct json *key_json(struct arena *a, const struct auth_key *key)
+{
+    return json_obj(a, "id", json_id(a, key->id), "name", json_str(a, key->name), "prefix",
+                    json_str(a, key->prefix), "capabilities", json_str(a, key->capabilities),
+                    "created_at", json_time(a, key->created_at), "expires_at",
+                    json_time(a, key->expires_at), "revoked_at", json_time(a, key->revoked_at),
+                    NULL);
+}
+
+static Err list_keys(struct req *req, struct res *res)
+{
+    AuthKeys keys;
+
+    TRY(auth_key_list(api_of(req)->db, req->a, req->who.tenant, &keys));
+    struct json *items = json_arr(req->a);
+    vec_each(&keys, key)
+        json_push(req->a, items, key_json(req->a, key));
+    return res_json(res, 200,
+                    json_obj(req->a, "items", items, "next_cursor", json_null(req->a), NULL));
+}
+
+/* Nobody hands out more than they hold. */
+static Err check_grant(const struct req *req, Str capabilities)
+{
+    Str rest = capabilities, name;
+
+    while (rest.p) {
+        rest = str_cut(rest, ' ', &name);
+        if (!who_may(&req->who, str_dup_c(req->a, name)))
+            return err_detail(E_FORBIDDEN, "You cannot give a key \"%.*s\" without having it.",
+                              P(name));
+    }
+    return OK;
+}
+
+static Err post_key(struct req *req, struct res *res)
+{
+    struct json *body;
+    Str key, capabilities, expires;
+    Usec expires_at = 0;
+    Id id;
+
+    TRY(req_json(req, &body));
+    TRY(auth_capabilities_parse(req->a, json_str_of(json_at(body, "capabilities"), S("*")),
+                                &capabilities));
+    TRY(check_grant(req, capabilities));
+    expires = json_str_of(json_at(body, "expires_at"), S(""));
+    if (expires.n && time_parse_rfc3339(expires, &expires_at) != OK)
+        return err_detail(E_BAD_INPUT, "expires_at must be a time such as 2027-01-31T00:00:00Z.");
+    TRY(auth_key_create(api_of(req)->db, req->a, req->who.tenant,
+                        json_str_of(json_at(body, "name"), S("")), capabilities, expires_at, &key,
+                        &id));
+    return res_json(
+        res, 201, json_obj(req->a, "id", json_id(req->a, id), "key", json_str(req->a, key), NULL));
+}
+
+static Err delete_key(struct req *req, struct res *res)
+{
+    Id id;
+
+    TRY(req_id(req, "id", &id));
+    TRY(auth_key_revoke(api_of(req)->auth, api_of(req)->db, req->a, req->who.tenant, id));
+    return res_empty(res, 204);
+}
+
+const struct route api_keys_routes[] = {
+    {HTTP_GET, "/api/keys", list_keys, "key.read", .out_schema = "KeyList",
+     .summary = "List API keys"},
+    {HTTP_POST, "/api/keys", post_key, "key.write", .in_schema = "NewKey",
+     .out_schema = "CreatedKey", .summary = "Make an API key"},
+    {HTTP_DELETE, "/api/keys/:id", delete_key, "key.write", .summary = "Revoke an API key"},
+    {0},
+};

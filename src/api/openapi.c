@@ -1,0 +1,199 @@
+/* src/api/openapi.c - the OpenAPI 3.1 document, printed from the route tables and the schemas. */
+#include "api/api.h"
+
+static struct json *ref(struct arena *a, const char *schema)
+{
+    return json_obj(a, "$ref", json_str(a, str_fmt(a, "#/components/schemas/%s", schema)), NULL);
+}
+
+static struct json *content(struct arena *a, const char *type, struct json *schema)
+{
+    struct json *o = json_obj(a, NULL);
+    json_set(a, o, str_c(type), json_obj(a, "schema", schema, NULL));
+    return o;
+}
+
+/* "/api/runs/:id" as "/api/runs/{id}", and its parameters. */
+static Str template_path(struct arena *a, const struct route *r, struct json *parameters)
+{
+    AUTO_BUF(b, KIB(4));
+    Str rest = str_c(r->path), part;
+
+    while (rest.p) {
+        rest = str_cut(rest, '/', &part);
+        if (b.n || rest.p)
+            buf_add_char(&b, '/');
+        if (!part.n && b.n == 1) {
+            b.n = 0;
+            continue;
+        }
+        if (part.n && (part.p[0] == ':' || part.p[0] == '*')) {
+            Str name = str_skip(part, 1);
+            buf_add_fmt(&b, "{%.*s}", P(name));
+            json_push(a, parameters,
+                      json_obj(a, "name", json_str(a, name), "in", json_str(a, S("path")),
+                               "required", json_bool(a, true), "schema",
+                               json_obj(a, "type", json_str(a, S("string")), NULL), NULL));
+        } else {
+            buf_add(&b, part);
+        }
+    }
+    return str_dup(a, buf_str(&b));
+}
+
+static void add_query(struct arena *a, const char *query, struct json *parameters)
+{
+    Str rest = str_c(query), word;
+
+    while (query && rest.p) {
+        Str name, type;
+        rest = str_cut(rest, ' ', &word);
+        type = str_cut(word, ':', &name);
+        json_push(a, parameters,
+                  json_obj(a, "name", json_str(a, name), "in", json_str(a, S("query")), "required",
+                           json_bool(a, false), "schema",
+                           json_obj(a, "type", json_str(a, type), NULL), NULL));
+    }
+}
+
+/* The first word of the path that says what it is about. */
+static Str tag_of(const struct route *r)
+{
+    Str rest = str_c(r->path), part = S("");
+    while (rest.p && (part.n == 0 || str_eq(part, S("api"))))
+        rest = str_cut(rest, '/', &part);
+    if (str_eq(part, S("workflows")) || str_eq(part, S("runs")) || str_eq(part, S("keys")) ||
+        str_eq(part, S("hooks")))
+        return part;
+    return str_eq(part, S("node-types")) ? S("workflows") : S("system");
+}
+
+static struct json *responses(struct arena *a, const struct route *r)
+{
+    struct json *all = json_obj(a, NULL);
+    struct json *ok = json_obj(a, "description", json_str(a, S("The answer.")), NULL);
+
+    if (r->out_schema)
+        json_set(a, ok, S("content"), content(a, "application/json", ref(a, r->out_schema)));
+    else if (r->kind == ROUTE_SSE)
+        json_set(
+            a, ok, S("content"),
+            content(a, "text/event-stream", json_obj(a, "type", json_str(a, S("string")), NULL)));
+    json_set(a, all, S("2XX"), ok);
+    json_set(a, all, S("4XX"),
+             json_obj(a, "description", json_str(a, S("What is wrong with the request.")),
+                      "content", content(a, "application/problem+json", ref(a, "Problem")), NULL));
+    return all;
+}
+
+/* "get_api_runs_id" */
+static Str operation_id(struct arena *a, const struct route *r, Str method)
+{
+    AUTO_BUF(b, KIB(4));
+    buf_add(&b, method);
+    for (const char *p = r->path; *p; p++)
+        if (*p != ':' && *p != '*')
+            buf_add_char(&b, *p == '/' || *p == '-' || *p == '.' ? '_' : *p);
+    return str_dup(a, buf_str(&b));
+}
+
+static struct json *operation(struct arena *a, const struct route *r, Str method,
+                              struct json *parameters)
+{
+    struct json *tags = json_arr(a);
+    json_push(a, tags, json_str(a, tag_of(r)));
+    struct json *op =
+        json_obj(a, "operationId", json_str(a, operation_id(a, r, method)), "summary",
+                 json_str_c(a, r->summary), "description",
+                 json_str(a, r->capability && r->capability[0]
+                                 ? str_fmt(a, "Needs the capability `%s`.", r->capability)
+                             : r->capability ? S("Needs a key or a session.")
+                                             : S("Open to anyone.")),
+                 "tags", tags, "responses", responses(a, r), NULL);
+    if (json_len(parameters))
+        json_set(a, op, S("parameters"), parameters);
+    if (r->in_schema)
+        json_set(a, op, S("requestBody"),
+                 json_obj(a, "required", json_bool(a, true), "content",
+                          content(a, "application/json", ref(a, r->in_schema)), NULL));
+    if (!r->capability)
+        json_set(a, op, S("security"), json_arr(a));
+    return op;
+}
+
+static void add_route(struct arena *a, const struct route *r, struct json *paths)
+{
+    for (unsigned bit = HTTP_GET; bit <= HTTP_DELETE; bit <<= 1) {
+        if (!(r->method & bit) || !r->summary)
+            continue;
+        struct json *parameters = json_arr(a);
+        Str path = template_path(a, r, parameters);
+        Str method = str_lower(a, str_c(http_method_name((enum http_method)bit)));
+        struct json *item = json_get(paths, path);
+        add_query(a, r->query, parameters);
+        if (!item) {
+            json_set(a, paths, path, json_obj(a, NULL));
+            item = json_get(paths, path);
+        }
+        json_set(a, item, method, operation(a, r, method, parameters));
+    }
+}
+
+static void add_schemas(struct arena *a, const struct api_schema *list, struct json *schemas)
+{
+    for (; list->name; list++) {
+        struct json *schema;
+        if (json_parse(a, str_c(list->text), &schema) != OK)
+            DIE("schema %s is no JSON", list->name);
+        json_set(a, schemas, str_c(list->name), schema);
+    }
+}
+
+static struct json *tag_list(struct arena *a)
+{
+    static const char *const tags[][2] = {{"workflows", "Workflows, their drafts and versions."},
+                                          {"runs", "Runs, their steps and events."},
+                                          {"hooks", "Webhook triggers."},
+                                          {"keys", "API keys."},
+                                          {"system", "The server itself."}};
+    struct json *list = json_arr(a);
+    for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+        json_push(a, list,
+                  json_obj(a, "name", json_str_c(a, tags[i][0]), "description",
+                           json_str_c(a, tags[i][1]), NULL));
+    return list;
+}
+
+struct json *api_openapi(struct arena *a, const struct router *router)
+{
+    struct json *paths = json_obj(a, NULL), *schemas = json_obj(a, NULL);
+    struct json *security = json_arr(a), *servers = json_arr(a);
+    const struct route *r;
+    size_t at = 0;
+
+    while (router_next(router, &at, &r))
+        add_route(a, r, paths);
+    add_schemas(a, api_schemas, schemas);
+    add_schemas(a, api_shapes, schemas);
+    json_push(a, security, json_obj(a, "key", json_arr(a), NULL));
+    json_push(a, servers, json_obj(a, "url", json_str(a, S("/")), NULL));
+    return json_obj(
+        a, "openapi", json_str(a, S("3.1.0")), "info",
+        json_obj(
+            a, "title", json_str(a, S("Heddle")), "version", json_str(a, S(HEDDLE_VERSION)),
+            "description",
+            json_str(a, S("Workflows and their durable runs. Errors are problem+json, lists are "
+                          "paged by cursor, every answer carries X-Request-Id.")),
+            "license",
+            json_obj(a, "name", json_str(a, S("Apache-2.0")), "identifier",
+                     json_str(a, S("Apache-2.0")), NULL),
+            "contact", json_obj(a, "name", json_str(a, S("Heddle")), NULL), NULL),
+        "servers", servers, "security", security, "tags", tag_list(a), "paths", paths, "components",
+        json_obj(a, "securitySchemes",
+                 json_obj(a, "key",
+                          json_obj(a, "type", json_str(a, S("http")), "scheme",
+                                   json_str(a, S("bearer")), NULL),
+                          NULL),
+                 "schemas", schemas, NULL),
+        NULL);
+}

@@ -1,0 +1,12 @@
+/* src/api/routes.c - every route table of the API, in alphabetical order. */
+#include "api/api.h"
+
+void api_add_routes(struct router *router)
+{
+    router_add(router, api_auth_routes);
+    router_add(router, api_hooks_routes);
+    router_add(router, api_keys_routes);
+    router_add(router, api_runs_routes);
+    router_add(router, api_system_routes);
+    router_add(router, api_workflows_routes);
+}

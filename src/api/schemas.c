@@ -1,0 +1,155 @@
+/* src/api/schemas.c - the bodies of the API as JSON Schema: requests are checked against theirs,
+ * and the OpenAPI document carries all of them. Text, so that a reader sees what a client sees. */
+#include "api/api.h"
+
+#define ID_TYPE "{\"type\":\"string\",\"format\":\"uuid\"}"
+#define TIME_TYPE "{\"type\":\"string\",\"format\":\"date-time\"}"
+#define TIME_OR_NULL "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
+#define LIST_OF(name)                                                                              \
+    "{\"type\":\"object\",\"description\":\"One page of a "                                        \
+    "list.\",\"required\":[\"items\",\"next_cursor\"],"                                            \
+    "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/"            \
+    "schemas/" name "\"}},\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}"
+
+const struct api_schema api_schemas[] = {
+    {"Execute",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"How to start a run.\","
+     "\"properties\":{"
+     "\"input\":{\"description\":\"Any JSON: the trigger's output.\"},"
+     "\"vars\":{\"type\":\"object\",\"description\":\"Values for variables of the workflow, for "
+     "this run.\"},"
+     "\"mode\":{\"type\":\"string\",\"enum\":[\"wait\",\"async\",\"stream\"],\"default\":\"wait\"},"
+     "\"version\":{\"description\":\"A number, \\\"published\\\" or \\\"draft\\\".\","
+     "\"type\":[\"integer\",\"string\"]},"
+     "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
+     "\\\"30s\\\".\"}}}"},
+    {"NewKey", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
+               "\"description\":\"A key to be made.\",\"properties\":{"
+               "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
+               "\"capabilities\":{\"type\":\"string\",\"default\":\"*\"},"
+               "\"expires_at\":" TIME_TYPE "}}"},
+    {0},
+};
+
+/* Shapes that only describe: of answers, and of definitions, which wf/def.c checks better than a
+ * schema can. */
+const struct api_schema api_shapes[] = {
+    {"Definition",
+     "{\"type\":\"object\",\"description\":\"A workflow in the native format, version 1.\","
+     "\"required\":[\"heddle\",\"name\",\"nodes\",\"edges\"],\"properties\":{"
+     "\"heddle\":{\"type\":\"integer\",\"const\":1},\"name\":{\"type\":\"string\"},"
+     "\"description\":{\"type\":\"string\"},\"variables\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\"}},"
+     "\"settings\":{\"type\":\"object\"},\"viewport\":{\"type\":\"object\"},"
+     "\"nodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"type\"],"
+     "\"properties\":{\"id\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
+     "\"position\":{\"type\":\"object\"},\"data\":{\"type\":\"object\"}}}},"
+     "\"edges\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"source\","
+     "\"target\"],"
+     "\"properties\":{\"id\":{\"type\":\"string\"},\"source\":{\"type\":\"string\"},"
+     "\"target\":{\"type\":\"string\"},\"sourceHandle\":{\"type\":[\"string\",\"null\"]},"
+     "\"targetHandle\":{\"type\":[\"string\",\"null\"]}}}}}}"},
+    {"Problem", "{\"type\":\"object\",\"description\":\"What went wrong (RFC 9457).\","
+                "\"required\":[\"type\",\"title\",\"status\",\"code\"],\"properties\":{"
+                "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{"
+                "\"type\":\"integer\"},"
+                "\"detail\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"request_id\":{"
+                "\"type\":\"string\"},"
+                "\"errors\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+                "LocatedError\"}}}}"},
+    {"LocatedError",
+     "{\"type\":\"object\",\"description\":\"One thing wrong, and where.\",\"properties\":{"
+     "\"path\":{\"type\":\"string\"},\"node\":{\"type\":\"string\"},\"field\":{\"type\":\"string\"}"
+     ","
+     "\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"warning\":{\"type\":"
+     "\"boolean\"}}}"},
+    {"Workflow",
+     "{\"type\":\"object\",\"description\":\"A workflow with its draft.\","
+     "\"required\":[\"id\",\"name\",\"revision\"],\"properties\":{\"id\":" ID_TYPE ","
+     "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},\"revision\":{\"type\":"
+     "\"integer\"},"
+     "\"published_version\":{\"type\":[\"integer\",\"null\"]},\"latest_version\":{\"type\":["
+     "\"integer\",\"null\"]},"
+     "\"webhook_url\":{\"type\":\"string\"},\"definition\":{\"$ref\":\"#/components/schemas/"
+     "Definition\"},"
+     "\"warnings\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/LocatedError\"}},"
+     "\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE "}}"},
+    {"WorkflowList", LIST_OF("Workflow")},
+    {"Validation",
+     "{\"type\":\"object\",\"description\":\"What is wrong with a "
+     "definition.\",\"required\":[\"valid\"],"
+     "\"properties\":{\"valid\":{\"type\":\"boolean\"},"
+     "\"errors\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/LocatedError\"}},"
+     "\"warnings\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "LocatedError\"}}}}"},
+    {"Published",
+     "{\"type\":\"object\",\"description\":\"The version that is published now.\","
+     "\"required\":[\"version\"],\"properties\":{\"version\":{\"type\":\"integer\"}}}"},
+    {"Version", "{\"type\":\"object\",\"description\":\"An immutable version of a workflow.\","
+                "\"required\":[\"version\"],\"properties\":{\"version\":{\"type\":\"integer\"},"
+                "\"published\":{\"type\":\"boolean\"},\"created_at\":" TIME_TYPE
+                ",\"created_by\":{\"type\":\"string\"},"
+                "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
+    {"VersionList", LIST_OF("Version")},
+    {"NodeType",
+     "{\"type\":\"object\",\"description\":\"A kind of node, with its settings.\",\"properties\":{"
+     "\"name\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"help\":{\"type\":\"string\"}"
+     ","
+     "\"group\":{\"type\":\"string\"},\"fields\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\"}},"
+     "\"handles\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}"},
+    {"NodeTypeList",
+     "{\"type\":\"object\",\"description\":\"All node types.\",\"required\":[\"items\"],"
+     "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "NodeType\"}}}}"},
+    {"Run",
+     "{\"type\":\"object\",\"description\":\"One execution of a workflow.\","
+     "\"required\":[\"id\",\"workflow_id\",\"version\",\"state\"],\"properties\":{\"id\":" ID_TYPE
+     ","
+     "\"workflow_id\":" ID_TYPE
+     ",\"workflow_name\":{\"type\":\"string\"},\"version\":{\"type\":\"integer\"},"
+     "\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\","
+     "\"failed\","
+     "\"cancelled\"]},\"trigger\":{\"type\":\"string\"},\"input\":{},\"output\":{},"
+     "\"error\":{\"type\":[\"object\",\"null\"],\"properties\":{\"code\":{\"type\":\"string\"},"
+     "\"message\":{\"type\":\"string\"},\"node\":{\"type\":\"string\"}}},"
+     "\"created_at\":" TIME_TYPE ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL
+     ","
+     "\"duration_ms\":{\"type\":[\"number\",\"null\"]},"
+     "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}},"
+     "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
+    {"Step",
+     "{\"type\":\"object\",\"description\":\"One node's execution in a run.\","
+     "\"required\":[\"node\",\"type\",\"state\",\"attempts\"],\"properties\":{\"node\":{\"type\":"
+     "\"string\"},"
+     "\"title\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},\"state\":{\"type\":"
+     "\"string\","
+     "\"enum\":[\"idle\",\"running\",\"retrying\",\"succeeded\",\"failed\",\"skipped\"]},"
+     "\"attempts\":{\"type\":\"integer\"},\"started_at\":" TIME_OR_NULL
+     ",\"finished_at\":" TIME_OR_NULL ","
+     "\"duration_ms\":{\"type\":[\"number\",\"null\"]},\"output\":{},"
+     "\"handle\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},"
+     "\"retry_at\":" TIME_OR_NULL "}}"},
+    {"RunList", LIST_OF("Run")},
+    {"Key", "{\"type\":\"object\",\"description\":\"An API key, without its "
+            "value.\",\"properties\":{\"id\":" ID_TYPE ","
+            "\"name\":{\"type\":\"string\"},\"prefix\":{\"type\":\"string\"},\"capabilities\":{"
+            "\"type\":\"string\"},"
+            "\"created_at\":" TIME_TYPE ",\"expires_at\":" TIME_OR_NULL
+            ",\"revoked_at\":" TIME_OR_NULL "}}"},
+    {"KeyList", LIST_OF("Key")},
+    {"CreatedKey",
+     "{\"type\":\"object\",\"description\":\"A new key; its value is shown this once.\","
+     "\"required\":[\"id\",\"key\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"key\":{\"type\":\"string\"}}}"},
+    {"Me", "{\"type\":\"object\",\"description\":\"Who the caller "
+           "is.\",\"properties\":{\"name\":{\"type\":\"string\"},"
+           "\"kind\":{\"type\":\"string\"},\"capabilities\":{\"type\":\"array\",\"items\":{"
+           "\"type\":\"string\"}},"
+           "\"tenant\":" ID_TYPE ",\"version\":{\"type\":\"string\"}}}"},
+    {"Health",
+     "{\"type\":\"object\",\"description\":\"How the server is.\",\"required\":[\"status\"],"
+     "\"properties\":{\"status\":{\"type\":\"string\"},\"reason\":{\"type\":\"string\"},"
+     "\"version\":{\"type\":\"string\"}}}"},
+    {0},
+};
