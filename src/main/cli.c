@@ -188,7 +188,7 @@ static Err take_option(struct cli *cli, Str name, Str inline_value, const char *
     *ret_took = false;
     if (!option && !setting && !is_config)
         return unknown_option(cli, name);
-    if (is_given(cli, name))
+    if (is_given(cli, name) && !(option && option->repeats))
         return err_detail(E_BAD_INPUT, "--%.*s is given twice", P(name));
     if (!wants && inline_value.p)
         return err_detail(E_BAD_INPUT, "--%.*s takes no value", P(name));

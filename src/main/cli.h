@@ -24,6 +24,7 @@ struct cli_option {
     const char *name;  /* without the dashes */
     const char *value; /* what stands for the value in help; NULL: a switch */
     const char *help;
+    bool repeats; /* may be given more than once */
 };
 
 struct cli;

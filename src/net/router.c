@@ -274,7 +274,7 @@ bool who_may(const struct who *who, const char *capability)
 {
     Str rest = who->capabilities, one;
 
-    if (!capability)
+    if (!capability || !capability[0]) /* "": whoever is known */
         return true;
     while (rest.p) {
         rest = str_cut(rest, ' ', &one);

@@ -30,7 +30,7 @@ struct route {
     unsigned method;
     const char *path;
     route_fn *fn;
-    const char *capability; /* NULL: anyone may call it */
+    const char *capability; /* NULL: anyone may call it; "": anyone who is known */
     enum route_kind kind;
     enum rate_class rate;
     size_t max_body; /* 0: 1 MiB */

@@ -1,0 +1,121 @@
+/* src/main/boot.c - puts the modules together, in the order of the floors, and takes them apart
+ * again. */
+#include "main/boot.h"
+
+#include "rt/inject.h"
+#include "rt/log.h"
+#include "rt/work.h"
+#include "store/migrate.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct folder_job {
+    const char *path;
+};
+
+static Err make_folder(void *arg)
+{
+    const struct folder_job *job = arg;
+    char path[4096];
+    size_t n = strlen(job->path);
+
+    if (n == 0 || n >= sizeof path)
+        return err_detail(E_INVALID, "The data folder's name is empty or too long.");
+    memcpy(path, job->path, n + 1);
+    /* Each part in turn; those that are there stay as they are. */
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != 0)
+            continue;
+        char kept = path[i];
+        path[i] = 0;
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return err_detail(err_from_errno(errno), "The data folder %s cannot be made: %s.", path,
+                              strerror(errno));
+        path[i] = kept;
+    }
+    if (access(path, W_OK) != 0)
+        return err_detail(
+            E_FORBIDDEN,
+            "The data folder %s cannot be written by this user: %s. Give it to the user "
+            "that runs Heddle, or name another with --data.",
+            path, strerror(errno));
+    return OK;
+}
+
+static bool is_sqlite(Str url)
+{
+    return !str_starts(url, S("postgres"));
+}
+
+static Err open_db(struct boot *b)
+{
+    const struct config *c = b->config;
+    struct db_options options = {
+        .url = config_database(b->a, c),
+        .readers = (unsigned)c->database.readers,
+        .writers = (unsigned)c->database.writers,
+        .relaxed = c->database.relaxed,
+        .timeout = c->database.timeout,
+    };
+    TRY(db_open(&options, &b->db));
+    if (c->database.relaxed)
+        LOG_WARN("database.relaxed is on: a power failure may lose the last moments");
+    TRY(db_migrate(b->db, migrations));
+    return auth_init_store(b->db);
+}
+
+Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive)
+{
+    struct folder_job job = {str_dup_c(a, config->data)};
+
+    b->a = a;
+    b->config = config;
+    TRY(work_run(make_folder, &job));
+    if (exclusive && is_sqlite(config_database(a, config)))
+        TRY(db_lock_exclusive(job.path, &b->lock));
+    return open_db(b);
+}
+
+Err boot_engine(struct boot *b, bool alone)
+{
+    const struct config *c = b->config;
+    char host[256] = "";
+
+    TRY(egress_new(c->egress.allow, c->egress.deny, &b->egress));
+    (void)gethostname(host, sizeof host - 1); /* an empty name is as good */
+    struct wf_engine_options options = {
+        .db = b->db,
+        .env = {.egress = b->egress,
+                .llm_base_url = c->openai.base_url,
+                .llm_api_key = c->openai.api_key,
+                .user_agent = S("Heddle/" HEDDLE_VERSION)},
+        .node_name = str_fmt(b->a, "%s:%d", host, (int)getpid()),
+        .alone = alone,
+        .retention = c->retention.days * USEC_DAY,
+    };
+    return wf_engine_new(&options, &b->engine);
+}
+
+void boot_close(struct boot *b, Usec grace)
+{
+    if (b->engine)
+        wf_engine_drain(b->engine, grace);
+    wf_engine_free(b->engine);
+    if (b->db)
+        db_close(b->db);
+    egress_free(b->egress);
+    db_lock_free(b->lock);
+    *b = (struct boot){0};
+}
+
+Err boot_run(const struct config *config, Err (*fn)(void *arg), void *arg)
+{
+    struct rt_options options = {.shards = (unsigned)config->shards,
+                                 .workers = (unsigned)config->workers};
+
+    log_setup((enum log_level)config->log.level, (enum log_format)config->log.format);
+    TRY(inject_from_env());
+    return rt_main(&options, fn, arg);
+}

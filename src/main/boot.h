@@ -1,0 +1,33 @@
+/* src/main/boot.h - puts the modules together: the one place that knows them all. */
+#ifndef MAIN_BOOT_H
+#define MAIN_BOOT_H
+
+#include "api/api.h"
+#include "main/config.h"
+#include "store/db_lock.h"
+
+/* Everything a server or a command stands on. Members are NULL until made; boot_close takes what
+ * there is. */
+struct boot {
+    struct arena *a;
+    const struct config *config;
+    struct egress *egress;
+    struct db_lock *lock;
+    struct db *db;
+    struct wf_engine *engine;
+};
+
+/* Make the data folder (mode 0700) if it is not there, open the database, bring its schema up to
+ * date.
+ * @exclusive: take the lock of the data folder, as a server does. */
+Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive) YIELDS;
+/* The egress door and the engine on top of the store. @alone: no other process runs on this
+ * database. */
+Err boot_engine(struct boot *b, bool alone) YIELDS;
+/* Drain the engine within @grace, close everything. */
+void boot_close(struct boot *b, Usec grace) YIELDS;
+
+/* Run @fn(@arg) in the boot fiber of a runtime set up by @config. */
+Err boot_run(const struct config *config, Err (*fn)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,198 @@
+/* src/main/cmd_backup.c - "heddle backup FILE" and "heddle restore FILE" for SQLite.
+ *
+ * A backup is made while the server runs. A restore puts a checked copy in the place of the
+ * database, which must not be in use, and keeps what was there beside it. */
+#include "main/boot.h"
+#include "main/cli.h"
+#include "rt/log.h"
+#include "rt/work.h"
+#include "store/migrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct call {
+    struct cli *cli;
+    struct config config;
+    struct boot boot;
+    const char *from, *to, *kept;
+};
+
+static Err in_runtime(struct cli *cli, Err (*fn)(void *arg))
+{
+    struct call *call = arena_new_of(cli->a, struct call);
+
+    call->cli = cli;
+    TRY(cli_config(cli, &call->config));
+    if (str_starts(config_database(cli->a, &call->config), S("postgres")))
+        return err_detail(E_UNSUPPORTED,
+                          "This is for SQLite. For PostgreSQL use pg_dump and pg_restore.");
+    call->config.shards = call->config.workers = 1;
+    call->config.log.level = LOG_LEVEL_WARN;
+    return boot_run(&call->config, fn, call);
+}
+
+static Err backup(void *arg)
+{
+    struct call *call = arg;
+    Str path = call->cli->args.at[0];
+    Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
+
+    if (e == OK)
+        e = db_backup(call->boot.db, path);
+    if (e == OK)
+        e = cli_print(str_fmt(call->cli->a, "backed up to %.*s\n", P(path)));
+    struct err_record record = *err_record();
+    boot_close(&call->boot, 0);
+    *err_record() = record;
+    return e;
+}
+
+static Err run_backup(struct cli *cli)
+{
+    return in_runtime(cli, backup);
+}
+
+/* ---- restore ---- */
+
+/* That the file is a sound database of a version this program knows. */
+static Err check_source(struct call *call, Str path)
+{
+    struct db *db = NULL;
+    int version = 0, newest = 0;
+    struct db_options options = {.url = path, .read_only = true};
+
+    for (const struct migration *m = migrations; m->number; m++)
+        newest = m->number;
+    TRY(db_open(&options, &db));
+    Err e = db_check(db);
+    if (e == OK)
+        e = db_schema_version(db, &version);
+    if (e == OK && version > newest)
+        e = err_detail(E_VERSION,
+                       "The backup was written by a newer Heddle (schema %d, this knows %d).",
+                       version, newest);
+    struct err_record record = *err_record();
+    db_close(db);
+    *err_record() = record;
+    (void)call;
+    return e;
+}
+
+static Err io_error(const char *what, const char *path)
+{
+    return err_detail(err_from_errno(errno), "%s %s: %s.", what, path, strerror(errno));
+}
+
+static Err copy_bytes(int in, int out, const char *to)
+{
+    char block[4096 - 512];
+    for (;;) {
+        ssize_t n = read(in, block, sizeof block);
+        if (n == 0)
+            return fsync(out) == 0 ? OK : io_error("cannot write", to);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_error("cannot read the backup for", to);
+        for (ssize_t at = 0; at < n;) {
+            ssize_t w = write(out, block + at, (size_t)(n - at));
+            if (w < 0 && errno != EINTR)
+                return io_error("cannot write", to);
+            if (w > 0)
+                at += w;
+        }
+    }
+}
+
+static Err copy_file(const char *from, const char *to)
+{
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return io_error("cannot open", from);
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    Err e = out < 0 ? io_error("cannot make", to) : copy_bytes(in, out, to);
+    close(in);
+    if (out >= 0)
+        close(out);
+    if (e != OK && out >= 0)
+        unlink(to);
+    return e;
+}
+
+/* On a worker: copy beside the place, move the old one away, move the new one in. */
+static Err put_in_place(void *arg)
+{
+    struct call *call = arg;
+    struct arena *a = call->cli->a;
+    const char *new_file = str_fmt(a, "%s.restoring%c", call->to, 0).p;
+
+    unlink(new_file);
+    TRY(copy_file(call->from, new_file));
+    if (rename(call->to, call->kept) != 0 && errno != ENOENT)
+        return io_error("cannot move away", call->to);
+    /* A log of the old database must not be applied to the new one. */
+    static const char *const tails[] = {"-wal", "-shm"};
+    for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+        const char *side = str_fmt(a, "%s%s%c", call->to, tails[i], 0).p;
+        const char *away = str_fmt(a, "%s%s%c", call->kept, tails[i], 0).p;
+        if (rename(side, away) != 0 && errno != ENOENT)
+            return io_error("cannot move away", side);
+    }
+    if (rename(new_file, call->to) != 0)
+        return io_error("cannot put in place", call->to);
+    return OK;
+}
+
+static Err restore(void *arg)
+{
+    struct call *call = arg;
+    struct arena *a = call->cli->a;
+    Str source = call->cli->args.at[0];
+    struct db_lock *lock = NULL;
+
+    TRY(check_source(call, source));
+    TRY(db_lock_exclusive(str_dup_c(a, call->config.data), &lock));
+    call->from = str_dup_c(a, source);
+    call->to = str_dup_c(a, config_database(a, &call->config));
+    call->kept =
+        str_fmt(a, "%s.before-restore-%lld%c", call->to, (long long)(time_wall() / USEC_S), 0).p;
+    Err e = work_run(put_in_place, call);
+    struct err_record record = *err_record();
+    db_lock_free(lock);
+    *err_record() = record;
+    TRY(e);
+    return cli_print(
+        str_fmt(a, "restored %.*s; what was there is kept as %s\n", P(source), call->kept));
+}
+
+static Err run_restore(struct cli *cli)
+{
+    return in_runtime(cli, restore);
+}
+
+const struct cli_verb cmd_backup = {
+    .name = "backup",
+    .args = "FILE",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Copy the SQLite database while it is in use",
+    .details = "FILE must not exist. The copy is complete and on disk when the command ends.",
+    .settings = "data database.url",
+    .run = run_backup,
+};
+
+const struct cli_verb cmd_restore = {
+    .name = "restore",
+    .args = "FILE",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Put a backup in the place of the SQLite database",
+    .details =
+        "The server must be stopped. The backup is checked first; the old database is kept beside "
+        "the new one.",
+    .settings = "data database.url",
+    .run = run_restore,
+};

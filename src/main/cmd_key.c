@@ -1,0 +1,160 @@
+/* src/main/cmd_key.c - "heddle key create|list|revoke" and "heddle signin": access from the
+ * server's shell.
+ *
+ * They open the database beside a running server or without one. */
+#include "main/boot.h"
+#include "main/cli.h"
+#include "rt/log.h"
+
+struct call {
+    struct cli *cli;
+    struct config config;
+    struct boot boot;
+    Err (*fn)(struct call *call);
+};
+
+static Err in_fiber(void *arg)
+{
+    struct call *call = arg;
+    Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
+    if (e == OK)
+        e = call->fn(call);
+    struct err_record record = *err_record();
+    boot_close(&call->boot, 0);
+    *err_record() = record;
+    return e;
+}
+
+/* One shard is enough for a command; its log is for warnings. */
+static Err with_store(struct cli *cli, Err (*fn)(struct call *call))
+{
+    struct call *call = arena_new_of(cli->a, struct call);
+
+    call->cli = cli;
+    call->fn = fn;
+    TRY(cli_config(cli, &call->config));
+    call->config.shards = call->config.workers = 1;
+    call->config.log.level = LOG_LEVEL_WARN;
+    return boot_run(&call->config, in_fiber, call);
+}
+
+static Err create_key(struct call *call)
+{
+    struct cli *cli = call->cli;
+    Str key, expires = cli_get(cli, "expires");
+    Usec span = 0;
+    Id id;
+
+    if (expires.n && time_parse_span(expires, &span) != OK)
+        return err_detail(E_BAD_INPUT, "--expires takes a span such as 90d.");
+    Str capabilities = cli_has(cli, "capability") ? cli_get(cli, "capability") : S("*");
+    TRY(auth_key_create(call->boot.db, cli->a, auth_home_tenant, cli_get(cli, "name"), capabilities,
+                        span ? time_wall() + span : 0, &key, &id));
+    return cli_print(str_fmt(cli->a, "%.*s\n", P(key)));
+}
+
+static Err run_create(struct cli *cli)
+{
+    if (!cli_get(cli, "name").n)
+        return err_detail(E_BAD_INPUT, "--name NAME is needed: what the key is for.");
+    return with_store(cli, create_key);
+}
+
+static Err list_keys(struct call *call)
+{
+    struct arena *a = call->cli->a;
+    AuthKeys keys;
+    AUTO_BUF(out, MIB(1));
+
+    TRY(auth_key_list(call->boot.db, a, auth_home_tenant, &keys));
+    vec_each(&keys, k) {
+        char id[ID_TEXT_SIZE], made[TIME_RFC3339_SIZE];
+        bool expired = k->expires_at && k->expires_at <= time_wall();
+        buf_add_fmt(&out, "%.*s  %.*s...  %.10s  %-8s  %.*s  %.*s\n", P(id_text(k->id, id)),
+                    P(k->prefix), time_rfc3339(k->created_at, made).p,
+                    k->revoked_at ? "revoked"
+                    : expired     ? "expired"
+                                  : "active",
+                    P(k->name), P(k->capabilities));
+    }
+    TRY(buf_ok(&out));
+    return cli_print(buf_str(&out));
+}
+
+static Err run_list(struct cli *cli)
+{
+    return with_store(cli, list_keys);
+}
+
+static Err revoke_key(struct call *call)
+{
+    Id id;
+    if (id_parse(call->cli->args.at[0], &id) != OK)
+        return err_detail(E_BAD_INPUT,
+                          "The argument must be the id that \"heddle key list\" shows.");
+    return auth_key_revoke(NULL, call->boot.db, call->cli->a, auth_home_tenant, id);
+}
+
+static Err run_revoke(struct cli *cli)
+{
+    return with_store(cli, revoke_key);
+}
+
+static Err make_link(struct call *call)
+{
+    struct arena *a = call->cli->a;
+    const struct config *c = &call->config;
+    Str token, base = c->base_url.n ? c->base_url : str_fmt(a, "http://%.*s", P(c->listen));
+
+    TRY(auth_link_create(call->boot.db, a, auth_home_tenant, 15 * USEC_MIN, &token));
+    return cli_print(str_fmt(a, "%.*s/signin?token=%.*s\n", P(base), P(token)));
+}
+
+static Err run_signin(struct cli *cli)
+{
+    return with_store(cli, make_link);
+}
+
+static const struct cli_option create_options[] = {
+    {"name", "NAME", "What the key is for"},
+    {"capability", "LIST", "What it may do, separated by commas; all if not given"},
+    {"expires", "SPAN", "When it stops to work, such as 90d; never if not given"},
+    {0},
+};
+
+const struct cli_verb cmd_key_create = {
+    .name = "key create",
+    .summary = "Make an API key and print it",
+    .details =
+        "The key alone is printed; it is stored nowhere. Works whether the server runs or not. "
+        "Capabilities: workflow.read, workflow.write, run.read, run.start, run.cancel, "
+        "key.read, key.write, metrics.read, * for all.",
+    .options = create_options,
+    .settings = "data database.url",
+    .run = run_create,
+};
+
+const struct cli_verb cmd_key_list = {
+    .name = "key list",
+    .summary = "List API keys",
+    .settings = "data database.url",
+    .run = run_list,
+};
+
+const struct cli_verb cmd_key_revoke = {
+    .name = "key revoke",
+    .args = "ID",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Revoke an API key",
+    .details = "A running server refuses it within ten seconds.",
+    .settings = "data database.url",
+    .run = run_revoke,
+};
+
+const struct cli_verb cmd_signin = {
+    .name = "signin",
+    .summary = "Print a one-time link that signs a browser in",
+    .settings = "data database.url listen base_url",
+    .run = run_signin,
+};
