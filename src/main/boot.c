@@ -18,7 +18,7 @@ struct folder_job {
 static Err make_folder(void *arg)
 {
     const struct folder_job *job = arg;
-    char path[4096];
+    char path[2048];
     size_t n = strlen(job->path);
 
     if (n == 0 || n >= sizeof path)

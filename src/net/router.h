@@ -106,6 +106,11 @@ Err req_body_read(struct req *req, Str *ret_piece) YIELDS;
  * (E_MEDIA_TYPE). An empty body is an empty object. */
 Err req_json(struct req *req, struct json **ret_value) YIELDS;
 
+/* Whether a request that a cookie vouches for was made by a page of this very server:
+ * Sec-Fetch-Site, else Origin against Host; without both only GET, HEAD and OPTIONS pass. For
+ * handlers that accept cookies. */
+bool req_same_origin(const struct req *req);
+
 /* ---- answering: exactly one of these, or return an error ---- */
 
 /* Add a header before answering. */
