@@ -16,6 +16,25 @@
 
 enum { STMTS_MAX = 1024 };
 
+/* ---- writing ---- */
+
+/* Why the last write of this thread failed; 0: it did not. The engine forgets it where a COMMIT
+ * fails. */
+static _Thread_local int write_errno;
+
+/* Every write to a file of SQLite passes here, so that its reason is known and tests can let it
+ * fail. */
+static ssize_t noted_pwrite(int fd, const void *p, size_t n, off64_t at)
+{
+    Err e = INJECT("store.file.write");
+    if (e != OK)
+        errno = e == E_DISK_FULL ? ENOSPC : EIO;
+    ssize_t wrote = e == OK ? pwrite64(fd, p, n, at) : -1;
+    if (wrote < 0)
+        write_errno = errno;
+    return wrote;
+}
+
 /* ---- errors ---- */
 
 static Err io_error(int err_no)
@@ -75,9 +94,10 @@ static Err error_code(int rc, int err_no)
 Err sqlite_error(struct sqlite_conn *c, int rc, const char *what)
 {
     int extended = c->h ? sqlite3_extended_errcode(c->h) : rc;
-    int err_no = c->h ? sqlite3_system_errno(c->h) : 0;
+    int err_no = write_errno ? write_errno : c->h ? sqlite3_system_errno(c->h) : 0;
     const char *message = c->h ? sqlite3_errmsg(c->h) : sqlite3_errstr(rc);
 
+    write_errno = 0;
     if ((extended & 0xff) != (rc & 0xff)) {
         extended = rc; /* the connection has been used since */
         message = sqlite3_errstr(rc);
@@ -254,17 +274,6 @@ Err sqlite_number(struct sqlite_conn *c, const char *sql, int64_t *ret_value)
 
 /* ---- opening ---- */
 
-/* Writing to the files of SQLite passes here, so that tests can let it fail. */
-static ssize_t injected_pwrite(int fd, const void *p, size_t n, off64_t at)
-{
-    Err e = INJECT("store.file.write");
-    if (e != OK) {
-        errno = e == E_DISK_FULL ? ENOSPC : EIO;
-        return -1;
-    }
-    return pwrite64(fd, p, n, at);
-}
-
 static void set_up_library(void)
 {
     sqlite3_vfs *vfs;
@@ -273,8 +282,8 @@ static void set_up_library(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_initialize();
     vfs = sqlite3_vfs_find(NULL);
-    vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)injected_pwrite);
-    vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)injected_pwrite);
+    vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)noted_pwrite);
+    vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)noted_pwrite);
 }
 
 static Err set_up(struct sqlite_conn *c, enum sqlite_role role)

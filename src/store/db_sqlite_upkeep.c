@@ -141,10 +141,16 @@ static Err vacuum_task(struct db *db, void *arg)
 {
     struct sqlite_conn *c = sqlite_db(db)->writer.conn;
     char sql[60];
+    int rc, tries = 0;
 
     snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%u)", *(unsigned *)arg);
     TRY(sqlite_run(c, sql));
-    int rc = sqlite3_wal_checkpoint_v2(c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    /* The file gets shorter when the log has been moved into it. The checkpointer may be at it just
+     * now. */
+    while ((rc = sqlite3_wal_checkpoint_v2(c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL)) ==
+               SQLITE_BUSY &&
+           tries++ < 100)
+        sqlite3_sleep(5);
     return rc == SQLITE_OK || rc == SQLITE_BUSY ? OK : sqlite_error(c, rc, "checkpoint");
 }
 
