@@ -52,7 +52,7 @@ static Err run_body(void *arg)
     return OK;
 }
 
-void t_db_run(enum db_kind kind, unsigned shards, void (*body)(struct db *db))
+void t_db_run_with(enum db_kind kind, void (*run)(enum db_kind kind))
 {
     if (kind == DB_SQLITE) {
         snprintf(url, sizeof url, "%s/heddle.db", t_dir());
@@ -64,16 +64,30 @@ void t_db_run(enum db_kind kind, unsigned shards, void (*body)(struct db *db))
         }
         snprintf(url, sizeof url, "%s", fresh);
     }
-    body_of_test = body;
     enum log_level past = log_threshold;
     log_threshold = LOG_LEVEL_WARN; /* migrations are no news here */
-    Err e = rt_main(&(struct rt_options){.shards = shards, .workers = 2}, run_body, NULL);
+    run(kind);
     log_threshold = past;
-    if (e != OK)
-        t_fail(__FILE__, __LINE__, "the database test ended with %s: %s", err_name(e), err_text(e));
     if (kind == DB_POSTGRES)
         t_pg_admin(str_dup_c(t_arena(),
                              str_fmt(t_arena(), "DROP SCHEMA %s CASCADE", strstr(url, "%3D") + 3)));
+}
+
+static unsigned shards_of_test;
+
+static void run_runtime(enum db_kind kind)
+{
+    (void)kind;
+    Err e = rt_main(&(struct rt_options){.shards = shards_of_test, .workers = 2}, run_body, NULL);
+    if (e != OK)
+        t_fail(__FILE__, __LINE__, "the database test ended with %s: %s", err_name(e), err_text(e));
+}
+
+void t_db_run(enum db_kind kind, unsigned shards, void (*body)(struct db *db))
+{
+    body_of_test = body;
+    shards_of_test = shards;
+    t_db_run_with(kind, run_runtime);
 }
 
 Err t_db_tables(struct db *db, const char *sql)

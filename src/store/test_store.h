@@ -9,6 +9,9 @@
  * the server that the environment variable HEDDLE_TEST_PG names (skipped without it). */
 void t_db_run(enum db_kind kind, unsigned shards, void (*body)(struct db *db));
 
+/* The same outside of any fiber and without opening it: @run does what it wants with t_db_url(). */
+void t_db_run_with(enum db_kind kind, void (*run)(enum db_kind kind));
+
 #define DB_TEST(id) DB_TEST_ON(1, id)
 #define DB_TEST_ON(shards, id)                                                                     \
     static void db_body_##id(struct db *db);                                                       \
