@@ -60,6 +60,38 @@ static Usec coarse_now(void)
     return (Usec)ts.tv_sec * USEC_S + ts.tv_nsec / 1000;
 }
 
+static Usec cpu_of(const struct rusage *u)
+{
+    return (Usec)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * USEC_S + u->ru_utime.tv_usec +
+           u->ru_stime.tv_usec;
+}
+
+/* What this thread has used is a system call away: it is read once a tick, to tell a fiber that
+ * computed or slept in a call from one that was there when the core was taken away. */
+static void note_resume(struct shard *s)
+{
+    s->resumed_at = coarse_now();
+    if (s->resumed_at != s->usage_at) {
+        s->usage_at = s->resumed_at;
+        getrusage(RUSAGE_THREAD, &s->usage);
+    }
+}
+
+static void report_hold(struct shard *s, const struct fiber *f)
+{
+    Usec held = coarse_now() - s->resumed_at;
+    struct rusage now;
+
+    if (held <= HOLD_MAX)
+        return;
+    getrusage(RUSAGE_THREAD, &now);
+    Usec computed = cpu_of(&now) - cpu_of(&s->usage);
+    bool slept = now.ru_nvcsw != s->usage.ru_nvcsw;
+    if (computed > HOLD_MAX || slept)
+        LOG_WARN("a fiber held its loop", L_CSTR("fiber", f->name), L_INT("ms", held / USEC_MS),
+                 L_CSTR("by", computed > HOLD_MAX ? "computing" : "sleeping in a call"));
+}
+
 static void make_ready(struct fiber *f)
 {
     struct shard *s = f->shard;
@@ -165,7 +197,7 @@ static void enter(struct shard *s, struct fiber *f)
     atomic_fetch_add_explicit(&s->turns, 1, memory_order_relaxed);
     s->err.code = OK;
     former = err_record_swap(f->err ? f->err : &s->err);
-    s->resumed_at = coarse_now();
+    note_resume(s);
 
     coro_enter(&s->main, &f->coro);
 
@@ -178,9 +210,7 @@ static void enter(struct shard *s, struct fiber *f)
     err_record_swap(former);
     s->running = NULL;
     atomic_store_explicit(&s->running_name, NULL, memory_order_relaxed);
-    Usec held = coarse_now() - s->resumed_at;
-    if (held > HOLD_MAX)
-        LOG_WARN("a fiber held its loop", L_CSTR("fiber", f->name), L_INT("ms", held / USEC_MS));
+    report_hold(s, f);
     if (f->ended)
         bury(s, f);
 }

@@ -7,6 +7,7 @@
 #include "rt/timer.h"
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 enum { REQUEST_ID_MAX = 40 };
 
@@ -71,7 +72,9 @@ struct shard {
     size_t n_fibers, n_spare;
     struct err_record err; /* of the running fiber, until it has one of its own */
     uint32_t sweeps;
-    Usec resumed_at; /* coarse clock */
+    Usec resumed_at;     /* coarse clock */
+    Usec usage_at;       /* the coarse time when usage was read */
+    struct rusage usage; /* of this thread */
     _Atomic(const char *) running_name;
     _Atomic uint64_t turns;
     int no_yield;
