@@ -1,8 +1,8 @@
 /* src/wf/def.h - a workflow definition: parsed, checked, compiled, immutable.
  *
- * The format is docs/formats/workflow.md: React Flow's nodes and edges, with the settings of a node in its
- * "data". A definition is compiled once and shared by all runs of its version, on any shard: it is
- * reference-counted atomically and never changes.
+ * The format is docs/formats/workflow.md: React Flow's nodes and edges, with the settings of a node
+ * in its "data". A definition is compiled once and shared by all runs of its version, on any shard:
+ * it is reference-counted atomically and never changes.
  */
 #ifndef WF_DEF_H
 #define WF_DEF_H
@@ -25,6 +25,8 @@ enum wf_retry_on {
     WF_RETRY_TIMEOUT = 1,      /* E_TIMEOUT */
     WF_RETRY_RATE_LIMITED = 2, /* E_RATE_LIMITED */
     WF_RETRY_UNAVAILABLE = 4,  /* E_CONNECT, E_UNAVAILABLE, E_OVERLOADED, E_UPSTREAM_CUT, 5xx */
+    WF_RETRY_BAD_ANSWER = 8,   /* E_UPSTREAM: an answer came that cannot be used */
+    WF_RETRY_USUAL = 7,        /* what counts when nothing else is said */
     WF_RETRY_ANY = 0xff,       /* everything but E_CANCELLED, E_INVALID and E_EGRESS */
 };
 
@@ -42,23 +44,24 @@ enum wf_unknown { WF_UNKNOWN_TYPE, WF_UNKNOWN_REPEAT, WF_UNKNOWN_FAIL };
 
 struct wf_edge {
     Str id;
-    int from, to;      /* node indexes */
-    Str handle;        /* "out", "error", a case of a condition */
+    int from, to; /* node indexes */
+    Str handle;   /* "out", "error", a case of a condition */
 };
 
 struct wf_node {
     int index;
     Str id, title;
     const struct wf_node_type *type;
-    void *settings;    /* of the type's own struct, compiled */
+    void *settings; /* of the type's own struct, compiled */
     struct wf_retry retry;
     Usec timeout;       /* of one attempt */
     Usec total_timeout; /* of all attempts and the waits between them; 0: none */
     enum wf_on_error on_error;
     const struct json *default_output;
     enum wf_unknown on_unknown;
-    int *in, *out;     /* edge indexes */
+    int *in, *out; /* edge indexes */
     int n_in, n_out;
+    bool reachable; /* a path leads here from the trigger; else it never runs */
 };
 
 struct wf_variable {
@@ -76,38 +79,41 @@ struct wf_def {
     int n_nodes;
     struct wf_edge *edges;
     int n_edges;
-    int trigger;             /* index of the trigger node */
+    int trigger; /* index of the trigger node */
     struct wf_variable *variables;
     int n_variables;
-    Usec timeout;            /* of a run */
-    int max_steps;           /* of a run, attempts included */
-    int max_parallel;        /* steps of one run at once */
+    struct map *ids;  /* node id -> its index, an int * */
+    Usec timeout;     /* of a run */
+    int max_steps;    /* of a run, attempts included */
+    int max_parallel; /* steps of one run at once */
     _Atomic unsigned refs;
 };
 
 /* One thing wrong with a definition. */
 struct wf_problem {
-    Str path;    /* JSON pointer into the definition: "/nodes/2/data/url" */
-    Str node;    /* id of the node, "" for the workflow or an edge */
-    Str field;   /* "url", "" for the whole */
-    Str code;    /* "required", "unknown_field", "type", "cycle", "unreachable", "unknown_node", ... */
-    Str message; /* a sentence that says what is wrong and what would be right */
+    Str path;  /* JSON pointer into the definition: "/nodes/2/data/url" */
+    Str node;  /* id of the node, "" for the workflow or an edge */
+    Str field; /* "url", "" for the whole */
+    Str code; /* "required", "unknown_field", "type", "cycle", "unreachable", "unknown_node", ... */
+    Str message;  /* a sentence that says what is wrong and what would be right */
     bool warning; /* may be saved and run all the same: a node that nothing leads to */
 };
 typedef VEC(struct wf_problem) WfProblems;
 
-/* Parse, check and compile. All problems found (at most 100) are appended to *ret_problems in @a. Gives a
- * definition if none of them is an error; else E_INVALID. Syntax errors of the JSON itself: E_SYNTAX. */
+/* Parse, check and compile. All problems found (at most 100) are appended to *ret_problems in @a.
+ * Gives a definition if none of them is an error; else E_INVALID. Syntax errors of the JSON itself:
+ * E_SYNTAX. */
 Err wf_def_parse(struct arena *a, Str text, WfProblems *ret_problems, struct wf_def **ret_def);
 struct wf_def *wf_def_ref(struct wf_def *def);
 void wf_def_unref(struct wf_def *def);
 DEFINE_AUTO(wf_def, wf_def_unref)
 
-/* Whether @input (NULL: null) meets the trigger's input schema, if there is one: E_INVALID with what is wrong. */
+/* Whether @input (NULL: null) meets the trigger's input schema, if there is one: E_INVALID with
+ * what is wrong; @ret_errors may be NULL. */
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
                        JsonSchemaErrors *ret_errors);
 
-/* The index of node @id; -1. */
+/* The index of node @id; -1. Safe on several threads. */
 int wf_def_node(const struct wf_def *def, Str id);
 /* The problems as JSON: [{path, node, field, code, message, warning}]. */
 struct json *wf_problems_json(struct arena *a, const WfProblems *problems);

@@ -1,6 +1,7 @@
 /* src/wf/node.h - what a node type is, and what its function sees of a run.
  *
- * One file is one type: its settings, its function, one const struct at the end, listed in nodes/table.c.
+ * One file is one type: its settings, its function, one const struct at the end, listed in
+ * nodes/table.c.
  */
 #ifndef WF_NODE_H
 #define WF_NODE_H
@@ -29,6 +30,14 @@ enum field_kind {
     F_JSON,     /* const struct json *: as it is; .check looks closer */
     F_SCHEMA,   /* struct json_schema *: compiled */
     F_STR_LIST, /* const struct json *: an array of strings */
+    F_OBJECT,   /* an object of .sub fields, in place at .offset */
+    F_LIST,     /* struct wf_list: an array of objects of .sub fields */
+};
+
+/* Elements of .sub_size bytes each. */
+struct wf_list {
+    void *at;
+    size_t n;
 };
 
 struct field {
@@ -36,13 +45,21 @@ struct field {
     enum field_kind kind;
     size_t offset;
     bool required;
-    const char *dflt;   /* as text of that kind; NULL: zero, "", NULL */
-    const char *one_of; /* F_ENUM: space-separated */
-    double min, max;    /* F_INT, F_REAL, F_USEC (seconds), F_SIZE; both 0: no bound */
+    const char *dflt;   /* as text of that kind; NULL: zero, "", NULL. FIELD_UNSET: see below */
+    const char *one_of; /* F_ENUM, F_STR_LIST: space-separated */
+    double min, max;    /* of a number, seconds, bytes, characters, elements; both 0: no bound */
     const char *title;  /* a few words for the editor */
     const char *help;   /* a sentence */
     bool secret;        /* masked by the API, scrubbed from the log */
+    bool lines;         /* the editor shows several lines */
+    const char *when; /* "mode=pick,omit": belongs to these values of a field before it, else it is
+                         refused */
+    const struct field *sub; /* F_OBJECT, F_LIST; ends with {0} */
+    size_t sub_size;         /* F_LIST */
 };
+
+/* As .dflt: a field that was not given is -1 (F_USEC), INT64_MIN (F_INT), not a number (F_REAL). */
+#define FIELD_UNSET "unset"
 
 /* What the platform lends to a step. Lives as long as the engine. */
 struct wf_env {
@@ -53,19 +70,20 @@ struct wf_env {
 };
 
 struct wf_step {
-    struct arena *a;              /* of this attempt; the output may live in it */
+    struct arena *a; /* of this attempt; the output may live in it */
     const struct wf_env *env;
     const struct wf_def *def;
     const struct wf_node *node;
     const struct wf_scope *scope;
     Id tenant, run;
-    int attempt;                  /* from 1 */
-    Str key;                      /* the same for all attempts: travels as Idempotency-Key */
-    Usec deadline;                /* monotonic, of this attempt */
-    const struct json *input;     /* what the run was started with */
-    /* Tell watchers of the run something that is not journaled, e.g. a piece of a model's answer. */
+    int attempt;              /* from 1 */
+    Str key;                  /* the same for all attempts: travels as Idempotency-Key */
+    Usec deadline;            /* monotonic, of this attempt */
+    const struct json *input; /* what the run was started with */
+    /* Tell watchers of the run something that is not journaled, e.g. a piece of a model's answer.
+     */
     void (*live)(struct wf_step *step, Str kind, const struct json *data);
-    void *engine;                 /* the engine's own */
+    void *engine; /* the engine's own */
 };
 
 struct wf_outcome {
@@ -73,7 +91,8 @@ struct wf_outcome {
     Str handle; /* which out-edges are taken; empty: "out" */
 };
 
-/* Where a type's check puts what it finds; @field is relative to data: "cases/0/conditions/1/operator". */
+/* Where a type's check puts what it finds; @field is relative to data:
+ * "cases/0/conditions/1/operator". */
 struct wf_check {
     struct arena *a; /* of the definition: compiled things go here */
     const struct wf_node *node;
@@ -82,28 +101,30 @@ struct wf_check {
 };
 void wf_check_problem(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Compile @json with the templates in it, and have their names checked; NULL after a problem. */
+struct wf_value *wf_check_value(struct wf_check *ck, Str field, const struct json *json);
 
 struct wf_node_type {
     const char *name;
     const char *title;
     const char *help;
-    const char *group;            /* "trigger", "logic", "data", "ai", "integration" */
-    const struct field *fields;   /* ends with {0} */
+    const char *group;          /* "trigger", "logic", "data", "ai", "integration" */
+    const struct field *fields; /* ends with {0} */
     size_t settings_size;
-    enum wf_effects effects;      /* the most it may do */
-    const char *handles;          /* fixed source handles, space-separated; NULL: "out" */
-    struct wf_retry retry;        /* defaults; max_attempts 0 means 1 */
-    Usec timeout;                 /* default of an attempt; 0: 60 s */
+    enum wf_effects effects; /* the most it may do */
+    const char *handles;     /* fixed source handles, space-separated; NULL: "out" */
+    struct wf_retry retry;   /* defaults; max_attempts 0 means 1 */
+    Usec timeout;            /* default of an attempt; 0: 60 s */
     /* The effects with these settings; NULL: .effects. */
     enum wf_effects (*effects_of)(const void *settings);
-    /* Look closer at settings that are right field by field, compile what F_JSON holds. May be NULL. */
+    /* Look closer at settings that are right field by field, compile what F_JSON holds. May be
+     * NULL. */
     void (*check)(struct wf_check *ck, void *settings);
     /* Whether there is such a source handle with these settings; NULL: those of .handles. */
     bool (*has_handle)(const void *settings, Str handle);
-    /* Report templates that stand in F_JSON fields; NULL: none. */
-    void (*roots)(const void *settings, void (*fn)(void *ctx, Str name), void *ctx);
-    /* Run one attempt. A failure says in its detail what a user can do; E_RATE_LIMITED and the like carry
-     * retry_after_us in the error record. Output is checked against env->max_output by the engine. */
+    /* Run one attempt. A failure says in its detail what a user can do; E_RATE_LIMITED and the like
+     * carry retry_after_us in the error record. Output is checked against env->max_output by the
+     * engine. */
     Err (*run)(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome);
 };
 

@@ -1,0 +1,12 @@
+/* src/wf/nodes/table.h - the node types by name, one line for each file beside it. */
+#ifndef WF_NODES_TABLE_H
+#define WF_NODES_TABLE_H
+
+#include "wf/node.h"
+
+extern const struct wf_node_type wf_node_condition;
+extern const struct wf_node_type wf_node_data_transform;
+extern const struct wf_node_type wf_node_output;
+extern const struct wf_node_type wf_node_trigger;
+
+#endif
