@@ -4,8 +4,8 @@
 
 #include "base/buf.h"
 #include "net/dns.h"
+#include "net/http_answer.h"
 #include "net/http_client.h"
-#include "net/llhttp_names.h"
 #include "net/sock.h"
 
 /* One request on its way: the call, checked and completed. A redirect changes it. */
@@ -39,28 +39,10 @@ void http_count_call(enum http_engine engine, Usec started, int status, Err e);
 struct conn_host;
 struct conn_race;
 
-/* A call on a connection, from its request to the last byte of its answer (http_own.c). */
-struct http_exchange {
-    struct arena *a; /* NULL: there is no call */
-    struct wait *waiter;
-    HttpHeaders headers;
-    struct http_header *header; /* the one being read */
-    char *direct;               /* where a short body goes that is collected */
-    const char *why;            /* text of .error */
-    Err error;
-    int status;
-    size_t header_bytes, max_header, body_bytes, max_body;
-    Usec started, deadline, idle_timeout, last_byte, keep_span;
-    bool is_head;    /* the answer has no body */
-    bool collecting; /* the whole answer is wanted at once */
-    bool sending;    /* the fiber waits for the kernel to take more */
-    bool sent, got_bytes, field_done, headers_done, complete, keep;
-};
-
-/* A connection. It is the http_stream that the caller of http_open() holds. */
+/* A connection, with the call that is on it. It is the http_stream that the caller of http_open()
+ * holds. */
 struct http_stream {
     struct sock sock;
-    llhttp_t parser;
     struct conn_host *host;
     struct http_stream *next, *prev;           /* all idle ones of the shard, the newest first */
     struct http_stream *host_next, *host_prev; /* idle ones of its host, likewise */
@@ -69,10 +51,16 @@ struct http_stream {
     Usec idle_until;
     Err ready_error;
     bool is_ready, idle, reused;
-    bool unasked; /* bytes came before there was a call */
-    struct http_exchange x;
-    struct buf in;  /* body that came and was not taken yet */
-    struct buf out; /* the piece that the caller has */
+
+    /* The call (http_own.c). */
+    bool busy;    /* there is one */
+    bool sending; /* the fiber waits for the kernel to take more */
+    bool sent;
+    bool unasked; /* bytes came while there was none */
+    struct wait *waiter;
+    Usec started, deadline, idle_timeout, last_byte;
+    struct http_answer answer;
+    struct buf piece; /* what the caller has of the body */
 };
 
 /* A kept connection that this call may use, or NULL. */

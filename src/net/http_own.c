@@ -11,263 +11,53 @@
 enum {
     UNREAD_MAX = 32 * 1024, /* of a stream: then reading stops; one more read may have come */
     UNREAD_BUF_MAX = UNREAD_MAX + 3 * SOCK_READ_MAX,
-    BUF_KEPT = 1024,          /* a piece's memory above this is freed with the piece */
-    BODY_AT_ONCE = 64 * 1024, /* bodies of this announced length go to the arena directly */
-    HEADER_OVERHEAD = 32,     /* counted for each field beside its text */
+    BUF_KEPT = 1024, /* a piece's memory above this is freed with the piece */
     REQUEST_HEAD_MAX = 128 * 1024,
 };
 
-/* How long a connection is kept when the server does not say; Node's servers say 5 s. */
-static const Usec KEEP_SPAN = 55 * USEC_S;
-
 static void wake(struct http_stream *s)
 {
-    if (s->x.waiter)
-        wait_end(s->x.waiter, OK);
+    if (s->waiter)
+        wait_end(s->waiter, OK);
 }
-
-/* ---- the parser's callbacks ---- */
-
-static struct http_stream *stream_of(llhttp_t *p)
-{
-    return (struct http_stream *)((char *)p - offsetof(struct http_stream, parser));
-}
-
-static int fail(struct http_stream *s, Err e, const char *why)
-{
-    if (s->x.error == OK) {
-        s->x.error = e;
-        s->x.why = why;
-    }
-    return HPE_USER;
-}
-
-/* Count header bytes of all kinds: fields, trailers, interim answers. */
-static bool header_fits(struct http_stream *s, size_t n)
-{
-    s->x.header_bytes += n;
-    return s->x.header_bytes <= s->x.max_header;
-}
-
-static bool text_append(struct http_stream *s, Str *text, const char *at, size_t n, bool lower)
-{
-    char *p = text->n ? arena_grow(s->x.a, (void *)(uintptr_t)text->p, text->n, text->n + n)
-                      : arena_try(s->x.a, n);
-    if (!p)
-        return false;
-    char *to = p + text->n;
-    for (size_t i = 0; lower && i < n; i++)
-        to[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + 32 : at[i]);
-    if (!lower)
-        memcpy(to, at, n);
-    *text = (Str){p, text->n + n};
-    return true;
-}
-
-/* A new field; the list is grown by hand because its length comes from outside. */
-static bool header_new(struct http_stream *s)
-{
-    HttpHeaders *h = &s->x.headers;
-
-    if (h->n == h->cap) {
-        size_t cap = h->cap ? h->cap * 2 : 16, size = sizeof *h->at;
-        void *at = h->cap ? arena_grow(s->x.a, h->at, h->cap * size, cap * size)
-                          : arena_try(s->x.a, cap * size);
-        if (!at)
-            return false;
-        h->at = at;
-        h->cap = cap;
-    }
-    s->x.header = &h->at[h->n++];
-    *s->x.header = (struct http_header){0};
-    return header_fits(s, HEADER_OVERHEAD);
-}
-
-static int on_field(llhttp_t *p, const char *at, size_t n)
-{
-    struct http_stream *s = stream_of(p);
-
-    if (s->x.headers_done) /* a trailer: only counted */
-        return header_fits(s, n) ? 0 : fail(s, E_TOO_LARGE, "its trailers are too large");
-    if ((s->x.field_done || !s->x.header) && !header_new(s))
-        return fail(s, E_TOO_LARGE, "its header is too large");
-    s->x.field_done = false;
-    if (!header_fits(s, n) || (n && !text_append(s, &s->x.header->name, at, n, true)))
-        return fail(s, E_TOO_LARGE, "its header is too large");
-    return 0;
-}
-
-static int on_field_complete(llhttp_t *p)
-{
-    struct http_stream *s = stream_of(p);
-
-    s->x.field_done = true;
-    return s->x.headers_done && !header_fits(s, HEADER_OVERHEAD)
-               ? fail(s, E_TOO_LARGE, "its trailers are too large")
-               : 0;
-}
-
-static int on_value(llhttp_t *p, const char *at, size_t n)
-{
-    struct http_stream *s = stream_of(p);
-
-    if (!header_fits(s, n))
-        return fail(s, E_TOO_LARGE, "its header is too large");
-    if (!s->x.headers_done && n && !text_append(s, &s->x.header->value, at, n, false))
-        return fail(s, E_TOO_LARGE, "its header is too large");
-    return 0;
-}
-
-static int on_status(llhttp_t *p, const char *at, size_t n)
-{
-    struct http_stream *s = stream_of(p);
-
-    (void)at;
-    return header_fits(s, n) ? 0 : fail(s, E_TOO_LARGE, "its header is too large");
-}
-
-static bool is_interim(int status)
-{
-    return status < 200;
-}
-
-/* The answer's own wish how long to keep the connection, one second less. */
-static Usec keep_span(const HttpHeaders *h)
-{
-    Str list = http_header_get(h, S("keep-alive")), item;
-    int64_t seconds;
-
-    while (http_list_next(&list, &item)) {
-        if (!str_starts_nocase(item, S("timeout=")))
-            continue;
-        if (str_to_i64(str_skip(item, 8), &seconds) != OK || seconds < 0 || seconds > 3600)
-            return 0;
-        return usec_min(KEEP_SPAN, (seconds - 1) * USEC_S);
-    }
-    return KEEP_SPAN;
-}
-
-static int on_headers_complete(llhttp_t *p)
-{
-    struct http_stream *s = stream_of(p);
-
-    s->x.status = p->status_code;
-    s->x.header = NULL;
-    s->x.field_done = false;
-    if (s->x.status == 101 || s->x.status < 100)
-        return fail(s, E_UPSTREAM, "it switched to another protocol");
-    if (is_interim(s->x.status))
-        return 1; /* without a body */
-    if (p->http_major != 1)
-        return fail(s, E_UPSTREAM, "it speaks another version of HTTP");
-    for (size_t i = 0; i < s->x.headers.n; i++) {
-        struct http_header *h = &s->x.headers.at[i];
-        if (!h->name.n || h->name.p[h->name.n - 1] == ' ') /* the parser lets these two pass */
-            return fail(s, E_UPSTREAM, "it sent a bad header field");
-        h->value = str_trim(h->value);
-    }
-    Str coding = http_header_get(&s->x.headers, S("transfer-encoding"));
-    if (coding.p && !str_eq_nocase(coding, S("chunked")))
-        return fail(s, E_UPSTREAM, "it used a transfer coding that was not asked for");
-    s->x.headers_done = true;
-    s->x.keep_span = keep_span(&s->x.headers);
-    if (s->x.is_head || s->x.status == 204 || s->x.status == 304)
-        return 1;
-    if ((p->flags & F_CONTENT_LENGTH) && p->content_length > s->x.max_body)
-        return fail(s, E_TOO_LARGE, "its body is larger than allowed");
-    if (s->x.collecting && (p->flags & F_CONTENT_LENGTH) && p->content_length <= BODY_AT_ONCE) {
-        /* The length is small enough to be believed: no second copy. */
-        char *to = p->content_length ? arena_try(s->x.a, p->content_length) : NULL;
-        if (p->content_length && !to)
-            return fail(s, E_TOO_LARGE, "its body does not fit into memory");
-        s->x.direct = to;
-    }
-    return 0;
-}
-
-static int on_body(llhttp_t *p, const char *at, size_t n)
-{
-    struct http_stream *s = stream_of(p);
-
-    s->x.body_bytes += n;
-    if (s->x.body_bytes > s->x.max_body)
-        return fail(s, E_TOO_LARGE, "its body is larger than allowed");
-    if (s->x.direct) {
-        memcpy(s->x.direct + s->x.body_bytes - n, at, n);
-        return 0;
-    }
-    buf_add(&s->in, (Str){at, n});
-    return s->in.failed ? fail(s, E_TOO_LARGE, "its body does not fit into memory") : 0;
-}
-
-static int on_message_complete(llhttp_t *p)
-{
-    struct http_stream *s = stream_of(p);
-
-    if (is_interim(s->x.status)) {
-        s->x.headers.n = 0;
-        return 0;
-    }
-    s->x.complete = true;
-    s->x.keep = llhttp_should_keep_alive(p);
-    return HPE_PAUSED; /* what follows is none of ours */
-}
-
-static const llhttp_settings_t settings = {
-    .on_status = on_status,
-    .on_header_field = on_field,
-    .on_header_field_complete = on_field_complete,
-    .on_header_value = on_value,
-    .on_headers_complete = on_headers_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
-};
 
 /* ---- the socket's callbacks ---- */
 
 static void on_read(struct sock *sock, const char *p, size_t n)
 {
     struct http_stream *s = conn_of(sock);
-    struct http_exchange *x = &s->x;
+    struct http_answer *x = &s->answer;
 
     if (s->idle) {
         conn_close(s); /* nobody asked */
         return;
     }
-    if (!x->a || x->complete || x->error != OK) {
+    if (!s->busy) {
         s->unasked = true;
         return;
     }
-    x->got_bytes = true;
-    x->last_byte = shard_now();
-    llhttp_errno_t e = llhttp_execute(&s->parser, p, n);
-    if (e == HPE_PAUSED && x->complete)
-        s->unasked = llhttp_get_error_pos(&s->parser) != p + n;
-    else if (e != HPE_OK)
-        fail(s, E_UPSTREAM, llhttp_get_error_reason(&s->parser));
-    if (!x->collecting && s->in.n >= UNREAD_MAX)
+    s->last_byte = shard_now();
+    http_answer_feed(x, p, n);
+    if (!x->wants.collect && x->body.n >= UNREAD_MAX)
         sock_read_stop(sock);
-    if (x->complete || x->error != OK || x->sending || (!x->collecting && x->headers_done))
+    if (x->complete || x->error != OK || s->sending || (!x->wants.collect && x->headers_done))
         wake(s);
 }
 
 static void on_end(struct sock *sock, Err why)
 {
     struct http_stream *s = conn_of(sock);
-    struct http_exchange *x = &s->x;
+    bool in_order = why == E_EOF;
 
     if (s->idle) {
         conn_close(s);
         return;
     }
-    if (!x->a)
+    if (!s->busy)
         return; /* the call that is about to begin sees it */
-    if (!x->complete && x->error == OK && x->got_bytes && why == E_EOF)
-        (void)llhttp_finish(&s->parser); /* completes a body that ends with the connection */
-    if (!x->complete)
-        fail(s, E_UPSTREAM_CUT,
-             why == E_EOF ? "it closed the connection before the end of its answer"
-                          : sock_error(sock));
+    http_answer_end(&s->answer, in_order,
+                    in_order ? "it closed the connection before the end of its answer"
+                             : sock_error(sock));
     wake(s);
 }
 
@@ -275,8 +65,8 @@ static void on_drain(struct sock *sock)
 {
     struct http_stream *s = conn_of(sock);
 
-    s->x.last_byte = shard_now();
-    if (s->x.sending)
+    s->last_byte = shard_now();
+    if (s->sending)
         wake(s);
 }
 
@@ -290,9 +80,9 @@ const struct sock_ops http_own_ops = {
 
 /* ---- waiting ---- */
 
-static Err stream_error(struct http_stream *s)
+static Err stream_error(const struct http_stream *s)
 {
-    return err_set(s->x.error, "%s", s->x.why ? s->x.why : "no answer");
+    return err_set(s->answer.error, "%s", s->answer.why ? s->answer.why : "no answer");
 }
 
 /* Until something happened that the caller looks at. */
@@ -301,19 +91,25 @@ static Err stream_wait(struct http_stream *s)
     struct wait w;
 
     for (;;) {
-        Usec idle_end = usec_add(s->x.last_byte, s->x.idle_timeout);
         wait_init(&w);
-        s->x.waiter = &w;
-        Err e = wait_for(&w, usec_min(s->x.deadline, idle_end));
-        s->x.waiter = NULL;
-        if (e != E_TIMEOUT)
-            return e;
+        s->waiter = &w;
+        Err e = wait_for(&w, usec_min(s->deadline, usec_add(s->last_byte, s->idle_timeout)));
+        s->waiter = NULL;
+        if (e == OK)
+            return OK;
         Usec now = time_mono();
-        if (now >= s->x.deadline || now >= fiber_deadline())
-            return err_set(E_TIMEOUT, "no whole answer before the deadline");
-        if (now >= usec_add(s->x.last_byte, s->x.idle_timeout))
-            return err_set(E_TIMEOUT, "no byte for %lld ms",
-                           (long long)(s->x.idle_timeout / USEC_MS));
+        if (e != E_TIMEOUT) {
+            http_answer_fail(&s->answer, e, "the call was given up");
+            return e;
+        }
+        if (now >= s->deadline || now >= fiber_deadline()) {
+            http_answer_fail(&s->answer, e, "no whole answer before the deadline");
+            return stream_error(s);
+        }
+        if (now >= usec_add(s->last_byte, s->idle_timeout)) {
+            http_answer_fail(&s->answer, e, "no byte for too long");
+            return stream_error(s);
+        }
     }
 }
 
@@ -382,80 +178,97 @@ static Err send_all(struct http_stream *s, Str head, Str body)
 {
     uv_buf_t bufs[2] = {{.base = (char *)(uintptr_t)head.p, .len = head.n},
                         {.base = (char *)(uintptr_t)body.p, .len = body.n}};
-    struct http_exchange *x = &s->x;
     size_t taken;
 
     for (;;) {
         if (sock_write(&s->sock, bufs, bufs[1].len ? 2 : 1, &taken) != OK)
             return OK;
         if (!bufs_advance(bufs, taken)) {
-            x->sent = true;
+            s->sent = true;
             return OK;
         }
-        x->sending = true;
+        s->sending = true;
         Err e = stream_wait(s);
-        x->sending = false;
-        if (e != OK || x->error != OK || x->headers_done)
+        s->sending = false;
+        if (e != OK || s->answer.error != OK || s->answer.headers_done)
             return e;
     }
 }
 
 /* ---- a call ---- */
 
-static void exchange_begin(struct http_stream *s, const struct http_job *j, bool collect)
+static void call_begin(struct http_stream *s, const struct http_job *j, bool collect)
 {
-    llhttp_init(&s->parser, HTTP_RESPONSE, &settings);
-    s->x = (struct http_exchange){
-        .a = j->a,
-        .max_header = j->max_header,
-        .max_body = j->max_body,
-        .started = j->started,
-        .deadline = j->deadline,
-        .idle_timeout = j->idle_timeout,
-        .last_byte = shard_now(),
-        .is_head = j->method == HTTP_HEAD,
-        .collecting = collect,
-    };
-    s->in.max = collect ? j->max_body : UNREAD_BUF_MAX;
+    http_answer_begin(&s->answer, &(struct http_answer_wants){.a = j->a,
+                                                              .max_header = j->max_header,
+                                                              .max_body = j->max_body,
+                                                              .is_head = j->method == HTTP_HEAD,
+                                                              .collect = collect});
+    s->answer.body.max = collect ? j->max_body : UNREAD_BUF_MAX;
+    s->busy = true;
+    s->sent = false;
+    s->started = j->started;
+    s->deadline = j->deadline;
+    s->idle_timeout = j->idle_timeout;
+    s->last_byte = shard_now();
     if (s->unasked)
-        fail(s, E_UPSTREAM, "it sent bytes before it was asked");
+        http_answer_fail(&s->answer, E_UPSTREAM, "it sent bytes before it was asked");
     else if (s->sock.ended || s->sock.broken)
-        fail(s, E_UPSTREAM_CUT, sock_error(&s->sock));
+        http_answer_end(&s->answer, false, sock_error(&s->sock));
+}
+
+/* The call is over: the connection is kept if nothing is left on it in either direction. */
+static void call_end(struct http_stream *s)
+{
+    struct http_answer *x = &s->answer;
+    bool keep = x->complete && x->keep && !x->more && x->error == OK && s->sent && !s->sock.ended &&
+                !s->sock.broken && sock_queued(&s->sock) == 0;
+
+    s->busy = false;
+    if (keep && x->keep_span > 0) {
+        if (x->body.cap > BUF_KEPT)
+            buf_done(&x->body);
+        if (s->piece.cap > BUF_KEPT)
+            buf_done(&s->piece);
+        conn_keep(s, x->keep_span);
+    } else {
+        conn_close(s);
+    }
 }
 
 /* Send, and wait for the header or for all of the answer. */
-static Err exchange_run(struct http_stream *s, const struct http_job *j, Str head)
+static Err call_run(struct http_stream *s, const struct http_job *j, Str head)
 {
-    struct http_exchange *x = &s->x;
+    struct http_answer *x = &s->answer;
 
     if (x->error == OK)
         TRY(send_all(s, head, j->body));
-    while (x->error == OK && !(x->collecting ? x->complete : x->headers_done))
+    while (x->error == OK && !(x->wants.collect ? x->complete : x->headers_done))
         TRY(stream_wait(s));
     /* What came before a cut is given first. */
-    if (x->error != OK && (x->collecting || !x->headers_done || x->error != E_UPSTREAM_CUT))
+    if (x->error != OK && (x->wants.collect || !x->headers_done || x->error != E_UPSTREAM_CUT))
         return stream_error(s);
     return OK;
 }
 
-static Err exchange(const struct http_job *j, bool collect, struct http_stream **ret_stream)
+static Err call_make(const struct http_job *j, bool collect, struct http_stream **ret_stream)
 {
-    struct http_stream *s = conn_take(j);
     Str head;
 
     TRY(INJECT("net.client.call"));
     TRY(request_head(j, &head));
+    struct http_stream *s = conn_take(j);
     for (;;) {
         if (!s)
             TRY(conn_open(j, &s));
-        exchange_begin(s, j, collect);
-        Err e = exchange_run(s, j, head);
+        call_begin(s, j, collect);
+        Err e = call_run(s, j, head);
         if (e == OK) {
             *ret_stream = s;
             return OK;
         }
         /* The server may close a kept connection just when it is used. */
-        bool stale = s->reused && !s->x.got_bytes && e == E_UPSTREAM_CUT;
+        bool stale = s->reused && !s->answer.got_bytes && e == E_UPSTREAM_CUT;
         conn_close(s);
         s = NULL;
         if (!stale || !j->idempotent)
@@ -463,11 +276,9 @@ static Err exchange(const struct http_job *j, bool collect, struct http_stream *
     }
 }
 
-static void http_own_end(struct http_stream *s);
-
 Err http_own_open(const struct http_job *j, struct http_stream **ret_stream)
 {
-    return exchange(j, false, ret_stream);
+    return call_make(j, false, ret_stream);
 }
 
 Err http_own_fetch(const struct http_job *j, struct http_reply *ret_reply)
@@ -475,19 +286,19 @@ Err http_own_fetch(const struct http_job *j, struct http_reply *ret_reply)
     struct http_stream *s;
     Err e = OK;
 
-    TRY(exchange(j, true, &s));
-    struct http_exchange *x = &s->x;
+    TRY(call_make(j, true, &s));
+    struct http_answer *x = &s->answer;
     struct http_reply reply = {.status = x->status, .headers = x->headers};
     if (x->direct) {
-        reply.body = (Str){x->direct, x->body_bytes};
-    } else if (s->in.n) {
-        char *p = arena_try(j->a, s->in.n);
+        reply.body = (Str){x->direct, x->body_n};
+    } else if (x->body.n) {
+        char *p = arena_try(j->a, x->body.n);
         if (p)
-            reply.body = (Str){memcpy(p, s->in.p, s->in.n), s->in.n};
+            reply.body = (Str){memcpy(p, x->body.p, x->body.n), x->body.n};
         else
-            e = err_set(E_TOO_LARGE, "a body of %zu bytes does not fit into memory", s->in.n);
+            e = err_set(E_TOO_LARGE, "a body of %zu bytes does not fit into memory", x->body.n);
     }
-    http_own_end(s);
+    call_end(s);
     if (e == OK)
         *ret_reply = reply;
     return e;
@@ -497,66 +308,44 @@ Err http_own_fetch(const struct http_job *j, struct http_reply *ret_reply)
 
 int http_stream_status(const struct http_stream *s)
 {
-    return s->x.status;
+    return s->answer.status;
 }
 
 const HttpHeaders *http_stream_headers(const struct http_stream *s)
 {
-    return &s->x.headers;
-}
-
-static void buf_release(struct buf *b)
-{
-    if (b->cap > BUF_KEPT)
-        buf_done(b);
-    else
-        buf_reset(b);
+    return &s->answer.headers;
 }
 
 Err http_read(struct http_stream *s, Str *ret_piece)
 {
-    struct http_exchange *x = &s->x;
+    struct http_answer *x = &s->answer;
 
-    buf_release(&s->out);
-    while (s->in.n == 0) {
+    if (s->piece.cap > BUF_KEPT)
+        buf_done(&s->piece);
+    else
+        buf_reset(&s->piece);
+    while (x->body.n == 0) {
         if (x->error != OK)
             return stream_error(s);
         if (x->complete)
             return E_EOF;
         TRY(stream_wait(s));
     }
-    struct buf piece = s->in;
-    s->in = s->out;
-    s->in.max = UNREAD_BUF_MAX;
-    s->out = piece;
+    struct buf piece = x->body;
+    x->body = s->piece;
+    x->body.max = UNREAD_BUF_MAX;
+    s->piece = piece;
     if (!x->complete)
         sock_read_start(&s->sock); /* nothing if it was not stopped */
-    *ret_piece = buf_str(&s->out);
+    *ret_piece = buf_str(&s->piece);
     return OK;
-}
-
-/* The call is over: the connection is kept if nothing is left on it in either direction. */
-static void http_own_end(struct http_stream *s)
-{
-    struct http_exchange *x = &s->x;
-    bool keep = x->complete && x->keep && x->sent && x->error == OK && !s->unasked &&
-                !s->sock.ended && !s->sock.broken && sock_queued(&s->sock) == 0;
-    Usec span = x->keep_span;
-
-    *x = (struct http_exchange){0};
-    buf_release(&s->in);
-    buf_release(&s->out);
-    if (keep && span > 0)
-        conn_keep(s, span);
-    else
-        conn_close(s);
 }
 
 void http_stream_free(struct http_stream *s)
 {
     if (!s)
         return;
-    Err e = s->x.error != OK ? s->x.error : s->x.complete ? OK : E_CANCELLED;
-    http_count_call(HTTP_OWN, s->x.started, s->x.status, e);
-    http_own_end(s);
+    Err e = s->answer.error != OK ? s->answer.error : s->answer.complete ? OK : E_CANCELLED;
+    http_count_call(HTTP_OWN, s->started, s->answer.status, e);
+    call_end(s);
 }

@@ -228,8 +228,8 @@ void conn_on_closed(struct sock *s)
 {
     struct http_stream *c = conn_of(s);
 
-    buf_done(&c->in);
-    buf_done(&c->out);
+    buf_done(&c->answer.body);
+    buf_done(&c->piece);
     free(c);
 }
 
