@@ -232,7 +232,9 @@ void http_answer_end(struct http_answer *x, bool in_order, const char *why)
     if (x->complete || x->error != OK)
         return;
     /* A body without length ends with the connection, but only an orderly end is one. */
-    if (in_order && x->got_bytes && llhttp_finish(&x->parser) == HPE_OK && x->complete)
+    if (in_order && x->got_bytes)
+        (void)llhttp_finish(&x->parser); /* gives on_message_complete's result: .complete tells */
+    if (x->complete)
         return;
     fail(x, E_UPSTREAM_CUT, why);
 }
