@@ -1,4 +1,5 @@
-/* src/net/http_server.h - the HTTP/1.1 server: listeners on every shard, connections, limits, drain. */
+/* src/net/http_server.h - the HTTP/1.1 server: listeners on every shard, connections, limits,
+ * drain. */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
 
@@ -7,14 +8,16 @@
 struct http_server;
 
 struct http_server_options {
-    Str host;              /* "127.0.0.1", "::1", "0.0.0.0", a name */
-    uint16_t port;         /* 0: any free one */
+    Str host;      /* "127.0.0.1", "::1", "0.0.0.0", a name */
+    uint16_t port; /* 0: any free one */
     const struct router *router;
-    void *app;             /* req->app */
-    /* Fill req->who from key or cookie; called before handlers of routes with a capability, and before
-     * those without one if a credential was sent. E_UNAUTHORIZED. May yield. NULL: nobody is known. */
+    void *app; /* req->app */
+    /* Fill req->who from key or cookie; called before handlers of routes with a capability, and
+     * before those without one if a credential was sent. E_UNAUTHORIZED. May yield. NULL: nobody is
+     * known. */
     Err (*authenticate)(struct req *req);
-    /* Take one from the caller's bucket of @class; E_RATE_LIMITED (retry_after_us set). NULL: no limit. */
+    /* Take one from the caller's bucket of @class; E_RATE_LIMITED (retry_after_us set). NULL: no
+     * limit. */
     Err (*admit)(struct req *req, enum rate_class class);
     /* The JSON schema registered under a route's in_schema. NULL: none is checked. */
     const struct json_schema *(*schema)(void *app, const char *name);
@@ -32,14 +35,16 @@ struct http_server_options {
     Str trusted_proxies;   /* CIDRs, comma-separated: their X-Forwarded-For/-Proto count */
 };
 
-/* Listen on every shard (SO_REUSEPORT). Call in a fiber of any shard. E_EXISTS when the port is taken. */
-Err http_server_new(const struct http_server_options *options, struct http_server **ret_server) YIELDS;
+/* Listen on every shard (SO_REUSEPORT). Call in a fiber of any shard. E_EXISTS when the port is
+ * taken. */
+Err http_server_new(const struct http_server_options *options, struct http_server **ret_server)
+    YIELDS;
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *s);
 /* Read certificate and key again; connections made later use them. On failure the old ones stay. */
 Err http_server_reload_tls(struct http_server *s) YIELDS;
-/* Stop listening, let requests in flight end (idle connections are closed at once; streams and WebSockets
- * are told: fiber cancelled with E_CANCELLED after @grace), wait for all. */
+/* Stop listening, let requests in flight end (idle connections are closed at once; streams and
+ * WebSockets are told: fiber cancelled with E_CANCELLED after @grace), wait for all. */
 void http_server_drain(struct http_server *s, Usec grace) YIELDS;
 void http_server_free(struct http_server *s) YIELDS;
 /* True from the start of http_server_drain: answers carry "Connection: close", /readyz says no. */

@@ -113,7 +113,10 @@ bool req_same_origin(const struct req *req);
 
 /* ---- answering: exactly one of these, or return an error ---- */
 
-/* Add a header before answering. */
+/* Add a header before answering. Connection, Transfer-Encoding, Date and X-Request-Id are the
+ * server's and ignored; so is what http_header_valid() refuses. Content-Security-Policy and
+ * Cache-Control replace the defaults ("default-src 'none'; frame-ancestors 'none'" and "no-store");
+ * Content-Length before res_begin() makes an answer of that length instead of a chunked one. */
 void res_header(struct res *res, Str name, Str value);
 Err res_send(struct res *res, int status, Str content_type, Str body) YIELDS;
 Err res_json(struct res *res, int status, const struct json *value) YIELDS;

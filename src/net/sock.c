@@ -286,6 +286,7 @@ static struct buf *queue_get(struct sock *s)
 static void queue_add(struct sock *s, const char *p, size_t n)
 {
     buf_add(queue_get(s), str_from(p, n));
+    s->raw += n;
     if (buf_ok(&s->queue->next) != OK)
         DIE("write queue of %zu bytes", s->queue->next.n); /* callers keep to SOCK_QUEUE_MAX */
 }
@@ -297,6 +298,11 @@ size_t sock_queued(const struct sock *s)
     return s->queue->next.n + uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
 }
 
+uint64_t sock_sent(const struct sock *s)
+{
+    return s->raw - sock_queued(s);
+}
+
 /* Hand @bufs to the kernel if nothing waits before them; gives how much it took. */
 static size_t try_write(struct sock *s, const uv_buf_t *bufs, unsigned n)
 {
@@ -305,6 +311,7 @@ static size_t try_write(struct sock *s, const uv_buf_t *bufs, unsigned n)
     int r = uv_try_write((uv_stream_t *)&s->tcp, bufs, n);
     if (r < 0 && r != UV_EAGAIN)
         write_broken(s, r);
+    s->raw += r > 0 ? (uint64_t)r : 0;
     return r > 0 ? (size_t)r : 0;
 }
 

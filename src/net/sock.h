@@ -42,6 +42,7 @@ struct sock {
     struct tls *tls;              /* NULL: plain */
     struct sock_queue *queue;     /* NULL while nothing waits for the kernel */
     struct sock_connect *connect; /* NULL but while sock_connect() is under way */
+    uint64_t raw;                 /* bytes given to the kernel or the queue */
     int error;                    /* libuv's, of the first failure */
     bool reading, closing, ended, broken, shutting;
 };
@@ -75,6 +76,8 @@ bool sock_peer_gone(struct sock *s);
 Err sock_write(struct sock *s, const uv_buf_t *bufs, unsigned n, size_t *ret_taken);
 /* Bytes that wait for the kernel: does not move while the peer does not read. */
 size_t sock_queued(const struct sock *s);
+/* Bytes that the kernel has taken since the beginning. */
+uint64_t sock_sent(const struct sock *s);
 
 /* End the writing side once the queue is empty: close_notify under TLS, then FIN. */
 void sock_shutdown(struct sock *s);

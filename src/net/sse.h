@@ -5,9 +5,9 @@
 #include "net/router.h"
 
 struct sse_event {
-    Str id;    /* p == NULL: none */
-    Str event; /* empty: "message" */
-    Str data;  /* lines joined by "\n" */
+    Str id;           /* p == NULL: none */
+    Str event;        /* empty: "message" */
+    Str data;         /* lines joined by "\n" */
     int64_t retry_ms; /* -1: none */
 };
 
@@ -24,14 +24,15 @@ Str sse_last_id(const struct req *req);
 
 /* ---- parsing ---- */
 
-/* A push parser: feed pieces as they come, take events. Bounded: an event of more than @max_event bytes is
- * E_TOO_LARGE. Handles LF, CR, CRLF, split anywhere, and a leading BOM. */
+/* A push parser: feed pieces as they come, take events. Bounded: an event of more than @max_event
+ * bytes is E_TOO_LARGE. Handles LF, CR, CRLF, split anywhere, and a leading BOM. */
 struct sse_parser;
 struct sse_parser *sse_parser_new(size_t max_event);
 void sse_parser_free(struct sse_parser *p);
 DEFINE_AUTO(sse_parser, sse_parser_free)
 /* Consume from *piece until an event is complete or the piece is used up; *piece becomes the rest.
  * *ret_complete tells; the event's Strs are valid until the next call. */
-Err sse_parser_feed(struct sse_parser *p, Str *piece, struct sse_event *ret_event, bool *ret_complete);
+Err sse_parser_feed(struct sse_parser *p, Str *piece, struct sse_event *ret_event,
+                    bool *ret_complete);
 
 #endif
