@@ -72,12 +72,24 @@ def node_files(folder):
     return [os.path.join("test", folder, n) for n in names if n.endswith(".test.mjs")]
 
 
+def packages(name, folder):
+    """Have a suite's npm packages at hand; gives the row of its failure if they cannot be had, else None."""
+    if not os.path.exists(os.path.join(folder, "package-lock.json")):
+        return None
+    status = subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), folder], stdin=subprocess.DEVNULL, check=False)
+    if status.returncode == 0:
+        return None
+    print("FAIL suite %s: its npm packages cannot be installed" % name, flush=True)
+    return name, 0, 1, 0, 0.0
+
+
 def node_suite(name, folder, at_once):
     files = node_files(folder)
     if not files:
         return None
-    if os.path.exists(os.path.join(TOP, "test", "package-lock.json")):
-        subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), os.path.join(TOP, "test")], check=True)
+    failure = packages(name, os.path.join(TOP, "test"))
+    if failure:
+        return failure
     command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=spec",
                "--test-concurrency=%d" % at_once, *files]
     return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
@@ -87,9 +99,9 @@ def web_suite():
     folder = os.path.join(TOP, "web")
     if not os.path.exists(os.path.join(folder, "package.json")):
         return None
-    subprocess.run([os.path.join(TOP, "tools", "npm_ci.sh"), folder], check=True)
-    return run("console tests (web)", "vitest", [os.path.join(TOP, "tools", "node.sh"), "npm", "test"],
-               folder=folder)
+    name = "console tests (web)"
+    return packages(name, folder) or run(name, "vitest", [os.path.join(TOP, "tools", "node.sh"), "npm", "test"],
+                                         folder=folder)
 
 
 def main(arguments):
