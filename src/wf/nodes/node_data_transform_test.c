@@ -125,6 +125,8 @@ TEST(trigger_settings_are_checked)
             "bad_name /nodes/0/data/webhook/header");
     TRIGGER("{'trigger':'webhook','webhook':{'auth':'hmac','secret':'x','timestamp_header':''}}",
             "");
+    TRIGGER("{'trigger':'webhook','webhook':{'auth':'hmac','secret':'whsec_?'}}",
+            "bad_secret /nodes/0/data/webhook/secret");
     TRIGGER("{'trigger':'webhook','webhook':{'auth':'hmac','secret':'x','tolerance':'2d'}}",
             "range /nodes/0/data/webhook/tolerance");
 }

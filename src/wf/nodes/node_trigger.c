@@ -6,6 +6,7 @@
  */
 #include "wf/nodes/node_trigger.h"
 #include "wf/nodes/table.h"
+#include "wf/signature.h"
 
 static const struct field webhook_fields[] = {
     {"method", F_ENUM, offsetof(struct wf_webhook_cfg, method), .dflt = "POST",
@@ -64,6 +65,7 @@ static void check(struct wf_check *ck, void *settings)
 {
     const struct wf_trigger_cfg *cfg = settings;
     const struct wf_webhook_cfg *hook = &cfg->webhook;
+    Str key;
 
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
@@ -72,6 +74,9 @@ static void check(struct wf_check *ck, void *settings)
     check_header(ck, S("webhook/signature_header"), hook->signature_header);
     if (hook->timestamp_header.n)
         check_header(ck, S("webhook/timestamp_header"), hook->timestamp_header);
+    if (wf_signature_key(ck->a, hook->secret, &key) != OK)
+        wf_check_problem(ck, S("webhook/secret"), S("bad_secret"),
+                         "What stands behind \"whsec_\" must be base64.");
 }
 
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,

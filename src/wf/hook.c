@@ -1,0 +1,278 @@
+/* src/wf/hook.c - who may call a webhook, and what its run gets. Pure: no I/O, no clock of its own.
+ *
+ * Every secret is compared in a time that does not depend on where it differs, and a caller is
+ * never told which part of its credentials was wrong.
+ */
+#include "wf/hook.h"
+
+#include "base/crypto.h"
+#include "base/utf8.h"
+#include "wf/nodes/node_trigger.h"
+#include "wf/signature.h"
+
+enum {
+    FIELDS_MAX = 10000, /* of a form or a query */
+    DEPTH_MAX = 100,    /* of a JSON body: outputs made of it nest deeper, and 200 is the end */
+};
+
+bool wf_hook_is_set(const struct wf_def *def)
+{
+    return str_eq(wf_trigger_cfg(def)->trigger, S("webhook"));
+}
+
+bool wf_hook_wants_result(const struct wf_def *def)
+{
+    return str_eq(wf_trigger_cfg(def)->webhook.respond, S("result"));
+}
+
+/* ---- who ---- */
+
+/* What stands behind @scheme in the Authorization header; empty if it is another one. */
+static Str authorization(const struct wf_hook_request *in, Str scheme)
+{
+    Str value = http_header_get(in->headers, S("authorization"));
+
+    if (!str_starts_nocase(value, scheme) || value.n <= scheme.n || value.p[scheme.n] != ' ')
+        return S("");
+    return str_trim(str_skip(value, scheme.n));
+}
+
+static bool basic_matches(struct arena *a, const struct wf_webhook_cfg *cfg,
+                          const struct wf_hook_request *in)
+{
+    Str given, wanted = str_fmt(a, "%.*s:%.*s", P(cfg->user), P(cfg->secret));
+
+    return crypto_unbase64(a, authorization(in, S("Basic")), &given) == OK &&
+           str_eq_secret(given, wanted);
+}
+
+/* "sha256=<hex>" over the body, as GitHub sends it; Gitea and others leave the prefix out. */
+static bool body_hmac_matches(struct arena *a, const struct wf_webhook_cfg *cfg, Str given,
+                              Str body)
+{
+    uint8_t mac[32];
+    Str bytes;
+
+    if (str_starts(given, S("sha256=")))
+        given = str_skip(given, 7);
+    crypto_hmac_sha256(cfg->secret, body, mac);
+    return crypto_unhex(a, given, &bytes) == OK &&
+           str_eq_secret(bytes, (Str){(const char *)mac, sizeof mac});
+}
+
+/* Where a delivery's id stands: "svix-timestamp" goes with "svix-id". */
+static Str id_header(struct arena *a, Str timestamp_header)
+{
+    if (!str_ends(str_lower(a, timestamp_header), S("-timestamp")))
+        return S("webhook-id");
+    return str_fmt(a, "%.*s-id", P(str_head(timestamp_header, timestamp_header.n - 10)));
+}
+
+static bool hmac_matches(struct arena *a, const struct wf_webhook_cfg *cfg,
+                         const struct wf_hook_request *in)
+{
+    Str given = http_header_get(in->headers, cfg->signature_header), key;
+    int64_t seconds;
+
+    if (str_is_empty(given))
+        return false;
+    if (str_is_empty(cfg->timestamp_header))
+        return body_hmac_matches(a, cfg, given, in->body);
+    Str timestamp = http_header_get(in->headers, cfg->timestamp_header);
+    Str id = http_header_get(in->headers, id_header(a, cfg->timestamp_header));
+    if (wf_signature_key(a, cfg->secret, &key) != OK || str_is_empty(id) ||
+        str_to_i64(timestamp, &seconds) != OK)
+        return false;
+    Usec at = seconds < 0 || seconds > INT64_MAX / USEC_S ? 0 : seconds * USEC_S;
+    Usec apart = at > in->now ? at - in->now : in->now - at;
+    return wf_signature_matches(a, key, id, timestamp, in->body, given) && apart <= cfg->tolerance;
+}
+
+static bool may_call(struct arena *a, const struct wf_webhook_cfg *cfg,
+                     const struct wf_hook_request *in)
+{
+    if (str_eq(cfg->auth, S("none")))
+        return true;
+    if (str_eq(cfg->auth, S("header")))
+        return str_eq_secret(http_header_get(in->headers, cfg->header), cfg->secret);
+    if (str_eq(cfg->auth, S("bearer")))
+        return str_eq_secret(authorization(in, S("Bearer")), cfg->secret);
+    if (str_eq(cfg->auth, S("basic")))
+        return basic_matches(a, cfg, in);
+    return hmac_matches(a, cfg, in);
+}
+
+/* ---- what ---- */
+
+/* Pairs as an object; a name that comes again gives an array. */
+static struct json *pairs_json(struct arena *a, const HttpHeaders *pairs)
+{
+    struct json *obj = json_obj(a, NULL);
+
+    vec_each(pairs, pair) {
+        struct json *there = json_get(obj, pair->name), *value = json_str(a, pair->value);
+        if (!there) {
+            json_set(a, obj, pair->name, value);
+            continue;
+        }
+        if (!json_is(there, JSON_ARR)) {
+            struct json *first = json_arr(a);
+            json_push(a, first, there);
+            *there = *first;
+        }
+        json_push(a, there, value);
+    }
+    return obj;
+}
+
+static Err form_json(struct arena *a, Str text, struct json **ret_json)
+{
+    HttpHeaders pairs = {0};
+
+    TRY(url_query_all(a, text, FIELDS_MAX, &pairs));
+    *ret_json = pairs_json(a, &pairs);
+    return OK;
+}
+
+/* The charset parameter of a media type; "utf-8" if there is none. */
+static Str charset_of(Str type)
+{
+    Str rest = type, part;
+
+    while (rest.p) {
+        rest = str_cut(rest, ';', &part);
+        part = str_trim(part);
+        if (!str_starts_nocase(part, S("charset=")))
+            continue;
+        part = str_skip(part, 8);
+        if (part.n >= 2 && part.p[0] == '"')
+            part = (Str){part.p + 1, part.n - 2};
+        return part;
+    }
+    return S("utf-8");
+}
+
+static Err text_json(struct arena *a, Str body, struct json **ret_json)
+{
+    if (!utf8_valid(body))
+        return err_detail(E_BAD_INPUT, "The body is not UTF-8.");
+    *ret_json = json_str(a, body);
+    return OK;
+}
+
+static Err json_body(struct arena *a, Str body, struct json **ret_json)
+{
+    const struct json_limits limits = {.depth = DEPTH_MAX};
+
+    return json_parse_limits(a, body, &limits, ret_json);
+}
+
+static Err parse_body(struct arena *a, Str type, Str body, struct json **ret_json)
+{
+    Str bare = type, charset = charset_of(type);
+
+    (void)str_cut(type, ';', &bare); /* parameters have been read */
+    bare = str_lower(a, str_trim(bare));
+    if (str_is_empty(bare))
+        return json_body(a, body, ret_json) == OK ? OK : text_json(a, body, ret_json);
+    if (!str_eq_nocase(charset, S("utf-8")) && !str_eq_nocase(charset, S("utf8")) &&
+        !str_eq_nocase(charset, S("us-ascii")))
+        return err_detail(E_MEDIA_TYPE, "The body must be UTF-8.");
+    if (str_eq(bare, S("application/json")) || str_ends(bare, S("+json")) ||
+        str_eq(bare, S("text/json")))
+        return json_body(a, body, ret_json);
+    if (str_eq(bare, S("application/x-www-form-urlencoded")))
+        return form_json(a, body, ret_json);
+    if (str_starts(bare, S("text/")) || str_eq(bare, S("application/xml")) ||
+        str_ends(bare, S("+xml")))
+        return text_json(a, body, ret_json);
+    if (str_starts(bare, S("multipart/")))
+        return err_detail(E_MEDIA_TYPE, "Multipart bodies are not taken here: send JSON or a form "
+                                        "(application/x-www-form-urlencoded).");
+    return err_detail(E_MEDIA_TYPE, "This content type is not taken here: send application/json, "
+                                    "application/x-www-form-urlencoded or text/plain.");
+}
+
+/* ---- what templates see of the request ---- */
+
+static bool is_credential(const struct wf_webhook_cfg *cfg, Str name)
+{
+    static const Str parts[] = {S_INIT("authorization"), S_INIT("cookie"),   S_INIT("token"),
+                                S_INIT("secret"),        S_INIT("password"), S_INIT("signature"),
+                                S_INIT("api-key"),       S_INIT("apikey"),   S_INIT("api_key"),
+                                S_INIT("credential"),    S_INIT("auth-key")};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (str_find(name, parts[i]) != SIZE_MAX)
+            return true;
+    return str_eq_nocase(name, cfg->header) || str_eq_nocase(name, cfg->signature_header);
+}
+
+struct joined {
+    Str name;
+    char *p;
+    size_t n, cap;
+};
+
+static void join(struct arena *a, struct joined *j, Str value)
+{
+    size_t n = j->n + (j->n ? 2 : 0) + value.n;
+
+    if (n > j->cap) {
+        char *wide = arena_bytes(a, n * 2);
+        if (j->n)
+            memcpy(wide, j->p, j->n);
+        j->p = wide;
+        j->cap = n * 2;
+    }
+    if (j->n)
+        memcpy(j->p + j->n, ", ", 2);
+    if (value.n)
+        memcpy(j->p + n - value.n, value.p, value.n);
+    j->n = n;
+}
+
+/* By lower-case name; headers of one name are joined as RFC 9110 has it. */
+static struct json *headers_json(struct arena *a, const struct wf_webhook_cfg *cfg,
+                                 const HttpHeaders *headers)
+{
+    struct json *obj = json_obj(a, NULL), *places = json_obj(a, NULL);
+    VEC(struct joined) all = {0};
+
+    vec_each(headers, h) {
+        Str name = str_lower(a, h->name);
+        if (is_credential(cfg, name))
+            continue;
+        struct json *place = json_get(places, name);
+        if (!place) {
+            json_set(a, places, name, json_int(a, (int64_t)all.n));
+            vec_push(a, &all, ((struct joined){.name = name}));
+        }
+        join(a, &all.at[place ? json_int_of(place, 0) : (int64_t)all.n - 1], h->value);
+    }
+    vec_each(&all, j)
+        json_set(a, obj, j->name, json_str(a, (Str){j->p, j->n}));
+    return obj;
+}
+
+Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
+                 struct json **ret_input, struct json **ret_request)
+{
+    const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
+    struct json *input, *query;
+
+    if (!str_eq(cfg->method, S("ANY")) && !str_eq(cfg->method, in->method))
+        return err_detail(E_METHOD, "This webhook is called by %.*s.", P(cfg->method));
+    if (!may_call(a, cfg, in))
+        return err_set(E_UNAUTHORIZED, "webhook called without the right credentials (%.*s)",
+                       P(cfg->auth));
+    TRY(form_json(a, in->query, &query));
+    if (in->body.n)
+        TRY(parse_body(a, http_header_get(in->headers, S("content-type")), in->body, &input));
+    else
+        input = query;
+    *ret_input = input;
+    *ret_request = json_obj(a, "method", json_str(a, in->method), "headers",
+                            headers_json(a, cfg, in->headers), "query", query, NULL);
+    return OK;
+}

@@ -1,0 +1,36 @@
+/* src/wf/signature.c - Standard Webhooks: making and checking "v1" signatures. */
+#include "wf/signature.h"
+
+#include "base/crypto.h"
+
+enum { SIGNATURES_MAX = 16 }; /* a sender that rotates keys sends a few */
+
+Err wf_signature_key(struct arena *a, Str secret, Str *ret_key)
+{
+    if (!str_starts(secret, S("whsec_"))) {
+        *ret_key = secret;
+        return OK;
+    }
+    return crypto_unbase64(a, str_skip(secret, 6), ret_key);
+}
+
+Str wf_signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body)
+{
+    const Str parts[] = {id, timestamp, body};
+    uint8_t mac[32];
+
+    crypto_hmac_sha256(key, str_join(a, parts, ARRAY_LEN(parts), S(".")), mac);
+    return str_fmt(a, "v1,%.*s", P(crypto_base64(a, (Str){(const char *)mac, sizeof mac})));
+}
+
+bool wf_signature_matches(struct arena *a, Str key, Str id, Str timestamp, Str body, Str given)
+{
+    Str right = wf_signature_make(a, key, id, timestamp, body), one;
+    bool matches = false;
+
+    for (int i = 0; given.p && i < SIGNATURES_MAX; i++) {
+        given = str_cut(given, ' ', &one);
+        matches |= str_eq_secret(one, right);
+    }
+    return matches;
+}
