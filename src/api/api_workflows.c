@@ -304,7 +304,7 @@ static Err validate(struct req *req, struct res *res)
 
 static Err get_node_types(struct req *req, struct res *res)
 {
-    return res_json(res, 200, json_obj(req->a, "items", wf_node_types_json(req->a), NULL));
+    return res_json(res, 200, wf_node_types_json(req->a));
 }
 
 const struct route api_workflows_routes[] = {

@@ -99,9 +99,10 @@ const struct api_schema api_shapes[] = {
      "\"object\"}},"
      "\"handles\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}"},
     {"NodeTypeList",
-     "{\"type\":\"object\",\"description\":\"All node types.\",\"required\":[\"items\"],"
-     "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
-     "NodeType\"}}}}"},
+     "{\"type\":\"object\",\"description\":\"All node types, and the settings all of them take.\","
+     "\"required\":[\"types\",\"common\"],\"properties\":{"
+     "\"types\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/NodeType\"}},"
+     "\"common\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}"},
     {"Run",
      "{\"type\":\"object\",\"description\":\"One execution of a workflow.\","
      "\"required\":[\"id\",\"workflow_id\",\"version\",\"state\"],\"properties\":{\"id\":" ID_TYPE
