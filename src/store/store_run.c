@@ -155,6 +155,7 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
     static const char all[] = LIST("");
     static const char of_workflow[] = LIST(" AND r.workflow_id = ?4");
     static const char in_state[] = LIST(" AND r.state = ?4");
+    static const char in_other[] = LIST(" AND r.state <> 3 AND r.state = ?4"); /* run_other */
     static const char both[] = LIST(" AND r.workflow_id = ?4 AND r.state = ?5");
 #undef LIST
     Id before = f->before;
@@ -169,7 +170,7 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
                          DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit), D_ID(f->workflow)),
                          true, ret_rows);
     if (id_is_none(f->workflow))
-        return read_rows(db, a, in_state,
+        return read_rows(db, a, f->state == 3 ? in_state : in_other,
                          DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit), D_INT(f->state)),
                          true, ret_rows);
     return read_rows(

@@ -74,6 +74,8 @@ CREATE INDEX run_open ON run (lease_node) WHERE finished_at IS NULL;
 CREATE INDEX run_wake ON run (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX run_cancel ON run (lease_node) WHERE cancel_requested = 1 AND finished_at IS NULL;
 CREATE INDEX run_workflow ON run (workflow_id, id);
+-- Succeeded runs (state 3) are most and found by their id; the few others are found here.
+CREATE INDEX run_other ON run (state, id) WHERE state <> 3;
 CREATE TABLE journal (
     run_id {id} NOT NULL,
     seq {int} NOT NULL,
