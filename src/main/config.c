@@ -2,6 +2,7 @@
  * wins. */
 #include "main/config_private.h"
 #include "main/suggest.h"
+#include "net/egress.h"
 #include "rt/log.h"
 
 #include <errno.h>
@@ -75,8 +76,8 @@ static Err read_file(struct arena *a, const char *path, Str *ret_text)
     ssize_t got = 0;
 
     if (fd < 0)
-        return err_detail(errno == ENOENT ? E_NOT_FOUND : E_IO, "it cannot be opened: %s",
-                          strerror(errno));
+        return err_detail(errno == ENOENT || errno == ENOTDIR ? E_NOT_FOUND : E_IO,
+                          "it cannot be opened: %s", strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
         close(fd);
         return err_detail(E_INVALID, "it is no regular file of at most 1 MiB");
@@ -270,6 +271,16 @@ static void take_flags(struct load *l)
 
 /* ---- the whole ---- */
 
+static void check_egress(struct load *l, const char *key, Str allow, Str deny)
+{
+    AUTO(egress) *rules = NULL;
+    Str where = l->origin[setting_by_key(str_c(key))].where;
+    Err e = egress_new(allow, deny, &rules);
+
+    if (e != OK)
+        complain(l, where, str_c(key), err_client_text(e));
+}
+
 static void check_together(struct load *l)
 {
     const struct config *c = l->config;
@@ -281,6 +292,8 @@ static void check_together(struct load *l)
         Str text = str_fmt(l->a, "it needs %s too; set both, or none for plain http", missing);
         complain(l, where, str_c(given), str_dup_c(l->a, text));
     }
+    check_egress(l, "egress.allow", c->egress.allow, S(""));
+    check_egress(l, "egress.deny", S(""), c->egress.deny);
 }
 
 static void scrub_secrets(const struct config *config)

@@ -177,6 +177,8 @@ TEST(config_bad_values_name_the_problem_and_the_way_out)
         {"HEDDLE_LISTEN=host:99999", "has no valid port"},
         {"HEDDLE_LISTEN=::1:3000", "needs brackets"},
         {"HEDDLE_LISTEN=:3000", "has no host"},
+        {"HEDDLE_EGRESS_ALLOW=a.org,999.1.1.1/99", "HEDDLE_EGRESS_ALLOW: egress.allow: "},
+        {"HEDDLE_EGRESS_DENY=10.0.0.0/40", "HEDDLE_EGRESS_DENY: egress.deny: "},
         {"OPENAI_API_KEY=sk-a b", "openai.api_key: the value has white space"},
     };
 
