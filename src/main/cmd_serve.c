@@ -7,6 +7,7 @@
  */
 #include "main/boot.h"
 #include "main/cli.h"
+#include "main/gauges.h"
 #include "main/signals.h"
 #include "rt/inject.h"
 #include "rt/log.h"
@@ -156,6 +157,7 @@ static Err start(struct serve *s)
     s->api.db = s->boot.db;
     s->api.engine = s->boot.engine;
     s->api.auth = auth_new(s->boot.db);
+    gauges_start(s->boot.db);
     atomic_store(&s->api.ready, true);
     return announce(s);
 }
@@ -256,6 +258,7 @@ static void stop(struct serve *s)
         fiber_cancel(impatient);
         http_server_free(s->server);
     }
+    gauges_stop();
     auth_free(s->api.auth);
     api_done(&s->api);
     boot_close(&s->boot, 0);

@@ -7,12 +7,22 @@
 #include "rt/shard_private.h"
 
 #include "rt/log.h"
+#include "rt/metric.h"
 
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum { SWEEP_MS = 2000 };
+
+static struct metric loop_lag = {"heddle_loop_lag_seconds",
+                                 "How late a loop was to a timer of its own, looked at every 2 s.",
+                                 METRIC_HISTOGRAM, "shard"};
+static struct metric fibers_gauge = {"heddle_fibers", "Fibers of each shard.", METRIC_GAUGE,
+                                     "shard"};
 
 _Thread_local struct shard *rt_shard;
 
@@ -177,8 +187,26 @@ static void on_check(uv_check_t *check)
     turn(check->data);
 }
 
+/* How late the loop is to a timer of its own tells how late it is to everything. */
+static void note_lag(struct shard *s)
+{
+    Usec now = time_mono();
+    char label[12];
+
+    if (!s->lag_series) {
+        snprintf(label, sizeof label, "%u", s->index);
+        s->lag_series = metric_series(&loop_lag, label);
+        s->fiber_series = metric_series(&fibers_gauge, label);
+    }
+    if (s->sweep_due)
+        metric_observe(s->lag_series, (double)usec_max(now - s->sweep_due, 0) / USEC_S);
+    metric_set(s->fiber_series, (int64_t)s->n_fibers);
+    s->sweep_due = now + SWEEP_MS * USEC_MS;
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
+    note_lag(timer->data);
     fibers_sweep(timer->data);
 }
 
@@ -204,7 +232,7 @@ static void shard_run(struct shard *s)
     rt_shard = s;
     uv_prepare_start(&s->prepare, on_prepare);
     uv_check_start(&s->check, on_check);
-    uv_timer_start(&s->sweep, on_sweep, 2000, 2000);
+    uv_timer_start(&s->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_unref((uv_handle_t *)&s->sweep);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     take_messages(s); /* posted while the handles closed */

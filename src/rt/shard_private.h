@@ -88,6 +88,9 @@ struct shard {
     struct message_list inbox; /* under inbox_lock */
     bool inbox_signalled;      /* likewise */
 
+    struct metric_series *lag_series, *fiber_series;
+    Usec sweep_due;
+
     struct message_list on_stop;
     bool stopping, handles_closed;
 };
