@@ -400,10 +400,10 @@ TEST_FIBER(http_cancel_closes_the_connection_at_once)
     }
 }
 
+static char flood_block[65536];
+
 static void serve_flood(struct t_conn *c)
 {
-    static char block[65536];
-
     while (t_conn_request(c)) {
         bool header = str_starts(c->head, S("GET /header"));
         bool length = str_starts(c->head, S("GET /length"));
@@ -411,9 +411,8 @@ static void serve_flood(struct t_conn *c)
             t_conn_write_c(c, "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n");
         else
             t_conn_write_c(c, header ? "HTTP/1.1 200 OK\r\nX: " : "HTTP/1.1 200 OK\r\n\r\n");
-        memset(block, 'x', sizeof block);
         for (int i = 0; i < 1600; i++)
-            if (!t_conn_write(c, (Str){block, sizeof block}))
+            if (!t_conn_write(c, (Str){flood_block, sizeof flood_block}))
                 return;
         return;
     }
@@ -432,6 +431,7 @@ TEST_FIBER(http_bodies_and_headers_beyond_the_limit_end_the_call)
     static struct t_upstream u;
     struct http_reply reply;
 
+    memset(flood_block, 'x', sizeof flood_block);
     t_upstream_start(&u, serve_flood);
     long before = max_rss_kib();
     FOR_BOTH_ENGINES(e)
@@ -451,9 +451,8 @@ TEST_FIBER(http_bodies_and_headers_beyond_the_limit_end_the_call)
 
 static void serve_exact(struct t_conn *c)
 {
-    static char block[MIB(1)];
+    static const char block[MIB(1)];
 
-    memset(block, 'y', sizeof block);
     while (t_conn_request(c) && t_conn_answer(c, 200, (Str){block, sizeof block}))
         ;
 }

@@ -320,6 +320,7 @@ Err http_read(struct http_stream *s, Str *ret_piece)
 {
     struct http_answer *x = &s->answer;
 
+    TRY(INJECT("net.client.read"));
     if (s->piece.cap > BUF_KEPT)
         buf_done(&s->piece);
     else
