@@ -70,7 +70,7 @@ static void take_defaults(struct load *l)
 
 static Err read_file(struct arena *a, const char *path, Str *ret_text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
     size_t n = 0;
     ssize_t got = 0;
