@@ -1,0 +1,101 @@
+/* bench/micro/bench_floor.c - the limits of this machine that ratios are made against: fdatasync, and SQLite
+ * with nothing around it.
+ *
+ *     bench_floor DIR [SECONDS]
+ *
+ * Prints one JSON object: fdatasync_per_s, and rows_per_s for groups of 64 and 512 rows of 300 bytes with one
+ * secondary index, WAL, synchronous=FULL, one thread, one commit a group. Nothing that queues, wakes or answers
+ * is in it: what a journal could do at best.
+ */
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static double sync_rate(const char *dir, double seconds)
+{
+    char path[1024], block[4000];
+    long n = 0;
+
+    memset(block, 'x', sizeof block);
+    snprintf(path, sizeof path, "%s/floor.dat", dir);
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    if (fd < 0)
+        return 0;
+    double start = now();
+    while (now() - start < seconds) {
+        if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fdatasync(fd) != 0)
+            break;
+        n++;
+    }
+    double rate = (double)n / (now() - start);
+    close(fd);
+    unlink(path);
+    return rate;
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(db));
+        exit(1);
+    }
+}
+
+static double row_rate(const char *dir, int group, double seconds)
+{
+    char path[1024], text[300];
+    sqlite3 *db;
+    sqlite3_stmt *insert;
+    long long n = 0;
+
+    memset(text, 'x', sizeof text);
+    snprintf(path, sizeof path, "%s/floor-%d.db", dir, group);
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        return 0;
+    run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "CREATE TABLE step (id INTEGER PRIMARY KEY, run INTEGER, body BLOB);"
+            "CREATE INDEX step_run ON step (run)");
+    sqlite3_prepare_v2(db, "INSERT INTO step (run, body) VALUES (?1, ?2)", -1, &insert, NULL);
+    double start = now();
+    while (now() - start < seconds) {
+        run(db, "BEGIN IMMEDIATE");
+        for (int i = 0; i < group; i++) {
+            sqlite3_bind_int64(insert, 1, n / 4);
+            sqlite3_bind_blob(insert, 2, text, sizeof text, SQLITE_STATIC);
+            sqlite3_step(insert);
+            sqlite3_reset(insert);
+            n++;
+        }
+        run(db, "COMMIT");
+    }
+    double rate = (double)n / (now() - start);
+    sqlite3_finalize(insert);
+    sqlite3_close(db);
+    unlink(path);
+    return rate;
+}
+
+int main(int argc, char **argv)
+{
+    double seconds = argc > 2 ? strtod(argv[2], NULL) : 2;
+
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_floor DIR [SECONDS]\n");
+        return 2;
+    }
+    printf("{\"fdatasync_per_s\": %.0f, ", sync_rate(argv[1], seconds));
+    printf("\"rows_64_per_s\": %.0f, ", row_rate(argv[1], 64, seconds));
+    printf("\"rows_512_per_s\": %.0f}\n", row_rate(argv[1], 512, seconds));
+    return 0;
+}
