@@ -38,7 +38,7 @@ build: setup-build ## build/heddle: the product, hardened, with the console insi
 	@$(call ninja,build,)
 
 run: build ## build it and start it, with its data in ./data
-	@exec build/heddle serve --data $(DATA) --listen $(LISTEN)
+	@exec build/heddle serve --signin --data $(DATA) --listen $(LISTEN)
 
 test: setup-test ## run all tests; T=name: only the unit tests with that in their name
 	@$(if $(T),,$(MAKE) build)

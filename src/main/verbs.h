@@ -4,11 +4,20 @@
 
 #include "main/cli.h"
 
+extern const struct cli_verb cmd_backup;
 extern const struct cli_verb cmd_config_check;
 extern const struct cli_verb cmd_config_print;
 extern const struct cli_verb cmd_doctor;
 extern const struct cli_verb cmd_help;
+extern const struct cli_verb cmd_key_create;
+extern const struct cli_verb cmd_key_list;
+extern const struct cli_verb cmd_key_revoke;
 extern const struct cli_verb cmd_man;
+extern const struct cli_verb cmd_openapi;
+extern const struct cli_verb cmd_restore;
+extern const struct cli_verb cmd_run;
+extern const struct cli_verb cmd_serve;
+extern const struct cli_verb cmd_signin;
 extern const struct cli_verb cmd_version;
 
 #endif
