@@ -276,21 +276,22 @@ static int check_fields(struct http1 *p)
     return 0;
 }
 
-void http1_take_head(struct http1 *p, struct arena *a, struct http1_head *ret_head)
+size_t http1_head_size(const struct http1 *p)
+{
+    return p->n_fields * sizeof(struct http_header) + p->head_n;
+}
+
+void http1_take_head(struct http1 *p, void *block, struct http1_head *ret_head)
 {
     const char *from = p->base;
-    char *copy = arena_bytes(a, p->head_n);
     struct http1_head h = {.content_length = -1, .minor = p->ll.http_minor};
     bool close = false, keep = false;
 
-    memcpy(copy, from, p->head_n);
-    p->base = copy; /* the notes now speak of the copy */
-    h.method = http_method_parse(str_c(llhttp_method_name((llhttp_method_t)p->ll.method)));
-    h.target = str_from(copy + p->target_at, p->target_n);
+    h.headers.at = block;
     h.headers.n = h.headers.cap = p->n_fields;
-    h.headers.at = p->n_fields ? arena_try(a, p->n_fields * sizeof *h.headers.at) : NULL;
-    if (p->n_fields && !h.headers.at)
-        DIE("an arena too small for a request head");
+    p->base = memcpy(h.headers.at + p->n_fields, from, p->head_n); /* the notes speak of the copy */
+    h.method = http_method_parse(str_c(llhttp_method_name((llhttp_method_t)p->ll.method)));
+    h.target = str_from(p->base + p->target_at, p->target_n);
     for (unsigned i = 0; i < p->n_fields; i++) {
         Str name = field_name(p, i), value = field_value(p, i);
         h.headers.at[i] = (struct http_header){name, value};

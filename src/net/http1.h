@@ -35,7 +35,7 @@ struct http1_head {
 };
 
 struct http1_ops {
-    /* A head is complete: call http1_take_head(), now or never. An error ends the parsing. */
+    /* A head is complete: call http1_take_head() now or never. An error ends the parsing. */
     Err (*on_head)(struct http1 *p);
     /* A piece of the body, valid during the call. An error ends the parsing. */
     Err (*on_body)(struct http1 *p, const char *data, size_t n);
@@ -65,8 +65,10 @@ void http1_done(struct http1 *p);
  * a refusal, after which the connection is of no use; http1_status() and http1_why() say how to
  * answer. */
 Err http1_feed(struct http1 *p, Str *input, bool *ret_end);
-/* The head, in on_head only; a copy in @a. */
-void http1_take_head(struct http1 *p, struct arena *a, struct http1_head *ret_head);
+/* How many bytes http1_take_head() needs, and the head, copied into @block of that size (aligned
+ * for pointers). In on_head only. */
+size_t http1_head_size(const struct http1 *p);
+void http1_take_head(struct http1 *p, void *block, struct http1_head *ret_head);
 /* Begin the next message. */
 void http1_next(struct http1 *p);
 /* Whether no byte of the next message has come. */

@@ -21,7 +21,7 @@ static Err see_head(struct http1 *p)
     struct seen *s = seen_of(p);
     struct http1_head h;
 
-    http1_take_head(p, s->a, &h);
+    http1_take_head(p, arena_alloc(s->a, http1_head_size(p)), &h);
     buf_add_fmt(&s->text, "%s %.*s host=%.*s n=%zu len=%lld%s%s%s", http_method_name(h.method),
                 P(h.target), P(h.host), h.headers.n, (long long)h.content_length,
                 h.chunked ? " chunked" : "", h.keep_alive ? "" : " close",

@@ -13,6 +13,8 @@
 enum {
     SPARE_EXCHS = 64,
     SPARE_BUFFER = 4096,
+    HEAD_IN_ARENA =
+        640, /* more would be the second chunk of the arena, for as long as a stream lives */
     /* Limits on input keep a request far below; a megabyte of JSON may become some tens as values.
      */
     ARENA_MAX = 512 << 20,
@@ -58,6 +60,8 @@ static struct exch *take_exch(struct http_shard *h)
 static void give_exch(struct http_shard *h, struct exch *x)
 {
     buf_done(&x->out);
+    free(x->head);
+    x->head = NULL;
     if (x->in.cap > SPARE_BUFFER)
         buf_done(&x->in);
     if (h->n_spare_exchs == SPARE_EXCHS) {
@@ -119,6 +123,19 @@ static void find_route(struct exch *x)
         refuse_early(x, err_detail(E_TOO_LARGE, "The body may have %zu bytes here.", x->max_body));
 }
 
+/* A block of the head's exact size. */
+static void *head_block(struct exch *x, size_t n)
+{
+    void *p;
+
+    if (n <= HEAD_IN_ARENA)
+        return arena_try(x->req.a, n);
+    p = x->head = malloc(n);
+    if (!p)
+        DIE("out of memory");
+    return p;
+}
+
 static Err exch_main(void *arg);
 
 Err exch_begin(struct http_conn *c)
@@ -131,7 +148,7 @@ Err exch_begin(struct http_conn *c)
     c->exch = x;
     x->conn = r->conn = c;
     r->a = take_arena(h);
-    http1_take_head(&c->parser, r->a, &head);
+    http1_take_head(&c->parser, head_block(x, http1_head_size(&c->parser)), &head);
     r->method = head.method;
     r->target = head.target;
     r->headers = head.headers;
@@ -243,8 +260,10 @@ static Err authenticate(struct exch *x)
         Err e = o->authenticate(r);
         if (e == E_CANCELLED || (e != OK && needed))
             return e;
-        if (e != OK)
+        if (e != OK) {
             r->who = (struct who){0};
+            err_record()->code = OK; /* else the record would be kept as long as a stream lives */
+        }
     } else if (needed) {
         return err_set(E_UNAUTHORIZED, "nobody is known to this server");
     }

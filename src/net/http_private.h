@@ -90,6 +90,7 @@ struct exch {
     struct http_conn *conn;
     struct fiber *fiber;
     struct exch *next_spare;
+    void *head; /* the head when it is a block of its own; else it lies in the arena */
     Str early_text;
     Err early; /* what is wrong with the request before any handler is asked */
     unsigned allowed;
