@@ -348,8 +348,8 @@ const struct cli_verb cmd_run = {
         "succeeded, 1 if it failed, 3 if the workflow is not valid, 4 if it was cancelled "
         "(Ctrl-C).\n\n"
         "Calls to addresses on this machine or the local network are refused unless "
-        "HEDDLE_EGRESS_ALLOW=private says otherwise.",
+        "--egress-allow private says otherwise.",
     .options = options,
-    .settings = "egress.allow egress.deny openai.api_key openai.base_url database.relaxed",
+    .settings = "egress.allow openai.base_url",
     .run = run,
 };

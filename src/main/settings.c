@@ -57,7 +57,7 @@ const struct config_setting config_settings[] = {
     {"trusted_proxies", "HEDDLE_TRUSTED_PROXIES", NULL, AS_STR(CONFIG_LIST, trusted_proxies, ""),
      .value = "CIDR,...", .help = "Proxies whose X-Forwarded-For and -Proto are believed"},
 
-    {"egress.allow", "HEDDLE_EGRESS_ALLOW", NULL, AS_STR(CONFIG_LIST, egress.allow, ""),
+    {"egress.allow", "HEDDLE_EGRESS_ALLOW", "egress-allow", AS_STR(CONFIG_LIST, egress.allow, ""),
      .value = "RULE,...",
      .help = "Hosts workflows may call: a host, *.suffix, address or CIDR, with :PORT if wanted; "
              "\"private\" opens private networks; every public host if not set"},
@@ -66,7 +66,7 @@ const struct config_setting config_settings[] = {
 
     {"openai.api_key", "OPENAI_API_KEY", NULL, AS_STR(CONFIG_SECRET, openai.api_key, ""),
      .help = "Key for the model server that llm nodes use when they name no other"},
-    {"openai.base_url", "OPENAI_BASE_URL", NULL,
+    {"openai.base_url", "OPENAI_BASE_URL", "openai-base-url",
      AS_URL(openai.base_url, "http https", "https://api.openai.com/v1"),
      .help = "Any server that speaks the OpenAI protocol"},
 
