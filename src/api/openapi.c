@@ -17,16 +17,11 @@ static struct json *content(struct arena *a, const char *type, struct json *sche
 static Str template_path(struct arena *a, const struct route *r, struct json *parameters)
 {
     AUTO_BUF(b, KIB(4));
-    Str rest = str_c(r->path), part;
+    Str rest = str_skip(str_c(r->path), 1), part;
 
     while (rest.p) {
         rest = str_cut(rest, '/', &part);
-        if (b.n || rest.p)
-            buf_add_char(&b, '/');
-        if (!part.n && b.n == 1) {
-            b.n = 0;
-            continue;
-        }
+        buf_add_char(&b, '/');
         if (part.n && (part.p[0] == ':' || part.p[0] == '*')) {
             Str name = str_skip(part, 1);
             buf_add_fmt(&b, "{%.*s}", P(name));
