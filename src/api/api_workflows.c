@@ -9,7 +9,7 @@ static Err read_definition(struct req *req, struct res *res, WfProblems *ret_pro
 {
     Str body;
 
-    TRY(req_body(req, &body));
+    TRY(req_json_text(req, &body));
     Err e = wf_def_parse(req->a, body, ret_problems, ret_def);
     if (e != E_INVALID || ret_problems->n == 0)
         return e;
@@ -285,7 +285,7 @@ static Err validate(struct req *req, struct res *res)
     WfProblems problems = {0};
     Str body;
 
-    TRY(req_body(req, &body));
+    TRY(req_json_text(req, &body));
     Err e = wf_def_parse(req->a, body, &problems, &def);
     if (e != OK && e != E_INVALID)
         return e;

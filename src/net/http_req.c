@@ -207,22 +207,29 @@ static Err check_schema(struct exch *x, const struct json *value)
     return e == E_INVALID ? invalid_body(x, &errors) : e;
 }
 
+Err req_json_text(struct req *req, Str *ret_text)
+{
+    Str type = req_header(req, S("content-type")), text;
+
+    if (exch_of(req)->content_length != 0 && type.p && !is_json_type(type))
+        return err_detail(E_MEDIA_TYPE, "The body must be JSON, of type application/json.");
+    TRY(req_body(req, &text));
+    if (text.n && !type.p)
+        return err_detail(E_MEDIA_TYPE, "The body has no content type; send application/json.");
+    *ret_text = text;
+    return OK;
+}
+
 Err req_json(struct req *req, struct json **ret_value)
 {
     struct json *value;
-    Str body;
+    Str text;
 
-    if (exch_of(req)->content_length != 0 && req_header(req, S("content-type")).p &&
-        !is_json_type(req_header(req, S("content-type"))))
-        return err_detail(E_MEDIA_TYPE, "The body must be JSON, of type application/json.");
-    TRY(req_body(req, &body));
-    if (body.n == 0) {
+    TRY(req_json_text(req, &text));
+    if (text.n)
+        TRY(json_parse(req->a, text, &value));
+    else
         value = json_obj(req->a, NULL);
-    } else {
-        if (!req_header(req, S("content-type")).p)
-            return err_detail(E_MEDIA_TYPE, "The body has no content type; send application/json.");
-        TRY(json_parse(req->a, body, &value));
-    }
     TRY(check_schema(exch_of(req), value));
     *ret_value = value;
     return OK;

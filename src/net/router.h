@@ -105,6 +105,8 @@ Err req_body_read(struct req *req, Str *ret_piece) YIELDS;
 /* The body as JSON, checked against the route's in_schema; wants a JSON content type
  * (E_MEDIA_TYPE). An empty body is an empty object. */
 Err req_json(struct req *req, struct json **ret_value) YIELDS;
+/* The same body as text, for callers that parse and check it themselves; empty if there is none. */
+Err req_json_text(struct req *req, Str *ret_text) YIELDS;
 
 /* Whether a request that a cookie vouches for was made by a page of this very server:
  * Sec-Fetch-Site, else Origin against Host; without both only GET, HEAD and OPTIONS pass. For
