@@ -41,7 +41,12 @@ describe('settings', () => {
 
   it('show no secret', async () => {
     const env = { ...bare, OPENAI_API_KEY: 'sk-very-secret', DATABASE_URL: 'postgres://me:hunter22@db/x' };
-    for (const args of [['config', 'print'], ['config', 'print', '--json'], ['config', 'check'], ['doctor']]) {
+    for (const args of [
+      ['config', 'print'],
+      ['config', 'print', '--json'],
+      ['config', 'check'],
+      ['doctor'],
+    ]) {
       const r = await heddle([...args, '--data', folder()], { env });
       assert.doesNotMatch(r.stdout + r.stderr, /very-secret|hunter22/, args.join(' '));
     }
@@ -93,7 +98,12 @@ describe('the program', () => {
 
   it('has a manual page and help for every verb', async () => {
     const all = (await heddle(['help'])).stdout;
-    const verbs = [...all.split('Verbs:')[1].split('Options:')[0].matchAll(/^ {2}(\S+(?: [a-z]+)?)(?: {2}|$)/gm)];
+    const verbs = [
+      ...all
+        .split('Verbs:')[1]
+        .split('Options:')[0]
+        .matchAll(/^ {2}(\S+(?: [a-z]+)?)(?: {2}|$)/gm),
+    ];
     assert.ok(verbs.length >= 5, all);
     const page = (await heddle(['man'])).stdout;
     for (const [, verb] of verbs) {
@@ -135,7 +145,14 @@ describe('doctor', () => {
     await new Promise((resolve) => server.once('listening', resolve));
     const taken = `127.0.0.1:${server.address().port}`;
     const file = path.join(folder('x'), 'heddle.yaml');
-    const report = await visit(['--data', file, '--listen', taken, '--database', 'postgres://u@127.0.0.1:1/x']);
+    const report = await visit([
+      '--data',
+      file,
+      '--listen',
+      taken,
+      '--database',
+      'postgres://u@127.0.0.1:1/x',
+    ]);
     server.close();
     assert.equal(line(report, 'port').level, 'warn');
     assert.equal(line(report, 'data').level, 'fail');

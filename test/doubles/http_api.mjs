@@ -84,6 +84,12 @@ const routes = {
     sendJson(res, b.status ?? 200, b.body ?? { name, turn }, b.headers);
   },
 
+  /* 503 to the first request of each x-step header. */
+  flaky(entry, res) {
+    const same = this.seen((r) => r.path === entry.path && r.headers['x-step'] === entry.headers['x-step']);
+    sendJson(res, same.length === 1 ? 503 : 200, {});
+  },
+
   status(entry, res, code) {
     if (code === '204' || code === '304') {
       res.writeHead(Number(code));

@@ -1,7 +1,7 @@
 /* postgres.mjs - a PostgreSQL server of Debian's package, in a temporary folder, on a free port.
  *
- * HEDDLE_TEST_POSTGRES (the URL of a server whose user may create databases) is used instead when it is set, so that
- * one server can serve a whole test run. PostgreSQL refuses to run as root: then it runs as the package's user.
+ * One server serves a whole test run when tools/with_pg.sh has put its URL into HEDDLE_TEST_PG; else each test file
+ * starts its own. PostgreSQL refuses to run as root: then it runs as the package's user.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -128,7 +128,7 @@ let shared; /* of this process */
 let made = 0;
 
 async function adminUrl() {
-  if (process.env.HEDDLE_TEST_POSTGRES) return process.env.HEDDLE_TEST_POSTGRES;
+  if (process.env.HEDDLE_TEST_PG) return process.env.HEDDLE_TEST_PG;
   shared ??= Postgres.start();
   return (await shared).admin;
 }
@@ -150,21 +150,22 @@ export async function psql(url, sql) {
   return stdout.trim();
 }
 
+/* @url with another database in it. The server may stand in the query: postgresql://user@/name?host=/folder. */
+function withDatabase(url, name) {
+  return url.replace(/^(\w+:\/\/[^/?]*)(\/[^?]*)?/, `$1/${name}`);
+}
+
 /* A database of its own, on @pg or the server that tests share. Gives its URL. */
 export async function createDatabase(pg) {
   const admin = pg ? pg.admin : await adminUrl();
   const name = `t_${process.pid}_${++made}_${Math.random().toString(36).slice(2, 8)}`;
   await psql(admin, `CREATE DATABASE ${name}`);
-  const url = new URL(admin);
-  url.pathname = `/${name}`;
-  return url.href;
+  return withDatabase(admin, name);
 }
 
 export async function dropDatabase(url) {
-  const admin = new URL(url);
-  const name = admin.pathname.slice(1);
-  admin.pathname = '/postgres';
-  await psql(admin.href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  const [, name] = url.match(/^\w+:\/\/[^/?]*\/([^?]+)/);
+  await psql(withDatabase(url, 'postgres'), `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
 }
 
 export async function stopShared() {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Api } from './api.mjs';
 import { Proc, run } from './proc.mjs';
-import { createDatabase, dropDatabase } from './postgres.mjs';
+import { createDatabase, dropDatabase, psql } from './postgres.mjs';
 import { removeDir, tempDir } from './tmp.mjs';
 
 export const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -66,17 +66,8 @@ export class Server {
 
   async up({ env = {}, args = [], ms = 30_000 } = {}) {
     if (!fs.existsSync(binary)) throw new Error(`${binary} is missing: make build`);
-    const command = [
-      ...this.wrap,
-      binary,
-      'serve',
-      '--listen',
-      '127.0.0.1:0',
-      '--data',
-      this.data,
-      ...this.args,
-      ...args,
-    ];
+    const command = [...this.wrap, binary, 'serve', '--signin', '--data', this.data, ...this.args, ...args];
+    if (!command.includes('--listen')) command.push('--listen', '127.0.0.1:0');
     this.startedAt = Date.now();
     this.proc = new Proc(command[0], command.slice(1), {
       env: cleanEnv({ ...this.env, ...env }),
@@ -139,6 +130,18 @@ export class Server {
   async kill() {
     this.api?.close();
     await this.proc.kill('SIGKILL');
+  }
+
+  /* On PostgreSQL other processes may live on: a dead one's runs are taken up when it was not seen for half a minute.
+   * This is that half minute. */
+  async forgetOthers() {
+    if (this.databaseUrl) await psql(this.databaseUrl, 'UPDATE node SET seen_at = 0');
+  }
+
+  async killAndRestart(options) {
+    await this.kill();
+    await this.forgetOthers();
+    return this.up(options);
   }
 
   async restart(options) {

@@ -1,0 +1,286 @@
+/* Bad days: a full disk, a database that goes away, a clock that jumps. Clear answers, and nothing is lost. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe } from 'node:test';
+import { Api, expectProblem, expectStatus, isFinal, stepOf } from '../lib/api.mjs';
+import { Gate, until } from '../lib/gate.mjs';
+import { freePort, Postgres } from '../lib/postgres.mjs';
+import { Server } from '../lib/server.mjs';
+import { removeDir, tempDir, whenDone } from '../lib/tmp.mjs';
+import { databases, onEachDatabase, testLimit, testWith } from '../lib/suite.mjs';
+import { startHttpApi } from '../doubles/http_api.mjs';
+import { call, chain, output, set } from '../lib/flow.mjs';
+
+const echo = chain('Echo', { a: set({ v: '{{ input.v }}' }), out: output('{{ a.v }}') });
+
+/* A file system of its own that is small; null where that is not allowed. */
+function smallDisk(mib) {
+  const dir = tempDir('disk');
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m,mode=0777`, 'tmpfs', dir], { stdio: 'pipe' });
+  } catch {
+    removeDir(dir);
+    return null;
+  }
+  const free = () => execFileSync('umount', ['-l', dir], { stdio: 'pipe' });
+  const forget = whenDone(free);
+  return { dir, done: () => (forget(), free(), removeDir(dir)) };
+}
+
+if (databases.includes('sqlite'))
+  describe('a full disk [sqlite]', () => {
+    const disk = smallDisk(24);
+    const skip = !disk && 'mounting a small file system is not allowed here';
+    let server;
+    const test = testWith(() => server);
+    before(
+      async () => {
+        if (!disk) return;
+        server = await Server.make({ db: 'sqlite' });
+        server.data = path.join(disk.dir, 'data');
+        await server.up();
+        await server.makeKey();
+      },
+      { timeout: testLimit },
+    );
+    after(
+      async () => {
+        await server?.drop();
+        disk?.done();
+      },
+      { timeout: testLimit },
+    );
+
+    test(
+      'is told clearly; what was accepted is there; when there is room again work goes on',
+      { skip },
+      async () => {
+        const api = server.api;
+        const id = await api.workflow(echo);
+        const accepted = [];
+        const ballast = path.join(disk.dir, 'ballast');
+        accepted.push((await api.run(id, { v: 'first' })).id);
+        /* Leave next to nothing, then work until it is used up. */
+        const { bavail, bsize } = fs.statfsSync(disk.dir);
+        fs.writeFileSync(ballast, Buffer.alloc(Math.max(bavail * bsize - (1 << 20), 0), 1));
+        let refused;
+        for (let i = 0; i < 400 && !refused; i++) {
+          const r = await api.post(`/api/workflows/${id}/execute`, {
+            input: { v: `${i}`.padEnd(16 << 10, 'x') },
+            mode: 'async',
+          });
+          if (r.status === 202) accepted.push(r.json.id);
+          else refused = r;
+        }
+        assert.ok(refused, 'the disk never got full');
+        expectProblem(refused, [503, 507]);
+        assert.ok(['disk_full', 'unavailable'].includes(refused.json.code), refused.text);
+        assert.match(refused.json.detail, /space|full/);
+        /* It lives, and what is there can be read. */
+        expectStatus(await api.get('/healthz'), 200);
+        expectStatus(await api.get(`/api/runs/${accepted[0]}`), 200);
+        assert.ok(!server.proc.isEnded);
+
+        fs.rmSync(ballast);
+        await until(
+          'it takes work again',
+          async () =>
+            (await api.post(`/api/workflows/${id}/execute`, { input: { v: 'after' } })).status === 200,
+          { every: 100 },
+        );
+        for (const runId of accepted) assert.equal((await api.finished(runId)).state, 'succeeded');
+        await server.restart();
+        for (const runId of accepted) assert.equal((await server.api.runOf(runId)).state, 'succeeded');
+      },
+    );
+  });
+
+if (databases.includes('sqlite'))
+  describe('a folder that cannot be used [sqlite]', () => {
+    const test = testWith(() => undefined);
+    test('stops the start with a message that names it', async () => {
+      const s = await Server.make({});
+      fs.writeFileSync(s.data, 'a file where the folder should be');
+      await assert.rejects(s.up({ ms: 20_000 }), (error) => error.message.includes(s.data));
+      await s.drop();
+    });
+    test('so does a database that is damaged, and it is left as it is', async () => {
+      const s = await Server.start({});
+      await s.api.once(echo, { v: 1 });
+      await s.down();
+      const file = path.join(s.data, 'heddle.db');
+      const bytes = fs.readFileSync(file);
+      bytes.fill(0x5a, 0, 4096);
+      fs.writeFileSync(file, bytes);
+      await assert.rejects(s.up({ ms: 20_000 }), /heddle\.db/);
+      assert.ok(fs.readFileSync(file).equals(bytes), 'the damaged file was changed');
+      await s.drop();
+    });
+  });
+
+if (databases.includes('postgres'))
+  describe('a PostgreSQL that goes away [postgres]', () => {
+    let pg, server, web;
+    const test = testWith(() => server);
+    before(
+      async () => {
+        [pg, web] = await Promise.all([Postgres.start(), startHttpApi()]);
+        server = await Server.start({ db: 'postgres', postgres: pg, env: { HEDDLE_DATABASE_TIMEOUT: '2s' } });
+      },
+      { timeout: testLimit },
+    );
+    after(
+      async () => {
+        await server?.drop();
+        await web?.stop();
+        await pg?.stop();
+      },
+      { timeout: testLimit },
+    );
+
+    test('is told clearly, and everything goes on when it is back', async () => {
+      const { api } = server;
+      const gate = new Gate();
+      const id = await api.workflow(echo);
+      const before = await api.run(id, { v: 1 });
+      const held = await api.start(
+        await api.workflow(
+          chain('Held', {
+            a: call(web.plan('pg', { gate, body: { v: 5 } }), { timeout: '120s', method: 'POST', body: {} }),
+            out: output('{{ a.body.v }}'),
+          }),
+        ),
+        {},
+      );
+      await web.reached(1);
+      await pg.down();
+      gate.open(); /* the step ends while there is nowhere to write it */
+
+      const [ready, read, write] = await Promise.all([
+        api.get('/readyz'),
+        api.get(`/api/runs/${before.id}`),
+        api.post(`/api/workflows/${id}/execute`, { input: { v: 2 } }),
+      ]);
+      expectStatus(ready, 503);
+      expectProblem(read, 503);
+      expectProblem(write, 503);
+      assert.ok(write.headers['retry-after'], 'it says when to try again');
+      expectStatus(await api.get('/healthz'), 200);
+
+      await pg.up();
+      await until('it is ready again', async () => (await api.get('/readyz')).status === 200, {
+        every: 100,
+        limit: 60_000,
+      });
+      const after = await until(
+        'it takes work again',
+        async () => {
+          const r = await api.post(`/api/workflows/${id}/execute`, { input: { v: 3 } });
+          return r.status === 200 && r.json;
+        },
+        { every: 100, limit: 60_000 },
+      );
+      assert.equal(after.output, 3);
+      const run = await api.finished(held, { limit: 90_000 });
+      assert.deepEqual(
+        [run.state, run.output, web.at('/plan/pg').length],
+        ['succeeded', 5, 1],
+        'the step in flight was neither lost nor repeated',
+      );
+      assert.ok(!server.proc.isEnded);
+    });
+
+    test('is waited for at the start, and readiness says so', async () => {
+      await server.down();
+      await pg.down();
+      const port = await freePort();
+      const ready = server.up({ args: ['--listen', `127.0.0.1:${port}`], ms: 90_000 });
+      const early = new Api(`http://127.0.0.1:${port}`, server.key);
+      const answer = await until('it listens', () => early.get('/readyz').catch(() => null));
+      assert.equal(answer.status, 503);
+      expectProblem(await early.get('/api/workflows'), 503);
+      expectStatus(await early.get('/healthz'), 200);
+      await pg.up();
+      await ready;
+      expectStatus(await server.api.get('/readyz'), 200);
+      early.close();
+    });
+  });
+
+/* The preloaded library of Debian's package faketime moves the clock of one process. */
+const faketime = [
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
+  '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1',
+].find((p) => fs.existsSync(p));
+
+for (const db of databases)
+  describe(`a clock that jumps [${db}]`, () => {
+    const skip =
+      (!faketime && 'the Debian package faketime is not installed') ||
+      (process.env.ASAN_OPTIONS && 'sanitizers do not go with preloaded libraries');
+    const stamp = path.join(tempDir('clock'), 'offset');
+    const jump = (offset) => fs.writeFileSync(stamp, `${offset}\n`);
+    let server, web;
+    const test = testWith(() => server);
+    before(
+      async () => {
+        if (skip) return;
+        jump('+0');
+        web = await startHttpApi();
+        server = await Server.start({
+          db,
+          env: {
+            LD_PRELOAD: faketime,
+            FAKETIME_TIMESTAMP_FILE: stamp,
+            FAKETIME_NO_CACHE: '1',
+            FAKETIME_DONT_FAKE_MONOTONIC: '1',
+          },
+        });
+      },
+      { timeout: testLimit },
+    );
+    after(
+      async () => {
+        await server?.drop();
+        await web?.stop();
+      },
+      { timeout: testLimit },
+    );
+
+    test('an hour back and a day forward neither stop runs nor stretch their waits', { skip }, async () => {
+      const { api } = server;
+      for (const [i, offset] of ['-1h', '+0', '+1d', '+0'].entries()) {
+        const gate = new Gate();
+        const held = web.plan(`h${i}`, { gate });
+        const flaky = web.plan(`f${i}`, { status: 503 }, { status: 503 }, { body: { v: 1 } });
+        const id = await api.workflow(
+          chain(
+            'Jumps',
+            {
+              a: call(held, { timeout: '60s' }),
+              b: call(flaky, { retry: { max_attempts: 5, delay: '1s', backoff: 'constant', jitter: 0 } }),
+              out: output('{{ b.body.v }}'),
+            },
+            { settings: { timeout: '2d' } },
+          ),
+        );
+        const at = Date.now();
+        const s = await api.stream(id, {});
+        await s.nextWith((e) => e.event === 'step.started' && e.json.node === 'a');
+        jump(offset);
+        gate.open();
+        const failed = await s.nextWith((e) => e.event === 'step.failed');
+        jump('+0'); /* and back, in the middle of the wait */
+        const rest = await s.all(90_000);
+        assert.equal(rest.at(-1).event, 'run.succeeded', JSON.stringify(rest.at(-1).json));
+        assert.ok(Date.now() - at < 90_000, `${offset}: ${Date.now() - at} ms`);
+        const run = await api.runOf(failed.json.run_id);
+        assert.ok(isFinal(run));
+        for (const step of run.steps) assert.ok(step.duration_ms >= 0, JSON.stringify(step));
+        assert.equal(stepOf(run, 'b').attempts, 3);
+      }
+      expectStatus(await api.get('/readyz'), 200);
+    });
+  });

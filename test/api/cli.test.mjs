@@ -1,0 +1,182 @@
+/* The program on the command line: what scripts rely on from the first day. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { heddle, Server } from '../lib/server.mjs';
+import { onEachDatabase } from '../lib/suite.mjs';
+import { tempDir } from '../lib/tmp.mjs';
+import { call, chain, condition, flow, llm, noRetry, output, set, trigger, when } from '../lib/flow.mjs';
+
+onEachDatabase(
+  'command line',
+  (ctx) => {
+    const { test } = ctx;
+    const dir = tempDir('cli');
+    const file = (name, definition) => {
+      const p = path.join(dir, name);
+      fs.writeFileSync(p, typeof definition === 'string' ? definition : JSON.stringify(definition));
+      return p;
+    };
+    const run = (args, env = {}) =>
+      heddle(['run', ...args], {
+        cwd: dir,
+        env: { OPENAI_BASE_URL: ctx.model.url, OPENAI_API_KEY: 'k', ...env },
+      });
+
+    test('version and help speak for themselves', async () => {
+      for (const args of [
+        ['version'],
+        ['help'],
+        ['--help'],
+        ['serve', '--help'],
+        ['run', '--help'],
+        ['key', 'create', '--help'],
+      ]) {
+        const r = await heddle(args, { cwd: dir });
+        assert.equal(r.code, 0, `${args}: ${r.stderr}`);
+        assert.ok(r.stdout.length > 10, `${args}`);
+      }
+      const near = await heddle(['serv'], { cwd: dir });
+      assert.equal(near.code, 2);
+      assert.match(near.stderr, /serve/);
+      assert.equal((await heddle(['serve', '--lisen', 'x'], { cwd: dir })).code, 2);
+    });
+
+    test('a bad setting stops the start and is named', async () => {
+      for (const [env, names] of [
+        [{ HEDDLE_DRAIN_TIMEOUT: 'soon' }, /HEDDLE_DRAIN_TIMEOUT/],
+        [{ HEDDLE_DRAIN_TIMEOT: '3s' }, /HEDDLE_DRAIN_TIMEOT/],
+        [{ DATABASE_URL: 'mysql://x/y' }, /DATABASE_URL/],
+        [{ HEDDLE_EGRESS_ALLOW: '999.1.1.1/99' }, /egress|EGRESS/],
+      ]) {
+        const r = await heddle(['serve', '--listen', '127.0.0.1:0', '--data', path.join(dir, 'none')], {
+          cwd: dir,
+          env,
+        });
+        assert.notEqual(r.code, 0, JSON.stringify(env));
+        assert.match(r.stderr, names);
+        assert.doesNotMatch(r.stdout, /ready/);
+      }
+    });
+
+    test('ready is one line on standard output, and keys are alone on theirs', async () => {
+      assert.match(ctx.server.proc.stdout, /^ready http:\/\/127\.0\.0\.1:\d+$/m);
+      const key = await ctx.server.newKey('alone');
+      assert.match(key, /^\S{20,}$/);
+      /* Also when no server runs. */
+      const s = await Server.make({ db: ctx.db });
+      try {
+        const before = await s.newKey('before');
+        await s.up();
+        assert.equal((await s.api?.get('/api/me'))?.status ?? 0, 0);
+        s.key = before;
+        await s.restart();
+        assert.equal((await s.api.get('/api/me')).json.name, 'before');
+      } finally {
+        await s.drop();
+      }
+    });
+
+    test('run gives the output and exit code 0', async () => {
+      const f = file(
+        'sum.json',
+        chain('Sum', {
+          a: set({ greeting: 'Hello {{ input.name }}' }),
+          out: output({ text: '{{ a.greeting }}' }),
+        }),
+      );
+      const r = await run([f, '--input', '{"name":"Ada"}']);
+      assert.equal(r.code, 0, r.stderr);
+      assert.match(r.stdout, /Hello Ada/);
+      for (const node of ['start', 'a', 'out'])
+        assert.match(r.stdout + r.stderr, new RegExp(`\\b${node}\\b`));
+    });
+
+    test('run --json gives the events as JSON lines', async () => {
+      const f = file('lines.json', chain('Lines', { a: set({ v: 1 }), out: output('{{ a.v }}') }));
+      const r = await run([f, '--json']);
+      assert.equal(r.code, 0, r.stderr);
+      const lines = r.stdout
+        .trimEnd()
+        .split('\n')
+        .map((l) => JSON.parse(l));
+      assert.equal(lines[0].type, 'run.started');
+      const end = lines.findLast((l) => l.type?.startsWith('run.'));
+      assert.deepEqual([end.type, end.output], ['run.succeeded', 1]);
+    });
+
+    test('run tells failures by its exit code and says which node', async () => {
+      const f = file(
+        'fails.json',
+        chain('Fails', { broken: call(`${ctx.web.origin}/status/404`, { retry: noRetry }) }),
+      );
+      const r = await run([f]);
+      assert.notEqual(r.code, 0);
+      assert.match(r.stdout + r.stderr, /broken/);
+      assert.match(r.stdout + r.stderr, /404/);
+    });
+
+    test('run refuses what is no workflow, no JSON, no file, and says where', async () => {
+      const invalid = await run([
+        file('invalid.json', chain('X', { a: ['data-transform', { mode: 'set', vaules: {} }] })),
+      ]);
+      assert.notEqual(invalid.code, 0);
+      assert.match(invalid.stderr, /vaules/);
+      const syntax = await run([file('syntax.json', '{"heddle": 1,')]);
+      assert.notEqual(syntax.code, 0);
+      assert.match(syntax.stderr, /syntax\.json/);
+      const missing = await run([path.join(dir, 'missing.json')]);
+      assert.notEqual(missing.code, 0);
+      assert.match(missing.stderr, /missing\.json/);
+      const input = await run([file('ok.json', chain('X', { out: output(1) })), '--input', '{bad']);
+      assert.notEqual(input.code, 0);
+      assert.match(input.stderr, /input/);
+    });
+
+    test('run takes variables', async () => {
+      const f = file(
+        'vars.json',
+        chain(
+          'Vars',
+          { out: output('{{ vars.who }} {{ vars.n }}') },
+          {
+            variables: [
+              { name: 'who', type: 'string', value: 'nobody' },
+              { name: 'n', type: 'number', value: 1 },
+            ],
+          },
+        ),
+      );
+      assert.match((await run([f])).stdout, /nobody 1/);
+      const r = await run([f, '--var', 'who=Ada', '--var', 'n=7']);
+      assert.equal(r.code, 0, r.stderr);
+      assert.match(r.stdout, /Ada 7/);
+      const unknown = await run([f, '--var', 'whom=x']);
+      assert.notEqual(unknown.code, 0);
+      assert.match(unknown.stderr, /whom/);
+    });
+
+    test('run shows a model answer and branches', async () => {
+      ctx.model.script('cli', { text: 'positive' });
+      const f = file(
+        'llm.json',
+        flow(
+          'Judge',
+          {
+            start: trigger(),
+            m: llm('cli', 'Judge {{ input.text }}'),
+            c: condition(when('good', '{{ m.text }}', 'equals', 'positive')),
+            yes: output('it is good'),
+            no: output('it is bad'),
+          },
+          ['start -> m', 'm -> c', 'c:good -> yes', 'c:else -> no'],
+        ),
+      );
+      const r = await run([f, '--input', '{"text":"fine"}']);
+      assert.equal(r.code, 0, r.stderr);
+      assert.match(r.stdout, /it is good/);
+      assert.doesNotMatch(r.stdout, /it is bad/);
+    });
+  },
+  { server: {} },
+);
