@@ -6,6 +6,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/workflow_cache.h"
 #include "auth/auth.h"
 #include "net/http_server.h"
 #include "net/router.h"
@@ -18,6 +19,7 @@ struct api {
     struct auth *auth;
     struct db *db;
     struct wf_engine *engine;
+    struct workflow_cache *workflows;
     struct http_server *server;
     const struct router *router;
     struct json_schema *const *schemas; /* of api_schemas, same order */

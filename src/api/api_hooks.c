@@ -14,7 +14,7 @@ static Err find(struct req *req, struct workflow_row *ret_row, struct wf_def **r
     Id id;
 
     TRY(req_id(req, "id", &id));
-    TRY(store_workflow_get_any(api_of(req)->db, req->a, id, ret_row));
+    TRY(workflow_cache_get(api_of(req)->workflows, req->a, id, ret_row));
     TRY(api_target_of(req, ret_row, S(""), ret_def, ret_version));
     if (!wf_hook_is_set(*ret_def))
         return err_detail(E_NOT_FOUND, "This workflow is not started by a webhook.");

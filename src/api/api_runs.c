@@ -215,7 +215,9 @@ static Err execute(struct req *req, struct res *res)
 
     TRY(req_id(req, "id", &id));
     TRY(read_execution(req, &x));
-    TRY(store_workflow_get(api_of(req)->db, req->a, req->who.tenant, id, &row));
+    TRY(workflow_cache_get(api_of(req)->workflows, req->a, id, &row));
+    if (!id_eq(row.tenant, req->who.tenant))
+        return err_detail(E_NOT_FOUND, "There is no such workflow.");
     TRY(api_target_of(req, &row, x.version, &def, &version));
     TRY(check_vars(def, x.vars));
     Err e = wf_def_check_input(def, req->a, x.input, &errors);

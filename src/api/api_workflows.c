@@ -160,6 +160,7 @@ static Err put_workflow(struct req *req, struct res *res)
         return OK;
     Err e = store_workflow_update(api_of(req)->db, req->a, &row, def->name, def->description,
                                   hash_of(req->a, def), def->text);
+    workflow_cache_forget(api_of(req)->workflows, row.id);
     if (e == E_CONFLICT)
         return err_detail(E_PRECONDITION, "The workflow was changed meanwhile. Load it again.");
     TRY(e);
@@ -177,6 +178,7 @@ static Err delete_workflow(struct req *req, struct res *res)
 
     TRY(load(req, &row));
     Err e = store_workflow_delete(api_of(req)->db, req->a, &row);
+    workflow_cache_forget(api_of(req)->workflows, row.id);
     if (e != OK)
         return e == E_CONFLICT ? err_detail(E_NOT_FOUND, "There is no such workflow.") : e;
     do {
@@ -190,6 +192,13 @@ static Err delete_workflow(struct req *req, struct res *res)
     return res_empty(res, 204);
 }
 
+static Err set_published(struct req *req, const struct workflow_row *row, int version)
+{
+    Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version);
+    workflow_cache_forget(api_of(req)->workflows, row->id);
+    return e;
+}
+
 static Err publish_draft(struct req *req, struct res *res)
 {
     struct workflow_row row;
@@ -200,12 +209,13 @@ static Err publish_draft(struct req *req, struct res *res)
     if (row.latest_version) {
         TRY(store_version_get(api_of(req)->db, req->a, row.id, row.latest_version, &latest));
         if (str_eq(latest.hash, row.draft)) {
-            TRY(store_workflow_set_published(api_of(req)->db, req->a, &row, latest.version));
+            TRY(set_published(req, &row, latest.version));
             return res_json(res, 200,
                             json_obj(req->a, "version", json_int(req->a, latest.version), NULL));
         }
     }
     Err e = store_workflow_publish(api_of(req)->db, req->a, &row, req->who.actor_name);
+    workflow_cache_forget(api_of(req)->workflows, row.id);
     if (e == E_CONFLICT)
         return err_detail(E_CONFLICT, "The workflow was changed meanwhile. Try again.");
     TRY(e);
@@ -275,7 +285,7 @@ static Err publish_version(struct req *req, struct res *res)
     TRY(load(req, &row));
     TRY(version_param(req, &version));
     TRY(store_version_get(api_of(req)->db, req->a, row.id, version, &v));
-    TRY(store_workflow_set_published(api_of(req)->db, req->a, &row, version));
+    TRY(set_published(req, &row, version));
     return res_json(res, 200, json_obj(req->a, "version", json_int(req->a, version), NULL));
 }
 

@@ -157,6 +157,7 @@ static Err start(struct serve *s)
     s->api.db = s->boot.db;
     s->api.engine = s->boot.engine;
     s->api.auth = auth_new(s->boot.db);
+    s->api.workflows = workflow_cache_new(s->boot.db);
     gauges_start(s->boot.db);
     atomic_store(&s->api.ready, true);
     return announce(s);
@@ -260,6 +261,7 @@ static void stop(struct serve *s)
     }
     gauges_stop();
     auth_free(s->api.auth);
+    workflow_cache_free(s->api.workflows);
     api_done(&s->api);
     boot_close(&s->boot, 0);
     router_free(s->router);
