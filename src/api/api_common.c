@@ -67,12 +67,13 @@ Err api_target_of(struct req *req, struct workflow_row *row, Str version, struct
         return wf_engine_def(engine, row->draft, ret_def);
     }
     if (!version.n || str_eq(version, S("published"))) {
-        number = row->published_version;
-        if (number == 0)
+        if (row->published_version == 0)
             return err_detail(E_NOT_FOUND, "The workflow has no published version yet.");
-    } else if (str_to_i64(version, &number) != OK || number < 1 || number > INT32_MAX) {
-        return err_detail(E_BAD_INPUT, "version must be \"draft\", \"published\" or a number.");
+        *ret_version = row->published_version;
+        return wf_engine_def(engine, row->published, ret_def);
     }
+    if (str_to_i64(version, &number) != OK || number < 1 || number > INT32_MAX)
+        return err_detail(E_BAD_INPUT, "version must be \"draft\", \"published\" or a number.");
     TRY(store_version_get(api_of(req)->db, req->a, row->id, (int)number, &v));
     TRY(wf_engine_def(engine, v.hash, ret_def));
     *ret_version = v.version;

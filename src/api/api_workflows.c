@@ -192,7 +192,8 @@ static Err delete_workflow(struct req *req, struct res *res)
     return res_empty(res, 204);
 }
 
-static Err set_published(struct req *req, const struct workflow_row *row, int version)
+static Err set_published(struct req *req, const struct workflow_row *row,
+                         const struct version_row *version)
 {
     Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version);
     workflow_cache_forget(api_of(req)->workflows, row->id);
@@ -209,7 +210,7 @@ static Err publish_draft(struct req *req, struct res *res)
     if (row.latest_version) {
         TRY(store_version_get(api_of(req)->db, req->a, row.id, row.latest_version, &latest));
         if (str_eq(latest.hash, row.draft)) {
-            TRY(set_published(req, &row, latest.version));
+            TRY(set_published(req, &row, &latest));
             return res_json(res, 200,
                             json_obj(req->a, "version", json_int(req->a, latest.version), NULL));
         }
@@ -285,7 +286,7 @@ static Err publish_version(struct req *req, struct res *res)
     TRY(load(req, &row));
     TRY(version_param(req, &version));
     TRY(store_version_get(api_of(req)->db, req->a, row.id, version, &v));
-    TRY(set_published(req, &row, version));
+    TRY(set_published(req, &row, &v));
     return res_json(res, 200, json_obj(req->a, "version", json_int(req->a, version), NULL));
 }
 

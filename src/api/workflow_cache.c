@@ -13,7 +13,7 @@ enum { ROWS_MAX = 10000 };
 struct entry {
     struct workflow_row row;
     Usec until;
-    char text[]; /* name, draft */
+    char text[]; /* name, draft, published */
 };
 
 struct workflow_cache {
@@ -57,24 +57,35 @@ static bool look(struct workflow_cache *c, struct arena *a, Id id, struct workfl
         *ret_row = e->row;
         ret_row->name = str_dup(a, e->row.name);
         ret_row->draft = str_dup(a, e->row.draft);
+        ret_row->published = str_dup(a, e->row.published);
     }
     *ret_generation = c->generation;
     uv_mutex_unlock(&c->lock);
     return found;
 }
 
+static Str put(char **at, Str s)
+{
+    char *p = *at;
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    *at += s.n;
+    return str_from(p, s.n);
+}
+
 static void keep(struct workflow_cache *c, const struct workflow_row *row, uint64_t generation)
 {
-    struct entry *e = malloc(sizeof *e + row->name.n + row->draft.n);
+    struct entry *e = malloc(sizeof *e + row->name.n + row->draft.n + row->published.n);
+    char *at;
     if (!e)
         DIE("out of memory");
     e->row = *row;
     e->until = usec_in(TTL);
     e->row.description = S("");
-    memcpy(e->text, row->name.p, row->name.n);
-    memcpy(e->text + row->name.n, row->draft.p, row->draft.n);
-    e->row.name = str_from(e->text, row->name.n);
-    e->row.draft = str_from(e->text + row->name.n, row->draft.n);
+    at = e->text;
+    e->row.name = put(&at, row->name);
+    e->row.draft = put(&at, row->draft);
+    e->row.published = put(&at, row->published);
     uv_mutex_lock(&c->lock);
     if (c->generation != generation) {
         free(e);

@@ -5,7 +5,7 @@
 
 #define COLUMNS                                                                                    \
     "id, tenant_id, name, description, draft, revision, published_version, latest_version,"        \
-    " created_at, updated_at, deleted_at"
+    " created_at, updated_at, deleted_at, published"
 
 void store_definition_put(struct db_tx *tx, Str hash, Str body)
 {
@@ -53,6 +53,7 @@ static void read_row(struct db_cursor *c, struct workflow_row *r)
     r->created_at = db_usec(c, 8);
     r->updated_at = db_usec(c, 9);
     r->deleted_at = db_usec(c, 10);
+    r->published = db_bytes(c, 11);
 }
 
 static Err read_one(struct db *db, struct arena *a, const char *sql, struct db_args args,
@@ -156,7 +157,8 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
         "INSERT INTO workflow_version (workflow_id, version, hash, created_at, created_by)"
         " VALUES (?1, ?2, ?3, ?4, ?5)";
     static const char update[] =
-        "UPDATE workflow SET published_version = ?3, latest_version = ?3, updated_at = ?4"
+        "UPDATE workflow SET published_version = ?3, latest_version = ?3, updated_at = ?4, "
+        "published = ?6"
         " WHERE id = ?1 AND revision = ?2 AND latest_version = ?5 AND deleted_at IS NULL";
     int next = row->latest_version + 1;
     struct db_tx *tx = db_begin(db, a);
@@ -166,19 +168,21 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
         DB_ARGS(D_ID(row->id), D_INT(next), D_BYTES(row->draft), D_INT(time_wall()), D_TEXT(by)));
     db_exec_expect(tx, 1, update,
                    DB_ARGS(D_ID(row->id), D_INT(row->revision), D_INT(next), D_INT(time_wall()),
-                           D_INT(row->latest_version)));
+                           D_INT(row->latest_version), D_BYTES(row->draft)));
     Err e = db_commit(tx);
     return e == E_EXISTS ? E_CONFLICT : e; /* someone published at the same time */
 }
 
 Err store_workflow_set_published(struct db *db, struct arena *a, const struct workflow_row *row,
-                                 int version)
+                                 const struct version_row *version)
 {
     struct db_tx *tx = db_begin(db, a);
     db_exec_expect(tx, 1,
-                   "UPDATE workflow SET published_version = ?2, updated_at = ?3 WHERE id = ?1 AND"
+                   "UPDATE workflow SET published_version = ?2, updated_at = ?3, published = ?4 "
+                   "WHERE id = ?1 AND"
                    " deleted_at IS NULL",
-                   DB_ARGS(D_ID(row->id), D_INT(version), D_INT(time_wall())));
+                   DB_ARGS(D_ID(row->id), D_INT(version->version), D_INT(time_wall()),
+                           D_BYTES(version->hash)));
     return db_commit(tx);
 }
 

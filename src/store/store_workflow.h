@@ -10,6 +10,7 @@ struct workflow_row {
     Str draft; /* hash of the draft's definition, 32 bytes */
     int64_t revision;
     int published_version, latest_version; /* 0: none */
+    Str published; /* hash of the published version's definition, empty without one */
     Usec created_at, updated_at, deleted_at;
 };
 typedef VEC(struct workflow_row) WorkflowRows;
@@ -47,7 +48,7 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
     YIELDS;
 /* Publish an existing version. */
 Err store_workflow_set_published(struct db *db, struct arena *a, const struct workflow_row *row,
-                                 int version) YIELDS;
+                                 const struct version_row *version) YIELDS;
 Err store_version_get(struct db *db, struct arena *a, Id workflow, int version,
                       struct version_row *ret_row) YIELDS;
 Err store_version_list(struct db *db, struct arena *a, Id workflow, int before, int limit,

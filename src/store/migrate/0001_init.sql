@@ -39,6 +39,7 @@ CREATE TABLE workflow (
     draft {bytes} NOT NULL,
     revision {int} NOT NULL,
     published_version {int} NOT NULL,
+    published {bytes},
     latest_version {int} NOT NULL,
     created_at {int} NOT NULL,
     updated_at {int} NOT NULL,
