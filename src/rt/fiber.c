@@ -211,8 +211,12 @@ static void enter(struct shard *s, struct fiber *f)
     s->running = NULL;
     atomic_store_explicit(&s->running_name, NULL, memory_order_relaxed);
     report_hold(s, f);
-    if (f->ended)
+    if (f->ended) {
         bury(s, f);
+    } else if (f->trim) {
+        f->trim = false;
+        coro_trim(&f->coro);
+    }
 }
 
 void fibers_run_ready(struct shard *s)
@@ -431,6 +435,11 @@ Str fiber_request_id(void)
 size_t fiber_stack_used(const struct fiber *f)
 {
     return coro_stack_depth(&f->coro);
+}
+
+void fiber_trim(void)
+{
+    rt_shard->running->trim = true;
 }
 
 void fiber_no_yield(int change)

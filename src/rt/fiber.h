@@ -51,6 +51,9 @@ Err fiber_breathe(void) YIELDS;
 void fiber_request_id_set(Str id);
 Str fiber_request_id(void);
 
+/* At its next wait, give back the memory of the stack that this fiber is not using then: for one that is
+ * about to live long with short waits, after deep calls. Fibers in long waits are trimmed anyway. */
+void fiber_trim(void);
 /* Bytes of stack this fiber has used at most (debug builds), 0 elsewhere. */
 size_t fiber_stack_used(const struct fiber *f);
 /* How many there are on this shard. */

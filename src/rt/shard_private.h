@@ -26,7 +26,7 @@ struct fiber {
     uint32_t parked_turn; /* when it began to wait, in sweeps */
     uint32_t refs;
     unsigned shield;
-    bool ready, cancelled, ended, timed_out, trimmed;
+    bool ready, cancelled, ended, timed_out, trimmed, trim;
 
     struct fiber_group *groups; /* whose parent it is */
     struct fiber_group *member; /* whose child it is */
