@@ -57,6 +57,7 @@ struct http_stream {
     bool sending; /* the fiber waits for the kernel to take more */
     bool sent;
     bool unasked; /* bytes came while there was none */
+    bool trimmed; /* the reading fiber's stack */
     struct wait *waiter;
     Usec started, deadline, idle_timeout, last_byte;
     struct http_answer answer;

@@ -11,7 +11,6 @@
 enum {
     UNREAD_MAX = 32 * 1024, /* of a stream: then reading stops; one more read may have come */
     UNREAD_BUF_MAX = UNREAD_MAX + 3 * SOCK_READ_MAX,
-    BUF_KEPT = 1024, /* a piece's memory above this is freed with the piece */
     REQUEST_HEAD_MAX = 128 * 1024,
 };
 
@@ -206,7 +205,7 @@ static void call_begin(struct http_stream *s, const struct http_job *j, bool col
                                                               .collect = collect});
     s->answer.body.max = collect ? j->max_body : UNREAD_BUF_MAX;
     s->busy = true;
-    s->sent = false;
+    s->sent = s->trimmed = false;
     s->started = j->started;
     s->deadline = j->deadline;
     s->idle_timeout = j->idle_timeout;
@@ -226,10 +225,8 @@ static void call_end(struct http_stream *s)
 
     s->busy = false;
     if (keep && x->keep_span > 0) {
-        if (x->body.cap > BUF_KEPT)
-            buf_done(&x->body);
-        if (s->piece.cap > BUF_KEPT)
-            buf_done(&s->piece);
+        buf_done(&x->body);
+        buf_done(&s->piece);
         conn_keep(s, x->keep_span);
     } else {
         conn_close(s);
@@ -321,21 +318,19 @@ Err http_read(struct http_stream *s, Str *ret_piece)
     struct http_answer *x = &s->answer;
 
     TRY(INJECT("net.client.read"));
-    if (s->piece.cap > BUF_KEPT)
-        buf_done(&s->piece);
-    else
-        buf_reset(&s->piece);
+    buf_done(&s->piece); /* while it waits a stream holds no buffer */
     while (x->body.n == 0) {
         if (x->error != OK)
             return stream_error(s);
         if (x->complete)
             return E_EOF;
+        if (!s->trimmed)
+            fiber_trim(); /* opening went deep, reading does not */
+        s->trimmed = true;
         TRY(stream_wait(s));
     }
-    struct buf piece = x->body;
-    x->body = s->piece;
-    x->body.max = UNREAD_BUF_MAX;
-    s->piece = piece;
+    s->piece = x->body;
+    x->body = BUF(UNREAD_BUF_MAX);
     if (!x->complete)
         sock_read_start(&s->sock); /* nothing if it was not stopped */
     *ret_piece = buf_str(&s->piece);
