@@ -87,12 +87,14 @@ static Err load_pair(SSL_CTX *c, Str cert_file, Str key_file)
     if (SSL_CTX_use_certificate_chain_file(c, str_dup_c(a, cert_file)) != 1)
         return err_detail(E_INVALID, "The certificate file %.*s cannot be used: %s.", P(cert_file),
                           ssl_reason());
-    if (SSL_CTX_use_PrivateKey_file(c, str_dup_c(a, key_file), SSL_FILETYPE_PEM) != 1)
+    if (SSL_CTX_use_PrivateKey_file(c, str_dup_c(a, key_file), SSL_FILETYPE_PEM) != 1) {
+        if (ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
+            return err_detail(E_INVALID,
+                              "The private key %.*s does not belong to the certificate %.*s.",
+                              P(key_file), P(cert_file));
         return err_detail(E_INVALID, "The private key file %.*s cannot be used: %s.", P(key_file),
                           ssl_reason());
-    if (SSL_CTX_check_private_key(c) != 1)
-        return err_detail(E_INVALID, "The private key %.*s does not belong to certificate %.*s.",
-                          P(key_file), P(cert_file));
+    }
     return OK;
 }
 

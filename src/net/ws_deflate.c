@@ -94,7 +94,6 @@ struct expand {
     struct arena *a;
     char *p;
     size_t n, cap, max;
-    bool ended; /* by a final block, which RFC 7692 section 7.2.3.4 allows */
 };
 
 static Err more_room(struct expand *x)
@@ -123,10 +122,8 @@ static Err expand_input(z_stream *z, struct expand *x)
         z->avail_out = (uInt)(x->cap - x->n);
         int e = inflate(z, Z_SYNC_FLUSH);
         x->n = x->cap - z->avail_out;
-        if (e == Z_STREAM_END) {
-            x->ended = true;
-            return OK;
-        }
+        if (e == Z_STREAM_END) /* a final block, behind which more may follow: section 7.2.3.4 */
+            e = inflateReset(z);
         if (e != Z_OK && e != Z_BUF_ERROR)
             return err_set(E_BAD_INPUT, "not deflated data: %s", z->msg ? z->msg : "broken");
         if (e == Z_BUF_ERROR && z->avail_in && z->avail_out)
@@ -143,13 +140,9 @@ static Err expand_all(z_stream *z, Str in, Err (*breathe)(void), struct expand *
         z->next_in = (Bytef *)(uintptr_t)piece.p;
         z->avail_in = (uInt)piece.n;
         TRY(expand_input(z, x));
-        if (x->ended && (z->avail_in || in.n))
-            return err_set(E_BAD_INPUT, "deflated data goes on behind its end");
         if (breathe && in.n)
             TRY(breathe());
     }
-    if (x->ended)
-        return OK;
     z->next_in = (Bytef *)(uintptr_t)tail;
     z->avail_in = sizeof tail;
     return expand_input(z, x);
