@@ -81,7 +81,7 @@ max_connections = 200
 shared_buffers = 64MB
 log_min_messages = warning
 END
-    if "$dir/ctl" start; then
+    if "$dir/ctl" start 3<&-; then
         started=yes
         break
     fi

@@ -359,10 +359,12 @@ int64_t db_tx_changes(const struct db_tx *tx, size_t i)
 void db_tx_clear(struct db_tx *tx)
 {
     tx->result = OK;
+    tx->raced = false;
     free(tx->record);
     tx->record = NULL;
     for (struct db_stmt *s = tx->first; s; s = s->next) {
         s->changes = 0;
+        s->known = false;
         if (s->rows) {
             db_rows_done(s->rows);
             free(s->rows);
@@ -403,6 +405,8 @@ Err db_commit(struct db_tx *tx)
         return err_set(E_INTERNAL, "a transaction was committed twice");
     if (tx->bad)
         return err_set(E_INVALID, "%s", tx->bad);
+    if (tx->bytes > DB_TX_BYTES)
+        return err_set(E_TOO_LARGE, "a transaction of %zu bytes passes %d", tx->bytes, DB_TX_BYTES);
     if (tx->db->read_only)
         return err_set(E_READ_ONLY, "the database was opened for reading only");
     tx->sent = true;

@@ -74,6 +74,8 @@ struct db_stmt {
     size_t n_args;
     int64_t expect;  /* rows that must change; -1: any number */
     int64_t changes; /* after it ran */
+    bool known;      /* the database told what it did */
+    void *prepared;  /* of the connection it is sent on */
     struct db_cursor **ret_cursor;
     struct db_rows *rows; /* of a RETURNING: on the heap */
 };
@@ -94,6 +96,8 @@ struct db_tx {
     struct err_record *record;
     Usec since;                            /* when it was handed over */
     unsigned attempts;                     /* failures that were nobody's fault */
+    bool taken;                            /* somebody is at it: it is in no queue */
+    bool raced;                            /* it failed because of others\' locks */
     Err (*task)(struct db *db, void *arg); /* instead of statements: a call on the writer, outside
                                               of any transaction */
     void *task_arg;
@@ -131,7 +135,8 @@ struct db {
     _Atomic int64_t commits, transactions, statements, queued;
 };
 
-enum { DB_QUEUE_MAX = 100000 }; /* transactions that may wait to be written, of a database */
+enum { DB_QUEUE_MAX = 100000 };   /* transactions that may wait to be written, of a database */
+enum { DB_TX_BYTES = 256 << 20 }; /* texts of one transaction */
 
 Err db_sqlite_open(const struct db_options *options, Str path, struct db **ret_db) YIELDS;
 Err db_postgres_open(const struct db_options *options, struct db **ret_db) YIELDS;

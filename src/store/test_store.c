@@ -15,9 +15,15 @@ Str t_db_url(void)
     return str_c(url);
 }
 
+static void no_notice(void *arg, const PGresult *r)
+{
+    (void)arg, (void)r;
+}
+
 void t_pg_admin(const char *sql)
 {
     PGconn *c = PQconnectdb(getenv("HEDDLE_TEST_PG"));
+    PQsetNoticeReceiver(c, no_notice, NULL);
     PGresult *r = PQstatus(c) == CONNECTION_OK ? PQexec(c, sql) : NULL;
     ExecStatusType status = PQresultStatus(r);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
