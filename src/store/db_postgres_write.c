@@ -199,6 +199,7 @@ static Err send_flush(struct pg_conn *c)
 static Err send_statements(struct pg_conn *c, struct db_tx *tx)
 {
     db_tx_clear(tx);
+    (void)fiber_breathe(); /* a batch is hundreds of these; a writer is not cancelled */
     for (struct db_stmt *s = tx->first; s; s = s->next)
         TRY(send_stmt(c, X_STMT, s, tx));
     return OK;
@@ -358,6 +359,7 @@ static Err receive(struct pg_conn *c, struct pg_batch *b, struct outcome *o)
         }
         note(c, b, x, r, o);
         PQclear(r);
+        (void)fiber_breathe();
         TRY(pg_conn_result(c, deadline, &r));
         if (r) {
             PQclear(r);
