@@ -276,6 +276,22 @@ Err store_run_claim(struct db *db, struct arena *a, const struct run_row *row, I
                             D_INT(running_state)));
 }
 
+Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, bool crashed)
+{
+    return exec_one(db, a, 1,
+                    "UPDATE run SET lease_node = NULL, crashes = crashes + ?3 WHERE id = ?1 AND"
+                    " lease_epoch = ?2 AND finished_at IS NULL",
+                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(crashed)));
+}
+
+Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int state)
+{
+    return exec_one(db, a, 1,
+                    "UPDATE run SET lease_node = NULL, wake_at = NULL, state = ?3, finished_at = ?4"
+                    " WHERE id = ?1 AND lease_epoch = ?2 AND finished_at IS NULL",
+                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
+}
+
 Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run)
 {
     /* A parked run is made due, so that whoever looks next ends it. */

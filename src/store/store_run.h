@@ -76,6 +76,11 @@ Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at) YIELDS;
 /* Take it: epoch + 1, crashes + @crashed. E_CONFLICT when someone else did. */
 Err store_run_claim(struct db *db, struct arena *a, const struct run_row *row, Id node,
                     bool crashed, int running_state) YIELDS;
+/* Give the lease of @epoch back after a failure that is not the run's own; @crashed counts against
+ * it. */
+Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, bool crashed) YIELDS;
+/* End a run whose journal cannot be continued: its row alone says so. */
+Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int state) YIELDS;
 /* Ask for a cancel; E_NOT_FOUND, E_CONFLICT when it has ended. */
 Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run) YIELDS;
 /* Runs held by @node that were asked to cancel. */

@@ -478,7 +478,9 @@ static Err take_outcomes(struct wf_run *run)
         struct attempt *t = in_order;
         in_order = t->next;
         run->in_flight--;
-        if (e == OK && t->result == OK) {
+        if (run->stopping && t->result == E_CANCELLED && !run->state->cancel_requested) {
+            /* Broken off by the stop: its end is not known, and the next start decides. */
+        } else if (e == OK && t->result == OK) {
             t->outcome.output = json_dup(run->a, t->outcome.output);
             t->outcome.handle = str_dup(run->a, t->outcome.handle);
             e = record_success(run, t->node, t->number, &t->outcome, t->took);
@@ -522,20 +524,6 @@ static bool is_ending(const struct wf_run *run)
            (run->def->timeout && time_wall() >= s->started_at + run->def->timeout);
 }
 
-/* The server stops. With nothing in flight the run is put down where it is; else its steps may end
- * first. */
-static bool must_put_down(struct wf_run *run)
-{
-    if (!run->stopping)
-        return false;
-    if (run->in_flight == 0)
-        return true;
-    if (time_mono() < run->stop_deadline)
-        return false;
-    fiber_group_cancel(run->group);
-    return true;
-}
-
 static Err put_down(struct wf_run *run)
 {
     run->parked = true;
@@ -567,8 +555,27 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     }
     /* The wall clock may be set meanwhile: look again after a minute at the latest. */
     Usec deadline = usec_in(until ? usec_min(usec_max(until - now, 0), USEC_MIN) : USEC_MIN);
-    if (run->stopping)
-        deadline = usec_min(deadline, run->stop_deadline);
+    Err e = wait_poke(run, deadline);
+    return e == E_TIMEOUT ? OK : e;
+}
+
+/* The server stops: nothing new is begun. Steps in flight may end until the deadline and are
+ * stopped then; what they gave is kept, and the run is put down where it is. */
+static Err wind_down(struct wf_run *run, bool *ret_down)
+{
+    if (run->starting || (run->in_flight && run->pending.n)) {
+        TRY(commit(run, 0));
+        TRY(launch(run));
+    }
+    if (run->in_flight == 0) {
+        *ret_down = true;
+        return put_down(run);
+    }
+    Usec deadline = run->stop_deadline;
+    if (time_mono() >= deadline) {
+        fiber_group_cancel(run->group);
+        deadline = usec_in(USEC_S);
+    }
     Err e = wait_poke(run, deadline);
     return e == E_TIMEOUT ? OK : e;
 }
@@ -585,8 +592,12 @@ static Err drive_loop(struct wf_run *run)
             TRY(record(run, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED,
                                               .node = -1,
                                               .data = json_str(run->a, S("asked by a user"))}));
-        if (must_put_down(run))
-            return put_down(run);
+        if (run->stopping) {
+            TRY(wind_down(run, &parked));
+            if (parked)
+                return OK;
+            continue;
+        }
         wf_core_next(run->state, time_wall(), &d);
         switch (d.what) {
         case WF_DO_START:
@@ -635,6 +646,18 @@ static Err drive_in_group(struct wf_run *run)
     return e;
 }
 
+void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    /* The store being away is nobody's fault: the lease runs out, or the next start takes it. */
+    bool counts = !may_pass(cause) && cause != E_SHUTDOWN && cause != E_CANCELLED;
+    Err err = counts && row->crashes + 1 >= e->o.max_crashes
+                  ? store_run_close(e->db, a, row->id, row->lease_epoch, WF_RUN_FAILED)
+                  : store_run_give_back(e->db, a, row->id, row->lease_epoch, counts);
+    if (err != OK && err != E_CONFLICT)
+        LOG_WARN("the run's lease could not be given back", L_ERR(err));
+}
+
 Err run_drive(void *arg)
 {
     struct wf_run *run = arg;
@@ -645,20 +668,18 @@ Err run_drive(void *arg)
         run->start_record = malloc(sizeof *run->start_record);
         if (run->start_record)
             *run->start_record = *err_record();
-        e = OK; /* the caller that waits for the start tells */
     } else if (e == E_CONFLICT) {
         LOG_WARN("another node has taken the run; it is left to it", L_ERR(e));
-        e = OK;
-    } else if (e == E_CORRUPT) {
-        LOG_ERROR("a run cannot go on: its journal and its state do not agree", L_ERR(e));
-        e = OK;
+    } else if (e != OK) {
+        LOG_ERROR("a run cannot go on", L_ERR(e));
+        run_give_up(run->engine, &run->row, e);
     }
     run->ended = true;
     unregister(run);
     wait_queue_wake_all(&run->accept_waiters, OK);
     wait_queue_wake_all(&run->end_waiters, OK);
     wf_run_unref(run);
-    return e == E_CANCELLED ? OK : e;
+    return OK; /* whoever waits was told, and the log */
 }
 
 Err wf_run_wait(struct wf_run *run, Usec deadline)

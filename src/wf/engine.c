@@ -275,10 +275,10 @@ static Err resume_fiber(void *arg)
     struct wf_engine *e = t->engine;
     Err err = run_resume(e, &t->row);
 
-    if (err != OK && err != E_CONFLICT)
-        LOG_ERROR(
-            "an interrupted run could not be taken up; its lease runs out and it is tried again",
-            L_ERR(err));
+    if (err != OK && err != E_CONFLICT) {
+        LOG_ERROR("an interrupted run could not be taken up", L_ERR(err));
+        run_give_up(e, &t->row, err);
+    }
     arena_free(t->a);
     free(t);
     atomic_fetch_sub(&e->active, 1);

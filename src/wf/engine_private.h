@@ -90,6 +90,9 @@ Err run_drive(void *run); /* fiber function; takes a reference */
 void run_poke(struct wf_run *run);
 /* Load @row's run and drive it to its end; the lease is held. */
 Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
+/* Give the lease of a run that cannot go on back, to be tried again; after too many times end it as
+ * failed. */
+void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIELDS;
 /* Fold the stored journal of @row into a fresh state in @a. */
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
              struct wf_state **ret_state) YIELDS;

@@ -171,6 +171,18 @@ static Err read_journal(struct wf_engine *e, struct follower *w)
     return store_journal_read(e->db, a, w->run, w->seen, give_batch, w);
 }
 
+/* What another node wrote, and whether the run was ended without a word in its journal. */
+static Err look_again(struct wf_engine *e, struct follower *w, Id tenant)
+{
+    AUTO(arena) *a = arena_new(MIB(1));
+    struct run_row row;
+
+    TRY(store_run_get(e->db, a, tenant, w->run, &row));
+    TRY(read_journal(e, w));
+    w->ended = w->ended || row.finished_at;
+    return OK;
+}
+
 Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const struct wf_follow *f)
 {
     struct follower w = {.f = f, .run = run, .seen = after};
@@ -195,7 +207,7 @@ Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const s
                 TRY(f->idle(f->ctx));
                 idle_at = usec_in(f->idle_after);
             }
-            TRY(read_journal(e, &w));
+            TRY(look_again(e, &w, tenant));
             continue;
         }
         TRY(err);
