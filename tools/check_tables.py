@@ -13,11 +13,11 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# (files, table, pattern of a row with the file's stem as \1, what a stem is in the row)
+# (files, what marks one that must be listed, table, pattern of a row: its group begins with the file's stem)
 TABLES = [
-    ("src/main/cmd_*.c", "src/main/verbs.c", r"&(cmd_\w+)"),
-    ("src/wf/nodes/node_*.c", "src/wf/nodes/table.c", r"&wf_(node_\w+)"),
-    ("src/api/api_*.c", "src/api/routes.c", r"\b(api_\w+?)_routes\b"),
+    ("src/main/cmd_*.c", r"struct cli_verb ", "src/main/verbs.c", r"&(cmd_\w+)"),
+    ("src/wf/nodes/node_*.c", r"struct wf_node_type ", "src/wf/nodes/table.c", r"&wf_(node_\w+)"),
+    ("src/api/api_*.c", r"struct route \w+_routes\[\]", "src/api/routes.c", r"\b(api_\w+?)_routes\b"),
 ]
 # Calls that must not stand in the product: (pattern, files it does not concern, why).
 BANNED = [
@@ -52,8 +52,9 @@ def without_comments(text):
 
 
 def check_tables():
-    for pattern, table, row in TABLES:
-        files = [p for p in glob.glob(os.path.join(TOP, pattern)) if not p.endswith("_test.c")]
+    for pattern, mark, table, row in TABLES:
+        files = [p for p in glob.glob(os.path.join(TOP, pattern))
+                 if not p.endswith("_test.c") and re.search(mark, read(p))]
         if not files:
             continue
         if not os.path.exists(os.path.join(TOP, table)):
