@@ -143,7 +143,7 @@ struct look {
     SSL *ssl;
     long serial;
     char alpn[16];
-    char answer[4096];
+    char answer[900];
 };
 
 static Err look_open(void *arg)
