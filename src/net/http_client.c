@@ -69,8 +69,7 @@ void http_count_call(enum http_engine engine, Usec started, int status, Err e)
 
 /* ---- the request ---- */
 
-/* What the client answers for itself. */
-static bool is_own_header(Str name)
+bool http_header_is_own(Str name)
 {
     static const Str own[] = {S_INIT("host"),
                               S_INIT("content-length"),
@@ -99,7 +98,7 @@ static Err check_headers(const HttpHeaders *h)
         if (!http_header_valid(name, h->at[i].value))
             return err_detail(E_INVALID, "The header \"%.*s\" cannot be sent: bad characters.",
                               P(str_head(name, 64)));
-        if (is_own_header(name))
+        if (http_header_is_own(name))
             return err_detail(E_INVALID, "The header \"%.*s\" is set by Heddle itself.", P(name));
     }
     return OK;

@@ -66,6 +66,8 @@ DEFINE_AUTO(http_stream, http_stream_free)
  * the proxy itself is trusted. */
 Err http_client_proxy(Str proxy, Str no_proxy);
 
+/* Whether the client sets the header @name by itself, so that a call may not give it. */
+bool http_header_is_own(Str name);
 /* Retry-After of an answer as a span: seconds, a date, or the x-ms forms; 0 if there is none. */
 Usec http_retry_after(const HttpHeaders *headers);
 /* Close kept connections of this shard: on drain and in tests. */
