@@ -150,16 +150,19 @@ static void unscrub(void *p)
     log_unscrub(*(Str *)p);
 }
 
-/* Keep a secret out of the log as long as the definition lives. */
+void wf_check_secret(struct wf_check *ck, Str secret)
+{
+    Str *kept = arena_new_of(ck->a, Str);
+
+    *kept = secret;
+    log_scrub(secret);
+    arena_defer(ck->a, unscrub, kept);
+}
+
 static void scrub(struct slot *s, Str text)
 {
-    Str *secret = arena_new_of(s->ck->a, Str);
-
-    if (!s->field->secret || text.n == 0)
-        return;
-    *secret = text;
-    log_scrub(text);
-    arena_defer(s->ck->a, unscrub, secret);
+    if (s->field->secret)
+        wf_check_secret(s->ck, text);
 }
 
 static bool one_of(const char *words, Str word)

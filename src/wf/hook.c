@@ -7,6 +7,7 @@
 
 #include "base/crypto.h"
 #include "base/utf8.h"
+#include "wf/headers.h"
 #include "wf/nodes/node_trigger.h"
 #include "wf/signature.h"
 
@@ -195,8 +196,9 @@ static Err parse_body(struct arena *a, Str type, Str body, struct json **ret_jso
 
 /* ---- what templates see of the request ---- */
 
-static bool is_credential(const struct wf_webhook_cfg *cfg, Str name)
+static bool is_credential(const void *settings, Str name)
 {
+    const struct wf_webhook_cfg *cfg = settings;
     static const Str parts[] = {S_INIT("authorization"), S_INIT("cookie"),   S_INIT("token"),
                                 S_INIT("secret"),        S_INIT("password"), S_INIT("signature"),
                                 S_INIT("api-key"),       S_INIT("apikey"),   S_INIT("api_key"),
@@ -206,53 +208,6 @@ static bool is_credential(const struct wf_webhook_cfg *cfg, Str name)
         if (str_find(name, parts[i]) != SIZE_MAX)
             return true;
     return str_eq_nocase(name, cfg->header) || str_eq_nocase(name, cfg->signature_header);
-}
-
-struct joined {
-    Str name;
-    char *p;
-    size_t n, cap;
-};
-
-static void join(struct arena *a, struct joined *j, Str value)
-{
-    size_t n = j->n + (j->n ? 2 : 0) + value.n;
-
-    if (n > j->cap) {
-        char *wide = arena_bytes(a, n * 2);
-        if (j->n)
-            memcpy(wide, j->p, j->n);
-        j->p = wide;
-        j->cap = n * 2;
-    }
-    if (j->n)
-        memcpy(j->p + j->n, ", ", 2);
-    if (value.n)
-        memcpy(j->p + n - value.n, value.p, value.n);
-    j->n = n;
-}
-
-/* By lower-case name; headers of one name are joined as RFC 9110 has it. */
-static struct json *headers_json(struct arena *a, const struct wf_webhook_cfg *cfg,
-                                 const HttpHeaders *headers)
-{
-    struct json *obj = json_obj(a, NULL), *places = json_obj(a, NULL);
-    VEC(struct joined) all = {0};
-
-    vec_each(headers, h) {
-        Str name = str_lower(a, h->name);
-        if (is_credential(cfg, name))
-            continue;
-        struct json *place = json_get(places, name);
-        if (!place) {
-            json_set(a, places, name, json_int(a, (int64_t)all.n));
-            vec_push(a, &all, ((struct joined){.name = name}));
-        }
-        join(a, &all.at[place ? json_int_of(place, 0) : (int64_t)all.n - 1], h->value);
-    }
-    vec_each(&all, j)
-        json_set(a, obj, j->name, json_str(a, (Str){j->p, j->n}));
-    return obj;
 }
 
 Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
@@ -272,7 +227,8 @@ Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook
     else
         input = query;
     *ret_input = input;
-    *ret_request = json_obj(a, "method", json_str(a, in->method), "headers",
-                            headers_json(a, cfg, in->headers), "query", query, NULL);
+    *ret_request =
+        json_obj(a, "method", json_str(a, in->method), "headers",
+                 wf_headers_json(a, in->headers, is_credential, cfg), "query", query, NULL);
     return OK;
 }

@@ -1,4 +1,5 @@
-/* src/wf/hook.h - what a webhook trigger makes of a request: who may call, and what the run gets. Pure. */
+/* src/wf/hook.h - what a webhook trigger makes of a request: who may call, and what the run gets.
+ * Pure. */
 #ifndef WF_HOOK_H
 #define WF_HOOK_H
 
@@ -17,9 +18,10 @@ struct wf_hook_request {
 bool wf_hook_is_set(const struct wf_def *def);
 bool wf_hook_wants_result(const struct wf_def *def);
 
-/* Check method and credentials, and parse the body: *ret_input is what the run is started with, *ret_request
- * what templates see as request {method, headers, query}, without credentials. E_METHOD, E_UNAUTHORIZED
- * (nothing tells which part was wrong), E_MEDIA_TYPE, E_SYNTAX, E_BAD_INPUT. */
+/* Check method and credentials, and parse the body: *ret_input is what the run is started with,
+ * *ret_request what templates see as request {method, headers, query}, without credentials.
+ * E_METHOD, E_UNAUTHORIZED (nothing tells which part was wrong), E_MEDIA_TYPE, E_SYNTAX,
+ * E_BAD_INPUT. */
 Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
                  struct json **ret_input, struct json **ret_request);
 

@@ -101,6 +101,8 @@ struct wf_check {
 };
 void wf_check_problem(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Keep @secret out of the log as long as the definition lives. */
+void wf_check_secret(struct wf_check *ck, Str secret);
 /* Compile @json with the templates in it, and have their names checked; NULL after a problem. */
 struct wf_value *wf_check_value(struct wf_check *ck, Str field, const struct json *json);
 

@@ -80,7 +80,7 @@ static void check(struct wf_check *ck, void *settings)
 }
 
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
-                           JsonSchemaErrors *ret_errors)
+                       JsonSchemaErrors *ret_errors)
 {
     (void)def, (void)a, (void)input,
         (void)ret_errors; /* no definition with a schema is taken yet */

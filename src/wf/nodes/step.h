@@ -4,6 +4,9 @@
 
 #include "wf/node.h"
 
+/* How deep JSON from outside may be: outputs made of it nest deeper, and 200 is the end. */
+enum { STEP_DEPTH_MAX = 100 };
+
 /* Whether a step that builds a value piece by piece may go on: E_TOO_LARGE when it has taken 192
  * MiB since arena_used() was @began, or when its arena is nearly full. */
 static inline Err step_room(const struct wf_step *step, size_t began)
