@@ -381,13 +381,15 @@ static unsigned retry_class(Err e)
     case E_OVERLOADED:
     case E_UPSTREAM_CUT:
         return WF_RETRY_UNAVAILABLE;
+    case E_UPSTREAM:
+        return WF_RETRY_BAD_ANSWER;
     case E_CANCELLED:
     case E_INVALID:
     case E_EGRESS:
     case E_UNSUPPORTED:
         return 0;
     default:
-        return WF_RETRY_ANY & ~(WF_RETRY_TIMEOUT | WF_RETRY_RATE_LIMITED | WF_RETRY_UNAVAILABLE);
+        return WF_RETRY_ANY & ~(unsigned)(WF_RETRY_USUAL | WF_RETRY_BAD_ANSWER);
     }
 }
 
