@@ -384,10 +384,23 @@ static void read_list(struct slot *s, const struct json *json)
 
 /* ---- one field ---- */
 
+static void free_schema(void *schema)
+{
+    json_schema_free(schema);
+}
+
 static void read_schema(struct slot *s, const struct json *json)
 {
-    (void)json; /* until there is a validator */
-    wf_check_problem(s->ck, s->at, S("unsupported"), "This build checks no JSON Schema.");
+    struct json_schema *schema;
+    Err e = json_schema_compile(json, NULL, 0, 0, &schema);
+
+    if (e != OK) {
+        wf_check_problem(s->ck, s->at, S("schema"), "\"%s\" is no valid JSON Schema: %s",
+                         s->field->name, err_client_text(e));
+        return;
+    }
+    arena_defer(s->ck->a, free_schema, schema);
+    SET(s, struct json_schema *, schema);
 }
 
 static void read_one(struct slot *s, const struct json *json)

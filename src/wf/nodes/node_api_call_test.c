@@ -6,21 +6,22 @@
 #include "wf/signature.h"
 #include "wf/test_node.h"
 
-/* What the server does with each request, and what it saw of the last one. */
+/* What the server does with each request. */
 struct script {
     const char *answer; /* raw; NULL: 200 with the request shown */
     bool cut;           /* close after it */
     Usec wait;          /* before it */
-    char head[4096], body[4096];
 };
+/* What the server saw of the last request. */
+static char seen_head[4096], seen_body[4096];
 
 static void serve(struct t_conn *c)
 {
     struct script *s = c->upstream->arg;
 
     while (t_conn_request(c)) {
-        snprintf(s->head, sizeof s->head, "%.*s", P(c->head));
-        snprintf(s->body, sizeof s->body, "%.*s", P(c->body));
+        snprintf(seen_head, sizeof seen_head, "%.*s", P(c->head));
+        snprintf(seen_body, sizeof seen_body, "%.*s", P(c->body));
         if (s->wait && t_conn_wait_end(c, s->wait))
             return;
         if (!t_conn_write_c(c, s->answer ? s->answer
@@ -72,7 +73,7 @@ static Str result(const char *type, const char *data, const char *scope)
 
 static bool saw(const char *what)
 {
-    return str_find(str_c(script.head), str_c(what)) != SIZE_MAX;
+    return str_find(str_c(seen_head), str_c(what)) != SIZE_MAX;
 }
 
 #define HAS(text, what) t_expect(str_find((text), S(what)) != SIZE_MAX)
@@ -96,17 +97,17 @@ TEST_FIBER(api_call_sends_json_forms_and_text)
     begin((struct script){0});
     (void)result("api-call", "{'url':'URL/','method':'POST','body':{'a':'{{ t.x }}','b':[1]}}",
                  "{'t':{'x':{'y':2}}}");
-    Str json = str_dup(t_arena(), str_c(script.body));
+    Str json = str_dup(t_arena(), str_c(seen_body));
     bool typed = saw("Content-Type: application/json"), keyed = saw("Idempotency-Key: run-1:n");
     (void)result("api-call",
                  "{'url':'URL/','method':'PUT','body_type':'form','body':{'a':['1','x y'],'b':true,"
                  "'c':null}}",
                  "{}");
-    Str form = str_dup(t_arena(), str_c(script.body));
+    Str form = str_dup(t_arena(), str_c(seen_body));
     (void)result("api-call",
                  "{'url':'URL/','method':'PATCH','body_type':'text','body':'hi {{ v }}'}",
                  "{'v':7}");
-    Str text = str_dup(t_arena(), str_c(script.body));
+    Str text = str_dup(t_arena(), str_c(seen_body));
     Str wrong =
         result("api-call", "{'url':'URL/','method':'POST','body_type':'form','body':[1]}", "{}");
     end();
@@ -334,9 +335,9 @@ TEST_FIBER(webhook_is_signed_as_standard_webhooks)
     end();
     t_expect(saw("POST /hook HTTP/1.1") && saw("Content-Type: application/json") &&
              saw("X-Team: a"));
-    t_expect_str(str_c(script.body), S("{\"text\":\"\xc3\xa4\"}"));
+    t_expect_str(str_c(seen_body), S("{\"text\":\"\xc3\xa4\"}"));
     id = at = signature = S("");
-    for (rest = str_c(script.head); rest.p;) {
+    for (rest = str_c(seen_head); rest.p;) {
         rest = str_cut(rest, '\n', &line);
         if (str_starts_nocase(line, S("webhook-id:")))
             id = str_trim(str_skip(line, 11));
@@ -347,7 +348,7 @@ TEST_FIBER(webhook_is_signed_as_standard_webhooks)
     }
     t_expect_str(id, S("run-1:n"));
     t_expect_ok(wf_signature_key(t_arena(), str_c(secret), &key));
-    t_expect(wf_signature_matches(t_arena(), key, id, at, str_c(script.body), signature));
+    t_expect(wf_signature_matches(t_arena(), key, id, at, str_c(seen_body), signature));
     HAS(out, "{\"status\":200,\"id\":\"run-1:n\",\"body\":{\"ok\":[1,2]}}");
 }
 

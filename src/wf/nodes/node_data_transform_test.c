@@ -103,6 +103,29 @@ TEST(output_gives_its_value_and_trigger_its_input)
                         S("E_INVALID: {{ t.nope }} leads nowhere")));
 }
 
+TEST(trigger_input_must_meet_its_schema)
+{
+    WfProblems problems = {0};
+    JsonSchemaErrors errors = {0};
+    struct wf_def *def;
+
+    t_expect_ok(t_def("{'heddle':1,'name':'x','nodes':[{'id':'t','type':'trigger','data':{'input':"
+                      "{'type':'object','required':['email'],"
+                      "'properties':{'email':{'type':'string'}}}}}]}",
+                      &problems, &def));
+    t_expect_ok(wf_def_check_input(def, t_arena(), t_json("{'email':'a@b'}"), &errors));
+    t_expect_err(wf_def_check_input(def, t_arena(), t_json("{'email':7}"), &errors), E_INVALID);
+    t_expect_int(errors.n, 1);
+    t_expect_str(errors.at[0].path, S("/email"));
+    t_expect(str_find(str_c(err_client_text(E_INVALID)), S("/email")) != SIZE_MAX);
+    t_expect_err(wf_def_check_input(def, t_arena(), NULL, NULL), E_INVALID);
+    t_expect_err(t_def("{'heddle':1,'name':'x','nodes':[{'id':'t','type':'trigger','data':{'input':"
+                       "{'type':'obiect'}}}]}",
+                       &problems, &def),
+                 E_INVALID);
+    t_expect_str(t_problem(&problems), S("schema /nodes/0/data/input"));
+}
+
 TEST(trigger_settings_are_checked)
 {
 #define TRIGGER(data, want)                                                                        \

@@ -82,9 +82,19 @@ static void check(struct wf_check *ck, void *settings)
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
                        JsonSchemaErrors *ret_errors)
 {
-    (void)def, (void)a, (void)input,
-        (void)ret_errors; /* no definition with a schema is taken yet */
-    return OK;
+    const struct wf_trigger_cfg *cfg = def->nodes[def->trigger].settings;
+    JsonSchemaErrors errors = {0};
+
+    if (!cfg->input)
+        return OK;
+    Err e = json_schema_validate(cfg->input, a, input ? input : json_null(a), 20, &errors);
+    if (e == E_INVALID && errors.n)
+        e = err_detail(E_INVALID, "The input does not meet the schema of the trigger: %.*s%s%.*s",
+                       P(errors.at[0].path), errors.at[0].path.n ? ": " : "",
+                       P(errors.at[0].message));
+    if (e != OK && ret_errors)
+        *ret_errors = errors;
+    return e;
 }
 
 static Err run(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome)
