@@ -298,7 +298,7 @@ static void make_series_key(struct buf *key, const struct metric *m, const Str *
 struct metric_series *metric_series(struct metric *m, ...)
 {
     AUTO_BUF(key, MIB(1));
-    Str values[LABELS_MAX], labels;
+    Str values[LABELS_MAX] = {0}, labels;
     size_t n = label_count(m);
     va_list ap;
 

@@ -125,9 +125,11 @@ static Err spawn(void *arg)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    job->pid = vfork();
-    if (job->pid == 0)
-        child_exec(job, error_pipe[1], parent);
+    /* Not posix_spawn(): it cannot tie the child's life to ours (PR_SET_PDEATHSIG). */
+    pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+    if (pid == 0)
+        child_exec(job, error_pipe[1], parent); // NOLINT(clang-analyzer-unix.Vfork)
+    job->pid = pid;
     int fork_error = errno;
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     close(error_pipe[1]);

@@ -4,6 +4,7 @@
 #include "rt/test_rt.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SH(script) ((const char *const[]){"sh", "-c", (script), NULL})
@@ -78,33 +79,41 @@ TEST_FIBER(proc_signal_is_128_and_its_number)
     t_expect_int(reply.status, 128 + SIGTERM);
 }
 
-/* Whether the process whose number stands in file "pid" of the test's directory is gone. */
-static bool grandchild_is_gone(void)
+/* The process whose number stands in file "pid" of the test's directory; 0: not yet. */
+static pid_t noted_pid(void)
 {
-    char path[300];
-    Str text;
-    int64_t pid;
+    char path[300], line[32] = "";
+    int64_t pid = 0;
 
     snprintf(path, sizeof path, "%s/pid", t_dir());
     FILE *f = fopen(path, "r");
-    char line[32] = "";
-    if (!f)
-        return false;
-    text = fgets(line, sizeof line, f) ? str_trim(str_c(line)) : S("");
-    fclose(f);
-    if (str_to_i64(text, &pid) != OK)
-        return false;
-    for (int i = 0; i < 100; i++) {
-        if (kill((pid_t)pid, 0) != 0)
-            return true;
-        /* Dead but not reaped by init counts as gone. */
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-        f = fopen(path, "r");
-        char stat[256] = "";
-        bool zombie = f && fgets(stat, sizeof stat, f) && strstr(stat, ") Z ");
-        if (f)
-            fclose(f);
-        if (zombie)
+    bool ok = f && fgets(line, sizeof line, f) && str_to_i64(str_trim(str_c(line)), &pid) == OK;
+    if (f)
+        fclose(f);
+    return ok ? (pid_t)pid : 0;
+}
+
+/* Dead but not reaped by init counts as gone. */
+static bool is_gone(pid_t pid)
+{
+    char path[300], stat[256] = "";
+
+    if (kill(pid, 0) != 0)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    bool zombie = f && fgets(stat, sizeof stat, f) && strstr(stat, ") Z ");
+    if (f)
+        fclose(f);
+    return zombie || !f;
+}
+
+static bool grandchild_is_gone(void)
+{
+    pid_t pid = noted_pid();
+
+    for (int i = 0; pid && i < 200; i++) {
+        if (is_gone(pid))
             return true;
         if (fiber_sleep(10 * USEC_MS) != OK)
             return false;
@@ -173,4 +182,36 @@ TEST_FIBER(proc_cancel_kills_the_whole_group)
     (void)joined;
     t_expect_int(result, E_CANCELLED);
     t_expect(grandchild_is_gone());
+}
+
+static void sleep_in_a_child(void)
+{
+    Str script = str_fmt(t_arena(), "echo $$ >%s/pid; exec sleep 100", t_dir());
+    struct proc_call call = {.argv = SH(str_dup_c(t_arena(), script)),
+                             .deadline = usec_in(60 * USEC_S)};
+    struct proc_reply reply;
+    Err e = proc_run(t_arena(), &call, &reply);
+
+    (void)e; /* this process is killed meanwhile */
+}
+
+TEST(proc_child_dies_with_a_parent_that_is_killed)
+{
+    pid_t pid = 0;
+
+    t_expect(t_dir() != NULL);
+    pid_t parent = fork();
+    t_expect(parent >= 0);
+    if (parent == 0) {
+        t_run_fiber(1, sleep_in_a_child);
+        _exit(0);
+    }
+    for (int i = 0; i < 1000 && !(pid = noted_pid()); i++)
+        usleep(10000);
+    kill(parent, SIGKILL);
+    waitpid(parent, NULL, 0);
+    t_expect(pid > 0);
+    for (int i = 0; i < 200 && !is_gone(pid); i++)
+        usleep(10000);
+    t_expect(is_gone(pid));
 }
