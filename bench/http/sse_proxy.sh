@@ -5,7 +5,7 @@
 # The proxy has core 0; upstream and clients share core 1. CPU time is the proxy's own, from schedstat.
 set -eu
 cd "$(dirname "$0")/../.."
-build=${1:-build-release}
+build=${1:-build}
 bin=$build/bench_sse_proxy
 streams=${STREAMS:-2000}
 period=${PERIOD_MS:-200}
@@ -94,7 +94,7 @@ base = st.median(r[0] for r in rows["nginx"])
 for who in ("nginx", "heddle"):
     us, events, rss, idle = (st.median(r[i] for r in rows[who]) for i in range(4))
     print("| %s | %.2f | %d | %.1f MB | %.1f MB | %.2f |"
-          % (who, us, events / int(os.environ["SECONDS_EACH"]), rss / 1024, idle / 1024, us / base))
+          % (who, us, events / int(os.environ["SECONDS_EACH"]), rss * 1.024e-3, idle * 1.024e-3, us / base))
 PY
 kill -9 $pids 2>/dev/null || true
 pids=
