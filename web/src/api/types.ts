@@ -1,0 +1,256 @@
+// What travels between console and server, after docs/formats/api.md and docs/formats/workflow.md.
+// One file, so that the types printed by `heddle openapi` can take its place.
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/* ---- definition (docs/formats/workflow.md) ---- */
+
+export type VariableType = 'string' | 'number' | 'boolean' | 'object' | 'array' | 'any';
+export interface Variable {
+  name: string;
+  type: VariableType;
+  value?: Json;
+  description?: string;
+}
+
+export interface WorkflowSettings {
+  timeout?: string | number;
+  max_steps?: number;
+  max_parallel?: number;
+}
+
+export interface NodeDef {
+  id: string;
+  type: string;
+  position: { x: number; y: number };
+  data: JsonObject;
+  /** Looks of React Flow that are kept: width, height, parentId, extent, zIndex, style, className. */
+  [look: string]: unknown;
+}
+
+export interface EdgeDef {
+  id: string;
+  source: string;
+  target: string;
+  sourceHandle?: string;
+  targetHandle?: string;
+  [look: string]: unknown;
+}
+
+export interface Definition {
+  heddle: 1;
+  name: string;
+  description?: string;
+  variables?: Variable[];
+  settings?: WorkflowSettings;
+  nodes: NodeDef[];
+  edges: EdgeDef[];
+  viewport?: { x: number; y: number; zoom: number };
+}
+
+/* ---- problems ---- */
+
+/** One thing wrong with a definition or a body, with its place. */
+export interface Located {
+  path: string;
+  node?: string;
+  field?: string;
+  code: string;
+  message: string;
+  warning?: boolean;
+}
+
+/** RFC 9457. */
+export interface ProblemBody {
+  type?: string;
+  title?: string;
+  status?: number;
+  detail?: string;
+  code?: string;
+  request_id?: string;
+  errors?: Located[];
+}
+
+export interface Validation {
+  valid: boolean;
+  errors: Located[];
+  warnings: Located[];
+}
+
+/* ---- who ---- */
+
+export interface Me {
+  name: string;
+  kind: 'key' | 'session';
+  capabilities: string[];
+  tenant: string;
+  version?: string;
+}
+
+/* ---- workflows ---- */
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface WorkflowSummary {
+  id: string;
+  name: string;
+  description?: string;
+  revision: number;
+  published_version: number | null;
+  latest_version: number | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Workflow extends WorkflowSummary {
+  webhook_url?: string | null;
+  definition: Definition;
+  warnings?: Located[];
+}
+
+export interface VersionSummary {
+  version: number;
+  created_at: string;
+  published?: boolean;
+  created_by?: string;
+}
+
+export interface Version extends VersionSummary {
+  definition: Definition;
+}
+
+/* ---- node types ---- */
+
+export type FieldKind =
+  | 'string' | 'template' | 'value' | 'map' | 'integer' | 'number' | 'boolean' | 'enum' | 'span' | 'size'
+  | 'json' | 'schema' | 'strings' | 'object' | 'list';
+
+export interface FieldType {
+  name: string;
+  kind: FieldKind;
+  required: boolean;
+  default?: string | number | boolean;
+  one_of?: string[];
+  min?: number;
+  max?: number;
+  title?: string;
+  help?: string;
+  secret?: boolean;
+  /** Several lines are usual. */
+  lines?: boolean;
+  /** The field belongs to these values of a field beside it, and is refused with others. */
+  when?: { field: string; is: string[] };
+  /** Of an object, or of each element of a list. */
+  fields?: FieldType[];
+}
+
+export interface NodeType {
+  type: string;
+  title: string;
+  help?: string;
+  group: string;
+  effects?: 'pure' | 'idempotent' | 'external';
+  handles: string[];
+  /** More handles come from the settings, as those of a condition's cases. */
+  handles_by_settings?: boolean;
+  timeout?: string;
+  max_attempts?: number;
+  fields: FieldType[];
+}
+
+export interface NodeTypes {
+  types: NodeType[];
+  common: FieldType[];
+}
+
+/* ---- runs ---- */
+
+export type RunState = 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
+export type StepState = 'idle' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'skipped';
+
+export interface RunError {
+  code: string;
+  message: string;
+  node?: string;
+}
+
+export interface Step {
+  node: string;
+  title?: string;
+  type?: string;
+  state: StepState;
+  attempts: number;
+  started_at?: string | null;
+  finished_at?: string | null;
+  duration_ms?: number | null;
+  input?: Json;
+  output?: Json;
+  handle?: string | null;
+  error?: RunError | null;
+  retry_at?: string | null;
+}
+
+export interface RunSummary {
+  id: string;
+  workflow_id: string;
+  workflow_name: string;
+  /** 0: a draft. */
+  version: number;
+  state: RunState;
+  trigger: string;
+  error?: RunError | null;
+  created_at: string;
+  started_at?: string | null;
+  finished_at?: string | null;
+  duration_ms?: number | null;
+}
+
+export interface Run extends RunSummary {
+  input?: Json;
+  output?: Json;
+  steps: Step[];
+  /** The graph it ran. */
+  definition?: Definition;
+}
+
+export type EventKind =
+  | 'run.started' | 'step.started' | 'step.finished' | 'step.failed' | 'step.skipped' | 'run.waiting'
+  | 'run.resumed' | 'run.cancel_requested' | 'run.succeeded' | 'run.failed' | 'run.cancelled';
+
+/** One line of a run's journal. */
+export interface RunEvent {
+  seq: number;
+  at: string;
+  type: EventKind;
+  run_id: string;
+  node?: string;
+  attempt?: number;
+  duration_ms?: number;
+  input?: Json;
+  output?: Json;
+  handle?: string;
+  error?: RunError;
+  retry_at?: string;
+  handled?: 'default' | 'branch';
+  until?: string;
+  reason?: string;
+}
+
+/** A live piece of a step; not journaled, comes without id. */
+export interface StepDelta {
+  type: 'step.delta';
+  run_id: string;
+  node: string;
+  text: string;
+}
+
+export interface ExecuteRequest {
+  input?: Json;
+  mode?: 'wait' | 'async' | 'stream';
+  version?: number | 'draft' | 'published';
+  timeout?: string;
+}

@@ -1,0 +1,93 @@
+// Puts everything together: providers, the door, the frame, and which feature stands at which address.
+import { lazy, Suspense, useState } from 'react';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { BrowserRouter, Navigate, Route, Routes, useLocation, useParams } from 'react-router';
+import { ApiProblem } from '@/api/problem';
+import type { Me } from '@/api/types';
+import { I18nProvider, useT, type Lang, type Messages } from '@/i18n/i18n';
+import { ButtonLink } from '@/ui/button';
+import { Empty, Skeleton } from '@/ui/page';
+import { Icon } from '@/ui/icon';
+import { TipLayer } from '@/ui/tips';
+import { ToastProvider } from '@/ui/toast';
+import { AboutPage } from '@/features/about/about-page';
+import { RunList } from '@/features/runs/run-list';
+import { WorkflowList } from '@/features/workflows/workflow-list';
+import { CrashGuard } from '@/app/crash';
+import { SessionGate } from '@/app/session';
+import { Shell } from '@/app/shell';
+
+const FlowEditor = lazy(async () => ({ default: (await import('@/features/flow-editor/flow-editor')).FlowEditor }));
+const RunDetail = lazy(async () => ({ default: (await import('@/features/runs/run-detail')).RunDetail }));
+const ApiDialog = lazy(async () => ({ default: (await import('@/features/api-access/api-dialog')).ApiDialog }));
+
+function makeQueryClient() {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 5000,
+        // What the server refused it will refuse again; only broken lines and busy servers are asked once more.
+        retry: (count, error) => count < 2 && error instanceof ApiProblem && (error.status === 0 || error.status === 429 || error.status >= 502),
+      },
+    },
+  });
+}
+
+const apiDialog = (workflow: { id: string; name: string }, onClose: () => void) => <Suspense><ApiDialog id={workflow.id} name={workflow.name} onClose={onClose} /></Suspense>;
+
+function EditorRoute() {
+  const { id = '' } = useParams();
+  return <FlowEditor key={id} id={id} apiDialog={apiDialog} />;
+}
+
+function RunRoute() {
+  const { id = '' } = useParams();
+  return <RunDetail key={id} id={id} />;
+}
+
+function NotFound() {
+  const t = useT();
+  return (
+    <div className="grid min-h-full place-items-center">
+      <Empty art={<Icon name="thread" size={56} />} title={t.shell.notFound.title} actions={<ButtonLink to="/workflows" kind="primary">{t.shell.notFound.home}</ButtonLink>}><p>{t.shell.notFound.text}</p></Empty>
+    </div>
+  );
+}
+
+function Pages({ me }: { me: Me }) {
+  const { pathname } = useLocation();
+  return (
+    <CrashGuard resetKey={pathname}>
+      <Suspense fallback={<div className="space-y-4 p-8"><Skeleton className="h-7 w-60" /><Skeleton className="h-64" /></div>}>
+        <Routes>
+          <Route element={<Shell me={me} />}>
+            <Route index element={<Navigate to="/workflows" replace />} />
+            <Route path="signin" element={<Navigate to="/workflows" replace />} />
+            <Route path="workflows" element={<WorkflowList apiDialog={apiDialog} />} />
+            <Route path="workflows/:id" element={<EditorRoute />} />
+            <Route path="runs" element={<RunList />} />
+            <Route path="runs/:id" element={<RunRoute />} />
+            <Route path="about" element={<AboutPage me={me} />} />
+            <Route path="*" element={<NotFound />} />
+          </Route>
+        </Routes>
+      </Suspense>
+    </CrashGuard>
+  );
+}
+
+export function App({ words }: { words: { lang: Lang; t: Messages } }) {
+  const [client] = useState(makeQueryClient);
+  return (
+    <I18nProvider initial={words}>
+      <QueryClientProvider client={client}>
+        <ToastProvider>
+          <BrowserRouter>
+            <SessionGate>{(me) => <Pages me={me} />}</SessionGate>
+          </BrowserRouter>
+          <TipLayer />
+        </ToastProvider>
+      </QueryClientProvider>
+    </I18nProvider>
+  );
+}

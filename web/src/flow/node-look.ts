@@ -1,0 +1,77 @@
+// How a node type looks: its icon, its dye, and one line that says what a node does.
+import type { JsonObject } from '@/api/types';
+import type { Messages } from '@/i18n/i18n';
+import type { IconName } from '@/ui/icon';
+import { arr, str } from '@/flow/model';
+
+export type Tone = 'ink' | 'weld' | 'walnut' | 'indigo' | 'lichen' | 'green';
+
+const ICONS: Record<string, IconName> = {
+  trigger: 'bolt', 'api-call': 'globe', condition: 'split', 'data-transform': 'transform', llm: 'spark', webhook: 'send', output: 'flag',
+};
+const GROUP_ICONS: Record<string, IconName> = {
+  trigger: 'bolt', logic: 'split', data: 'transform', ai: 'spark', integration: 'globe', output: 'flag',
+};
+const GROUP_TONES: Record<string, Tone> = {
+  trigger: 'ink', logic: 'weld', data: 'walnut', ai: 'indigo', integration: 'lichen', output: 'green',
+};
+/** While the types are not loaded (or a definition has one the server does not know). */
+const TYPE_GROUPS: Record<string, string> = {
+  trigger: 'trigger', condition: 'logic', 'data-transform': 'data', llm: 'ai', 'api-call': 'integration', webhook: 'integration', output: 'output',
+};
+
+export const TONES: Record<Tone, string> = {
+  ink: 'bg-ink text-linen',
+  weld: 'bg-weld-soft text-weld',
+  walnut: 'bg-walnut-soft text-walnut',
+  indigo: 'bg-indigo-soft text-indigo',
+  lichen: 'bg-lichen-soft text-lichen',
+  green: 'bg-green-soft text-green',
+};
+
+export function nodeIcon(type: string, group?: string): IconName {
+  return ICONS[type] ?? GROUP_ICONS[group ?? ''] ?? 'thread';
+}
+
+export function nodeTone(type: string, group?: string): Tone {
+  return GROUP_TONES[TYPE_GROUPS[type] ?? group ?? ''] ?? 'walnut';
+}
+
+/** "https://api.example.com/v1/x?y" as "api.example.com/v1/x". */
+function place(url: string): string {
+  return url.replace(/^https?:\/\//, '').replace(/\?.*$/, '');
+}
+
+const word = (words: Record<string, string | undefined>, name: string) => words[name];
+
+export function nodeSummary(type: string, data: JsonObject, t: Messages): string {
+  switch (type) {
+    case 'trigger':
+      return word(t.flow.triggerKinds, str(data['trigger'])) ?? t.flow.triggerKinds.manual;
+    case 'api-call':
+      return data['url'] ? `${str(data['method']) || 'GET'} ${place(str(data['url']))}` : t.flow.notSet;
+    case 'webhook':
+      return data['url'] ? `${str(data['method']) || 'POST'} ${place(str(data['url']))}` : t.flow.notSet;
+    case 'llm':
+      return str(data['model']) || t.flow.notSet;
+    case 'data-transform':
+      return word(t.flow.transformModes, str(data['mode'])) ?? t.flow.notSet;
+    case 'condition':
+      return t.flow.cases(arr(data['cases']).length);
+    case 'output': {
+      const output = data['output'];
+      return output === undefined ? t.flow.notSet : typeof output === 'string' ? output : JSON.stringify(output);
+    }
+    default:
+      return type;
+  }
+}
+
+/** `{{ a.b }} ≥ 50` for a condition, as it stands on the node. */
+export function conditionText(condition: JsonObject, t: Messages): string {
+  const show = (value: unknown) => (typeof value === 'string' ? value.replace(/^\{\{\s*(.*?)\s*\}\}$/, '$1') : JSON.stringify(value));
+  const operator = str(condition['operator']);
+  const sign = word(t.flow.operatorSigns, operator) ?? operator;
+  const right = condition['right'] === undefined ? '' : ` ${show(condition['right'])}`;
+  return `${condition['left'] === undefined ? '…' : show(condition['left'])} ${sign}${right}`;
+}

@@ -1,0 +1,37 @@
+// An edge is a thread; while a run is shown it tells whether it was taken.
+import { memo } from 'react';
+import { BaseEdge, getBezierPath, type EdgeProps } from '@xyflow/react';
+import type { Step } from '@/api/types';
+import { cx } from '@/lib/cx';
+import type { FlowEdge } from '@/flow/model';
+import { useStep } from '@/flow/overlay';
+
+export type EdgeState = 'plain' | 'waiting' | 'taken' | 'skipped';
+
+/** The state of an edge after that of the step it leaves; @step is null where no run is shown. */
+export function edgeState(step: Step | null | undefined, handle: string): EdgeState {
+  if (step === null) return 'plain';
+  if (step?.state === 'skipped') return 'skipped';
+  const handled = step?.state === 'failed' && step.handle === 'error';
+  if (step?.state !== 'succeeded' && !handled) return 'waiting';
+  return (step.handle ?? 'out') === handle ? 'taken' : 'skipped';
+}
+
+export const ThreadEdge = memo(function ThreadEdge(props: EdgeProps<FlowEdge>) {
+  const { source, target, sourceHandleId, selected, label } = props;
+  const handle = sourceHandleId ?? 'out';
+  const from = useStep(source);
+  const to = useStep(target);
+  const state = edgeState(from, handle);
+  const moving = state === 'taken' && (to?.state === 'running' || to?.state === 'retrying');
+  const [path, labelX, labelY] = getBezierPath(props);
+  return (
+    <>
+      <BaseEdge id={props.id} path={path} labelX={labelX} labelY={labelY} label={label} interactionWidth={18}
+        className={cx('thread', `thread-${moving ? 'moving' : state}`, handle === 'error' && state === 'plain' && 'thread-error', selected && 'thread-selected')} />
+      {moving && <circle r="3" className="fill-indigo motion-reduce:hidden">
+        <animateMotion dur="1.1s" repeatCount="indefinite" path={path} />
+      </circle>}
+    </>
+  );
+});

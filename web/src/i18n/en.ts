@@ -1,0 +1,7 @@
+// The English catalogue. Its shape is the type that every other language must fill.
+import { about, api, common, problems, shell, signIn } from '@/i18n/en/common';
+import { editor } from '@/i18n/en/editor';
+import { flow, nodeWords } from '@/i18n/en/flow';
+import { run, runs, starters, workflows } from '@/i18n/en/lists';
+
+export const en = { about, api, common, editor, flow, nodeWords, problems, run, runs, shell, signIn, starters, workflows };

@@ -1,0 +1,29 @@
+// The state of a run or a step as a small mark with its word.
+import type { RunState, StepState } from '@/api/types';
+import { useT } from '@/i18n/i18n';
+import { cx } from '@/lib/cx';
+import { Icon, type IconName } from '@/ui/icon';
+import { Spinner } from '@/ui/spinner';
+
+type AnyState = RunState | StepState;
+
+const LOOKS: Record<AnyState, { icon: IconName | null; tone: string }> = {
+  queued: { icon: 'clock', tone: 'bg-sunken text-ink-2' },
+  idle: { icon: 'minus', tone: 'bg-sunken text-ink-2' },
+  running: { icon: null, tone: 'bg-indigo-soft text-indigo' },
+  retrying: { icon: 'clock', tone: 'bg-weld-soft text-weld' },
+  waiting: { icon: 'pause', tone: 'bg-weld-soft text-weld' },
+  succeeded: { icon: 'check', tone: 'bg-green-soft text-green' },
+  failed: { icon: 'x', tone: 'bg-madder-soft text-madder' },
+  cancelled: { icon: 'stop', tone: 'bg-sunken text-ink-2' },
+  skipped: { icon: 'minus', tone: 'bg-sunken text-ink-3' },
+};
+
+export function StateBadge({ state, dot }: { state: AnyState; dot?: boolean }) {
+  const t = useT();
+  const { icon, tone } = LOOKS[state];
+  const word = state in t.run.states ? t.run.states[state as RunState] : t.run.stepStates[state as StepState];
+  const mark = icon ? <Icon name={icon} size={13} /> : <Spinner size={13} />;
+  if (dot) return <span data-tip={word} className={cx('inline-grid size-6 place-items-center rounded-full', tone)}>{mark}<span className="sr-only">{word}</span></span>;
+  return <span className={cx('inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium whitespace-nowrap', tone)}>{mark}{word}</span>;
+}
