@@ -1,0 +1,552 @@
+/* src/wf/core_test.c - the core on its own: rules by example, and by simulation.
+ *
+ * The simulation runs random graphs with random outcomes, crashes at random places (what was not
+ * committed is gone) and folds the journal again. What must hold in every run is checked at its
+ * end. A failing seed is printed: HEDDLE_SIM_SEED=n runs it alone, HEDDLE_SIM_SEEDS=n sets how many
+ * there are.
+ */
+#include "base/test.h"
+#include "wf/core.h"
+
+#include <stdlib.h>
+
+static struct wf_def *parse(struct arena *a, const char *text)
+{
+    struct wf_def *def = NULL;
+    WfProblems problems = {0};
+    Err e = wf_def_parse(a, str_c(text), &problems, &def);
+    if (e != OK)
+        t_fail(__FILE__, __LINE__, "the test's workflow is not valid: %.*s",
+               P(problems.n ? problems.at[0].message : str_c(err_text(e))));
+    return e == OK ? def : NULL;
+}
+
+static Err apply(struct wf_state *s, struct wf_event ev)
+{
+    ev.seq = s->seq + 1;
+    ev.at = ev.at ? ev.at : 1000;
+    return wf_core_apply(s, &ev);
+}
+
+#define NODE(id)                                                                                   \
+    "{\"id\":\"" id "\",\"type\":\"data-transform\",\"position\":{\"x\":0,\"y\":0},\"data\":{"     \
+                    "\"mode\":\"template\",\"template\":\"x\"}}"
+#define TRIGGER                                                                                    \
+    "{\"id\":\"t\",\"type\":\"trigger\",\"position\":{\"x\":0,\"y\":0},\"data\":{\"trigger\":"     \
+    "\"api\"}}"
+#define HEAD "{\"heddle\":1,\"name\":\"x\",\"nodes\":[" TRIGGER ","
+#define EDGE(i, from, to) "{\"id\":\"" i "\",\"source\":\"" from "\",\"target\":\"" to "\"}"
+
+/* t -> a, t -> b, a and b -> j */
+static const char diamond[] = HEAD NODE("a") "," NODE("b") "," NODE("j") "],\"edges\":[" EDGE(
+    "1", "t", "a") "," EDGE("2", "t", "b") "," EDGE("3", "a", "j") "," EDGE("4", "b", "j") "]}";
+
+static struct wf_event finished(int node, int attempt, const char *handle)
+{
+    return (struct wf_event){
+        .kind = WF_EV_STEP_FINISHED, .node = node, .attempt = attempt, .handle = str_c(handle)};
+}
+
+TEST(a_join_waits_until_all_its_in_edges_are_known)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}));
+    t_expect_ok(apply(s, finished(wf_def_node(def, S("t")), 1, "out")));
+    t_expect_ok(apply(s, finished(wf_def_node(def, S("a")), 1, "out")));
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_int(d.node, wf_def_node(def, S("b")));
+    t_expect_ok(apply(s, finished(d.node, 1, "out")));
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_int(d.node, wf_def_node(def, S("j")));
+}
+
+TEST(a_node_all_of_whose_in_edges_are_skipped_is_skipped_and_passes_it_on)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}));
+    t_expect_ok(apply(s, finished(def->trigger, 1, "elsewhere")));
+    for (int i = 0; i < 3; i++) {
+        wf_core_next(s, 1000, &d);
+        t_expect_int(d.what, WF_DO_SKIP);
+        t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d.node}));
+    }
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_SUCCEED);
+}
+
+TEST(events_that_cannot_follow_are_refused_and_change_nothing)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    struct wf_event start = {.kind = WF_EV_RUN_STARTED, .node = -1};
+    t_expect_err(apply(s, finished(def->trigger, 1, "out")), E_CORRUPT);
+    t_expect_ok(apply(s, start));
+    t_expect_err(apply(s, start), E_CORRUPT);
+    t_expect_err(apply(s, finished(wf_def_node(def, S("j")), 1, "out")), E_CORRUPT);
+    t_expect_err(apply(s, finished(99, 1, "out")), E_CORRUPT);
+    t_expect_err(wf_core_apply(s, &(struct wf_event){.seq = 7, .kind = WF_EV_RUN_CANCELLED}),
+                 E_CORRUPT);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_CANCELLED, .node = -1}));
+    t_expect_err(apply(s, finished(def->trigger, 1, "out")), E_CORRUPT);
+    t_expect_int(s->seq, 2);
+}
+
+#define CALL(more)                                                                                 \
+    HEAD "{\"id\":\"c\",\"type\":\"api-call\",\"position\":{\"x\":0,\"y\":0},\"data\":{"           \
+         "\"url\":\"https://example.com/\"" more "}}],\"edges\":[" EDGE("1", "t", "c") "]}"
+
+static struct wf_state *at_call(struct arena *a, const struct wf_def *def)
+{
+    struct wf_state *s = wf_core_new(a, def);
+    if (apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}) != OK ||
+        apply(s, finished(def->trigger, 1, "out")) != OK ||
+        apply(s, (struct wf_event){.kind = WF_EV_STEP_STARTED, .node = 1, .attempt = 1}) != OK)
+        t_fail(__FILE__, __LINE__, "the run does not come to its call");
+    return s;
+}
+
+TEST(a_failure_is_tried_again_after_the_longer_of_backoff_and_retry_after)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def =
+        parse(a, CALL(",\"retry\":{\"max_attempts\":3,\"delay\":\"2s\",\"jitter\":0}"));
+    struct wf_event ev;
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = at_call(a, def);
+    wf_core_failure(a, s, 1, 1, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    t_expect_int(ev.retry_at, 5000 + 2 * USEC_S);
+    wf_core_failure(a, s, 1, 2, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    t_expect_int(ev.retry_at, 5000 + 4 * USEC_S);
+    wf_core_failure(a, s, 1, 1, E_RATE_LIMITED, S("x"), 5000, 9 * USEC_S, 0.5, &ev);
+    t_expect_int(ev.retry_at, 5000 + 9 * USEC_S);
+    t_expect_ok(apply(s, ev));
+    wf_core_next(s, 5000, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_int(d.until, 5000 + 9 * USEC_S);
+    wf_core_next(s, d.until, &d);
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_int(d.attempt, 2);
+    wf_core_failure(a, s, 1, 3, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    t_expect_int(ev.retry_at, 0);
+    wf_core_failure(a, s, 1, 1, E_INVALID, S("x"), 5000, 0, 0.5, &ev);
+    t_expect_int(ev.retry_at, 0);
+}
+
+TEST(an_error_branch_takes_the_edges_of_its_handle_and_the_run_goes_on)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, CALL(",\"on_error\":{\"strategy\":\"branch\"}"));
+    struct wf_event ev;
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = at_call(a, def);
+    wf_core_failure(a, s, 1, 1, E_INVALID, S("no such host"), 5000, 0, 0, &ev);
+    t_expect_int(ev.handled, WF_HANDLED_BRANCH);
+    t_expect_ok(apply(s, ev));
+    t_expect_str(s->nodes[1].handle, S("error"));
+    t_expect_str(json_text(a, s->nodes[1].output),
+                 S("{\"error\":{\"code\":\"invalid\",\"message\":\"no such host\"}}"));
+    wf_core_next(s, 5000, &d);
+    t_expect_int(d.what, WF_DO_SUCCEED);
+}
+
+TEST(a_cancelled_run_ends_when_nothing_is_in_flight)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, CALL(""));
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = at_call(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1}));
+    wf_core_next(s, 5000, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_ok(apply(s, finished(1, 1, "out")));
+    wf_core_next(s, 5000, &d);
+    t_expect_int(d.what, WF_DO_CANCELLED);
+}
+
+TEST(a_step_whose_end_is_unknown_is_repeated_only_if_that_does_no_harm)
+{
+    struct arena *a = t_arena();
+    struct wf_event ev;
+    AUTO(wf_def) *get = parse(a, CALL(""));
+    AUTO(wf_def) *post = parse(a, CALL(",\"method\":\"POST\""));
+    AUTO(wf_def) *told = parse(a, CALL(",\"method\":\"POST\",\"on_unknown\":\"repeat\""));
+    t_expect(get && post && told);
+    wf_core_interrupted(a, at_call(a, get), 1, 5000, &ev);
+    t_expect_int(ev.retry_at, 5000);
+    wf_core_interrupted(a, at_call(a, post), 1, 5000, &ev);
+    t_expect_int(ev.retry_at, 0);
+    t_expect_str(ev.error.code, S("unknown_outcome"));
+    wf_core_interrupted(a, at_call(a, told), 1, 5000, &ev);
+    t_expect_int(ev.retry_at, 5000);
+}
+
+TEST(events_survive_being_written_and_read)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, CALL(""));
+    struct wf_event back, ev = {.seq = 9,
+                                .at = 1700000000123456,
+                                .kind = WF_EV_STEP_FAILED,
+                                .node = 1,
+                                .attempt = 2,
+                                .error = {S("timeout"), S("too \"slow\"")},
+                                .retry_at = 1700000001000000,
+                                .took = 1234567};
+    t_expect(def != NULL);
+    struct json *json;
+    t_expect_ok(json_parse(a, json_text(a, wf_event_json(a, def, &ev)), &json));
+    t_expect_ok(wf_event_read(def, json, &back));
+    t_expect_int(back.seq, 9);
+    t_expect_int(back.at, ev.at);
+    t_expect_int(back.kind, WF_EV_STEP_FAILED);
+    t_expect_int(back.node, 1);
+    t_expect_int(back.attempt, 2);
+    t_expect_int(back.retry_at, ev.retry_at);
+    t_expect_int(back.took, ev.took);
+    t_expect_str(back.error.message, ev.error.message);
+}
+
+/* ---- simulation ---- */
+
+struct sim {
+    uint64_t seed;
+    struct arena *a;
+    struct wf_def *def;
+    struct wf_state *s;
+    VEC(struct wf_event) journal; /* applied; the first n_durable survive a crash */
+    size_t n_durable;
+    Usec now;
+    int crashes;
+    int *effects;                   /* calls made by each node */
+    const struct json **first_seen; /* the durable result of each node */
+    const char *broken;
+};
+
+static uint64_t rnd(struct sim *m)
+{
+    m->seed ^= m->seed << 13;
+    m->seed ^= m->seed >> 7;
+    m->seed ^= m->seed << 17;
+    return m->seed;
+}
+
+static bool chance(struct sim *m, unsigned percent)
+{
+    return rnd(m) % 100 < percent;
+}
+
+static void add_call(struct sim *m, struct buf *b, int i)
+{
+    static const char *const strategies[] = {"fail", "branch", "default"};
+    buf_add_fmt(b,
+                ",{\"id\":\"n%d\",\"type\":\"api-call\",\"position\":{\"x\":0,\"y\":0},\"data\":{"
+                "\"url\":\"https://example.com/\",\"method\":\"%s\",\"on_unknown\":\"repeat\","
+                "\"retry\":{\"max_attempts\":%d,\"delay\":\"1s\",\"on\":[\"any\"]},"
+                "\"on_error\":{\"strategy\":\"%s\"%s}}}",
+                i, chance(m, 50) ? "GET" : "POST", (int)(rnd(m) % 3) + 1, strategies[i % 3],
+                i % 3 == 2 ? ",\"output\":{\"d\":1}" : "");
+}
+
+static void add_condition(struct buf *b, int i)
+{
+    buf_add_fmt(b,
+                ",{\"id\":\"n%d\",\"type\":\"condition\",\"position\":{\"x\":0,\"y\":0},\"data\":{"
+                "\"cases\":[{\"id\":\"yes\",\"conditions\":[{\"left\":1,\"operator\":\"equals\","
+                "\"right\":1}]}]}}",
+                i);
+}
+
+/* A random graph: node i takes edges from nodes before it. */
+static struct wf_def *random_graph(struct sim *m)
+{
+    AUTO_BUF(b, MIB(1));
+    int n = 2 + (int)(rnd(m) % 14), edge = 0;
+    bool is_condition[20] = {0};
+
+    buf_add_fmt(
+        &b, "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d},\"nodes\":[" TRIGGER,
+        (int)(rnd(m) % 4) + 1);
+    for (int i = 1; i < n; i++) {
+        is_condition[i] = chance(m, 30);
+        if (is_condition[i])
+            add_condition(&b, i);
+        else
+            add_call(m, &b, i);
+    }
+    buf_add_c(&b, "],\"edges\":[");
+    for (int to = 1; to < n; to++) {
+        int edges = 1 + (int)(rnd(m) % 3);
+        bool linked[20] = {0};
+        for (int k = 0; k < edges; k++) {
+            int from = (int)(rnd(m) % (uint64_t)to);
+            if (linked[from])
+                continue;
+            linked[from] = true;
+            const char *handle = is_condition[from] ? (chance(m, 50) ? "yes" : "else")
+                                 : from && from % 3 == 1 && chance(m, 30) ? "error"
+                                                                          : "out";
+            char source[8] = "t";
+            if (from)
+                snprintf(source, sizeof source, "n%d", from);
+            buf_add_fmt(
+                &b,
+                "%s{\"id\":\"e%d\",\"source\":\"%s\",\"target\":\"n%d\",\"sourceHandle\":\"%s\"}",
+                edge ? "," : "", edge, source, to, handle);
+            edge++;
+        }
+    }
+    buf_add_c(&b, "]}");
+    return parse(m->a, str_dup_c(m->a, buf_str(&b)));
+}
+
+static void fault(struct sim *m, const char *what)
+{
+    if (!m->broken)
+        m->broken = what;
+}
+
+static void record(struct sim *m, struct wf_event ev)
+{
+    ev.seq = m->s->seq + 1;
+    ev.at = m->now;
+    if (wf_core_apply(m->s, &ev) != OK)
+        fault(m, "an event that the core decided cannot be applied");
+    else
+        vec_push(m->a, &m->journal, ev);
+}
+
+/* Everything applied becomes durable; a durable result must be the first one seen. */
+static void commit(struct sim *m)
+{
+    for (; m->n_durable < m->journal.n; m->n_durable++) {
+        const struct wf_event *ev = &m->journal.at[m->n_durable];
+        if (ev->kind != WF_EV_STEP_FINISHED)
+            continue;
+        if (m->first_seen[ev->node])
+            fault(m, "a step has a second durable result");
+        m->first_seen[ev->node] = ev->data;
+    }
+}
+
+static bool states_equal(const struct wf_state *x, const struct wf_state *y)
+{
+    if (x->run != y->run || x->seq != y->seq || x->steps != y->steps ||
+        x->n_running != y->n_running || x->n_retry != y->n_retry ||
+        x->ready_n - x->ready_head != y->ready_n - y->ready_head ||
+        x->failed_node != y->failed_node)
+        return false;
+    for (int i = 0; i < x->def->n_nodes; i++) {
+        const struct wf_node_run *p = &x->nodes[i], *q = &y->nodes[i];
+        if (p->state != q->state || p->attempt != q->attempt || p->retry_at != q->retry_at ||
+            !str_eq(p->handle, q->handle) || x->waiting_in[i] != y->waiting_in[i] ||
+            x->taken_in[i] != y->taken_in[i])
+            return false;
+    }
+    return true;
+}
+
+static struct wf_state *fold(struct sim *m, size_t n)
+{
+    struct wf_state *s = wf_core_new(m->a, m->def);
+    for (size_t i = 0; i < n; i++) {
+        /* By way of its JSON, as the store has it. */
+        struct wf_event ev;
+        struct json *json = wf_event_json(m->a, m->def, &m->journal.at[i]);
+        if (wf_event_read(m->def, json, &ev) != OK || wf_core_apply(s, &ev) != OK)
+            fault(m, "a durable journal cannot be folded");
+    }
+    return s;
+}
+
+/* The process dies: what was not committed is gone, what was in flight may or may not have
+ * happened. */
+static void crash(struct sim *m)
+{
+    m->crashes++;
+    m->journal.n = m->n_durable;
+    m->s = fold(m, m->n_durable);
+    if (m->s->run == WF_RUN_QUEUED) {
+        record(m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
+        commit(m);
+        return;
+    }
+    if (wf_run_state_is_final(m->s->run))
+        return;
+    record(m, (struct wf_event){.kind = WF_EV_RUN_RESUMED, .node = -1});
+    for (int i = 0; i < m->def->n_nodes; i++) {
+        struct wf_event ev;
+        if (m->s->nodes[i].state != WF_NODE_RUNNING)
+            continue;
+        wf_core_interrupted(m->a, m->s, i, m->now, &ev);
+        record(m, ev);
+    }
+}
+
+static void end_attempt(struct sim *m, int node, int attempt)
+{
+    const struct wf_node *n = &m->def->nodes[node];
+    if (chance(m, 25) && node != m->def->trigger && str_eq(str_c(n->type->name), S("api-call"))) {
+        static const Err errors[] = {E_TIMEOUT, E_UNAVAILABLE, E_INVALID, E_RATE_LIMITED,
+                                     E_UPSTREAM};
+        struct wf_event ev;
+        wf_core_failure(m->a, m->s, node, attempt, errors[rnd(m) % ARRAY_LEN(errors)], S("sim"),
+                        m->now, 0, 0.5, &ev);
+        record(m, ev);
+        return;
+    }
+    bool condition = str_eq(str_c(n->type->name), S("condition"));
+    record(m, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
+                                .node = node,
+                                .attempt = attempt,
+                                .handle =
+                                    condition ? (chance(m, 50) ? S("yes") : S("else")) : S("out"),
+                                .data = json_int(m->a, (int64_t)(rnd(m) >> 1))});
+}
+
+/* End one step in flight, whichever; false if there is none. */
+static bool end_one(struct sim *m)
+{
+    int pick = m->s->n_running ? (int)(rnd(m) % (uint64_t)m->s->n_running) : -1;
+    for (int i = 0; i < m->def->n_nodes && pick >= 0; i++) {
+        if (m->s->nodes[i].state != WF_NODE_RUNNING || pick-- > 0)
+            continue;
+        end_attempt(m, i, m->s->nodes[i].attempt);
+        commit(m);
+        return true;
+    }
+    return false;
+}
+
+static void carry_out(struct sim *m, const struct wf_decision *d)
+{
+    switch (d->what) {
+    case WF_DO_START:
+        if (wf_node_effects(&m->def->nodes[d->node]) == WF_PURE) {
+            end_attempt(m, d->node, d->attempt);
+            return;
+        }
+        record(m, (struct wf_event){
+                      .kind = WF_EV_STEP_STARTED, .node = d->node, .attempt = d->attempt});
+        if (m->s->n_running > m->def->max_parallel)
+            fault(m, "more steps run at once than allowed");
+        commit(m); /* before the call */
+        m->effects[d->node]++;
+        return;
+    case WF_DO_SKIP:
+        record(m, (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d->node});
+        return;
+    case WF_DO_NOTHING:
+        commit(m);
+        if (!end_one(m)) {
+            if (!d->until)
+                fault(m, "the run is stuck: nothing in flight and nothing to wait for");
+            m->now = usec_max(m->now, d->until);
+        }
+        return;
+    default:
+        record(m, (struct wf_event){.kind = d->what == WF_DO_SUCCEED ? WF_EV_RUN_SUCCEEDED
+                                            : d->what == WF_DO_FAIL  ? WF_EV_RUN_FAILED
+                                                                     : WF_EV_RUN_CANCELLED,
+                                    .node = -1,
+                                    .error = d->error});
+        commit(m);
+    }
+}
+
+/* At the end: every node's state follows from its in-edges, and effects were made as often as
+ * recorded. */
+static void check_end(struct sim *m)
+{
+    const struct wf_def *def = m->def;
+    bool succeeded = m->s->run == WF_RUN_SUCCEEDED;
+
+    for (int i = 0; i < def->n_nodes; i++) {
+        const struct wf_node_run *n = &m->s->nodes[i];
+        bool taken = i == def->trigger, known = true;
+        for (int k = 0; k < def->nodes[i].n_in; k++) {
+            const struct wf_edge *e = &def->edges[def->nodes[i].in[k]];
+            const struct wf_node_run *from = &m->s->nodes[e->from];
+            if (from->state == WF_NODE_DONE)
+                taken = taken || str_eq(from->handle, e->handle);
+            else if (from->state != WF_NODE_SKIPPED)
+                known = false;
+        }
+        if (succeeded && n->state != (taken ? WF_NODE_DONE : WF_NODE_SKIPPED))
+            fault(m, "a node of a succeeded run did neither run nor was it rightly skipped");
+        if (n->state == WF_NODE_DONE && !(taken && known))
+            fault(m, "a node ran whose in-edges did not allow it");
+        if (m->effects[i] > n->attempt + m->crashes)
+            fault(m, "a step was called more often than attempts and crashes explain");
+    }
+    if (!states_equal(m->s, fold(m, m->journal.n)))
+        fault(m, "the folded journal is not the live state");
+}
+
+static const char *simulate(uint64_t seed)
+{
+    AUTO(arena) *a = arena_new(MIB(256));
+    struct sim m = {.seed = seed * 0x9e3779b97f4a7c15u + 1, .a = a, .now = 1700000000000000};
+
+    m.def = random_graph(&m);
+    if (!m.def)
+        return "the graph is not valid";
+    m.effects = arena_array(a, int, m.def->n_nodes);
+    m.first_seen = arena_array(a, const struct json *, m.def->n_nodes);
+    m.s = wf_core_new(a, m.def);
+    record(&m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
+    if (chance(&m, 50))
+        commit(&m);
+    unsigned crash_rate = (unsigned)(rnd(&m) % 15);
+    bool cancels = chance(&m, 10);
+    for (int turn = 0; !wf_run_state_is_final(m.s->run) && !m.broken; turn++) {
+        struct wf_decision d;
+        if (turn > 2000) {
+            fault(&m, "the run does not end");
+            break;
+        }
+        if (m.crashes < 30 && chance(&m, crash_rate)) {
+            crash(&m);
+            continue;
+        }
+        if (cancels && chance(&m, 5) && !m.s->cancel_requested)
+            record(&m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
+        m.now += (Usec)(rnd(&m) % 1000000);
+        wf_core_next(m.s, m.now, &d);
+        carry_out(&m, &d);
+    }
+    if (!m.broken)
+        check_end(&m);
+    wf_def_unref(m.def);
+    return m.broken;
+}
+
+TEST(ten_thousand_random_runs_with_crashes_keep_every_promise)
+{
+    const char *one = getenv("HEDDLE_SIM_SEED"), *many = getenv("HEDDLE_SIM_SEEDS");
+    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    uint64_t n = one ? 1 : many ? strtoull(many, NULL, 10) : 10000;
+
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        const char *broken = simulate(seed);
+        if (broken) {
+            t_fail(__FILE__, __LINE__, "seed %llu: %s (HEDDLE_SIM_SEED=%llu runs it alone)",
+                   (unsigned long long)seed, broken, (unsigned long long)seed);
+            return;
+        }
+    }
+}
