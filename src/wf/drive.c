@@ -280,8 +280,9 @@ static void publish_live(struct wf_step *step, Str kind, const struct json *data
     struct wf_engine *e = step->engine;
     if (!wf_hub_watched(e->hub, step->run))
         return;
-    struct json *o = json_obj(step->a, "run_id", json_id(step->a, step->run), "node",
-                              json_str(step->a, step->node->id), NULL);
+    struct json *o =
+        json_obj(step->a, "type", json_str(step->a, kind), "run_id", json_id(step->a, step->run),
+                 "node", json_str(step->a, step->node->id), NULL);
     for (size_t i = 0; json_is(data, JSON_OBJ) && i < data->n; i++)
         json_set(step->a, o, str_from(data->obj[i].key.s, data->obj[i].key.n), &data->obj[i].val);
     wf_hub_publish(e->hub, step->run, WF_HUB_LIVE, 0, kind, json_text(step->a, o));
