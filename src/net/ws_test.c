@@ -119,7 +119,6 @@ static void send_frame(int fd, unsigned first, Str payload)
 /* The next frame of the server: "1:text", "8:1000 reason", "gone". */
 static Str next_frame(int fd)
 {
-    AUTO_BUF(b, MIB(2));
     struct ws_decoder d;
     struct ws_frame f = {0};
     Str out = S("gone");
