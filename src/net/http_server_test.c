@@ -2,6 +2,7 @@
  * limits. */
 #include "net/test_talk.h"
 
+#include "rt/metric.h"
 #include "rt/work.h"
 
 #define HOST "Host: h\r\n"
@@ -575,6 +576,88 @@ TEST_FIBER(server_checks_json_bodies)
     t_expect_int(t_status(a), 400);
     t_expect(str_find(a, S("\"syntax\"")) != SIZE_MAX);
     t_site_stop(&site);
+}
+
+static const struct json_schema *schema_of(void *app, const char *name)
+{
+    return strcmp(name, "thing") == 0 ? app : NULL;
+}
+
+TEST_FIBER(server_locates_what_a_schema_refuses)
+{
+    static const struct route checked[] = {
+        {HTTP_POST, "/thing", post_json, .in_schema = "thing"},
+        {HTTP_POST, "/lost", post_json, .in_schema = "nowhere"},
+        {0},
+    };
+    AUTO(json_schema) *schema = NULL;
+    struct json *definition, *v;
+    struct t_site site;
+    t_expect_ok(json_parse(t_arena(),
+                           S("{\"type\":\"object\",\"required\":[\"name\"],\"properties\":"
+                             "{\"name\":{\"type\":\"string\"},\"n\":{\"type\":\"integer\"}}}"),
+                           &definition));
+    t_expect_ok(json_schema_compile(definition, NULL, 0, 0, &schema));
+    t_site_start(&site, checked, &(struct http_server_options){.schema = schema_of, .app = schema});
+    Str a = t_talk(&site, S("POST /thing HTTP/1.1\r\n" LAST "Content-Type: application/json\r\n"
+                            "Content-Length: 20\r\n\r\n{\"name\":1,\"n\":\"two\"}"));
+    t_expect_int(t_status(a), 422);
+    t_expect_ok(json_parse(t_arena(), t_body(a), &v));
+    t_expect_str(json_str_of(json_at(v, "code"), S("")), S("invalid"));
+    t_expect_int(json_len(json_at(v, "errors")), 2);
+    struct json *first = json_item(json_at(v, "errors"), 0);
+    t_expect_str(json_str_of(json_at(first, "path"), S("")), S("/name"));
+    t_expect_str(json_str_of(json_at(first, "keyword"), S("")), S("type"));
+    t_expect(json_str_of(json_at(first, "message"), S("")).n > 0);
+    a = t_talk(&site, S("POST /thing HTTP/1.1\r\n" LAST "Content-Type: application/json\r\n"
+                        "Content-Length: 12\r\n\r\n{\"name\":\"x\"}"));
+    t_expect_int(t_status(a), 201);
+    a = t_talk(&site, S("POST /lost HTTP/1.1\r\n" LAST "\r\n"));
+    t_expect_int(t_status(a), 500);
+    t_site_stop(&site);
+}
+
+static int64_t metric_of(Str text, const char *series)
+{
+    int64_t v = -1;
+    Str line;
+    while (text.p) {
+        text = str_cut(text, '\n', &line);
+        if (str_starts(line, str_c(series)) &&
+            str_to_i64(str_skip(line, strlen(series) + 1), &v) == OK)
+            return v;
+    }
+    return -1;
+}
+
+TEST_FIBER(server_counts_by_method_route_and_status)
+{
+    static const struct route counted[] = {{HTTP_GET, "/counted/:name", get_name}, {0}};
+    struct t_site site;
+    AUTO_BUF(b, MIB(1));
+    t_site_start(&site, counted, NULL);
+    int fd = t_fd_open(&site);
+    for (int i = 0; i < 3; i++) {
+        t_fd_send(fd, S("GET /counted/x HTTP/1.1\r\n" HOST "\r\n"));
+        (void)t_fd_read(fd, S("\r\n\r\nx"), 1000);
+    }
+    (void)t_talk(&site, S("PUT /counted/x HTTP/1.1\r\n" LAST "\r\n"));
+    metric_render(&b);
+    Str text = buf_str(&b);
+    t_expect_int(metric_of(text, "heddle_http_requests_total{method=\"GET\","
+                                 "route=\"/counted/:name\",status=\"200\"}"),
+                 3);
+    t_expect(metric_of(text, "heddle_http_requests_total{method=\"PUT\",route=\"(none)\","
+                             "status=\"405\"}") >= 1);
+    t_expect_int(metric_of(text, "heddle_http_request_duration_seconds_count"
+                                 "{route=\"/counted/:name\"}"),
+                 3);
+    t_expect_int(metric_of(text, "heddle_http_connections"), 1);
+    t_fd_close(fd);
+    t_site_stop(&site);
+    buf_reset(&b);
+    metric_render(&b);
+    t_expect_int(metric_of(buf_str(&b), "heddle_http_connections"), 0);
 }
 
 /* ---- leaving, waiting, stalling ---- */

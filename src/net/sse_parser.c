@@ -133,9 +133,10 @@ static bool past_bom(struct sse_parser *p, Str *piece)
     return p->bom == 3;
 }
 
-static Err check_size(const struct sse_parser *p)
+/* @line: of how many bytes the line in work is known to be. */
+static Err check_size(const struct sse_parser *p, size_t line)
 {
-    size_t n = p->line.n + p->data.n + p->event.n + p->id.n;
+    size_t n = line + p->data.n + p->event.n + p->id.n;
 
     if (n > p->max_event || p->line.failed || p->data.failed || p->event.failed || p->id.failed)
         return err_set(E_TOO_LARGE, "an event of more than %zu bytes", p->max_event);
@@ -173,7 +174,7 @@ Err sse_parser_feed(struct sse_parser *p, Str *piece, struct sse_event *ret_even
         if (end == SIZE_MAX) {
             buf_add(&p->line, *piece);
             *piece = str_skip(*piece, piece->n);
-            return check_size(p);
+            return check_size(p, p->line.n);
         }
         Str line = str_head(*piece, end);
         p->after_cr = piece->p[end] == '\r';
@@ -182,10 +183,10 @@ Err sse_parser_feed(struct sse_parser *p, Str *piece, struct sse_event *ret_even
             buf_add(&p->line, line);
             line = buf_str(&p->line);
         }
-        TRY(check_size(p));
+        TRY(check_size(p, line.n));
         bool complete = take_line(p, line);
         buf_reset(&p->line);
-        TRY(check_size(p));
+        TRY(check_size(p, 0));
         if (complete) {
             deliver(p, ret_event);
             *ret_complete = true;
