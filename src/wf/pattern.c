@@ -8,6 +8,7 @@ enum {
     SOURCE_MAX = 4096,
     STEPS_MAX = 200000, /* about 10 ms */
     HEAP_MAX_KIB = 2048,
+    NESTING_MAX = 50, /* compiling recurses, on a fiber's stack */
 };
 
 struct wf_pattern {
@@ -29,8 +30,14 @@ Err wf_pattern_compile(struct arena *a, Str source, bool whole, struct wf_patter
         return err_detail(E_INVALID, "The pattern is longer than %d bytes.", SOURCE_MAX);
     if (whole)
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-    pcre2_code *compiled =
-        pcre2_compile((PCRE2_SPTR)(source.n ? source.p : ""), source.n, options, &code, &at, NULL);
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    if (!context)
+        DIE("out of memory");
+    pcre2_set_newline(context, PCRE2_NEWLINE_ANYCRLF); /* "." is neither, as RFC 9485 has it */
+    pcre2_set_parens_nest_limit(context, NESTING_MAX);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)(source.n ? source.p : ""), source.n, options,
+                                         &code, &at, context);
+    pcre2_compile_context_free(context);
     if (!compiled) {
         PCRE2_UCHAR text[128];
         pcre2_get_error_message(code, text, sizeof text);

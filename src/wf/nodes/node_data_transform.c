@@ -1,5 +1,6 @@
 /* src/wf/nodes/node_data_transform.c - the "data-transform" node: new data from old, without
  * calling anyone. */
+#include "wf/json_path.h"
 #include "wf/nodes/step.h"
 #include "wf/nodes/table.h"
 
@@ -11,6 +12,9 @@ struct transform_cfg {
     bool parse_json;
     struct wf_value *values, *from;
     const struct json *keys;
+    Str path;
+    bool first;
+    struct wf_jsonpath *compiled;
     /* Compiled from keys: for "pick" {new name: [segments]}, for "omit" a tree whose leaves are
      * null. */
     struct json *picked, *omitted;
@@ -18,18 +22,22 @@ struct transform_cfg {
 
 static const struct field fields[] = {
     {"mode", F_ENUM, offsetof(struct transform_cfg, mode), .required = true,
-     .one_of = "template set pick omit", .title = "Mode"},
+     .one_of = "template set pick omit jsonpath", .title = "Mode"},
     {"template", F_TEMPLATE, offsetof(struct transform_cfg, template), .required = true,
      .when = "mode=template", .title = "Template", .lines = true},
     {"parse_json", F_BOOL, offsetof(struct transform_cfg, parse_json), .when = "mode=template",
      .title = "Read as JSON", .help = "Give what the text says as JSON instead of the text."},
-    {"from", F_VALUE, offsetof(struct transform_cfg, from), .when = "mode=set,pick,omit",
+    {"from", F_VALUE, offsetof(struct transform_cfg, from), .when = "mode=set,pick,omit,jsonpath",
      .title = "From", .help = "The data to begin with."},
     {"values", F_VALUE, offsetof(struct transform_cfg, values), .required = true,
      .when = "mode=set", .title = "Values", .lines = true},
     {"keys", F_JSON, offsetof(struct transform_cfg, keys), .required = true,
      .when = "mode=pick,omit", .title = "Keys",
      .help = "Dotted paths; for pick also an object of new names and paths."},
+    {"path", F_STR, offsetof(struct transform_cfg, path), .required = true, .when = "mode=jsonpath",
+     .title = "JSONPath", .help = "RFC 9535, such as $.items[?@.price < 10]."},
+    {"first", F_BOOL, offsetof(struct transform_cfg, first), .when = "mode=jsonpath",
+     .title = "First match only", .help = "Give the first match, or null, instead of an array."},
     {0},
 };
 
@@ -125,6 +133,8 @@ static void check(struct wf_check *ck, void *settings)
         wf_check_problem(ck, S("from"), S("required"), "\"from\" is missing.");
     if (cfg->keys)
         check_keys(ck, cfg);
+    if (cfg->path.n && wf_jsonpath_compile(ck->a, cfg->path, &cfg->compiled) != OK)
+        wf_check_problem(ck, S("path"), S("bad_path"), "%s", err_client_text(E_SYNTAX));
 }
 
 /* ---- running ---- */
@@ -252,6 +262,25 @@ static Err run_keys(struct wf_step *step, const struct transform_cfg *cfg, const
     return OK;
 }
 
+static Err run_jsonpath(struct wf_step *step, const struct transform_cfg *cfg,
+                        const struct json *from, struct json **ret_value)
+{
+    AUTO(arena) *scratch = arena_new(MIB(64));
+    WfJsonNodes nodes;
+    Err e = wf_jsonpath_query(cfg->compiled, scratch, from, &nodes);
+
+    if (e != OK)
+        return e;
+    if (cfg->first) {
+        *ret_value = nodes.n ? (struct json *)(uintptr_t)nodes.at[0] : json_null(step->a);
+        return OK;
+    }
+    *ret_value = json_arr(step->a);
+    vec_each(&nodes, node)
+        json_push(step->a, *ret_value, *node);
+    return OK;
+}
+
 static Err run(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome)
 {
     const struct transform_cfg *cfg = settings;
@@ -263,13 +292,16 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
         TRY(wf_value_eval(step->a, cfg->from, step->scope, step->deadline, &from));
     if (str_eq(cfg->mode, S("set")))
         return run_set(step, cfg, from, &ret_outcome->output);
+    if (cfg->compiled)
+        return run_jsonpath(step, cfg, from, &ret_outcome->output);
     return run_keys(step, cfg, from, &ret_outcome->output);
 }
 
 const struct wf_node_type wf_node_data_transform = {
     .name = "data-transform",
     .title = "Transform data",
-    .help = "Makes new data from old: by a template, by setting, picking or leaving out fields.",
+    .help = "Makes new data from old: by a template, by setting, picking or leaving out fields, by "
+            "JSONPath.",
     .group = "data",
     .fields = fields,
     .settings_size = sizeof(struct transform_cfg),

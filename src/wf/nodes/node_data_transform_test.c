@@ -59,6 +59,19 @@ TEST(transform_omit_leaves_out_along_paths)
     GIVES("data-transform", "{'mode':'omit','from':'{{ t.b.d }}','keys':['e']}", "[{},{}]");
 }
 
+TEST(transform_jsonpath_gives_matches_or_the_first)
+{
+    GIVES("data-transform", "{'mode':'jsonpath','from':'{{ t }}','path':'$.b.d[?@.e > 3]'}",
+          "[{'e':4}]");
+    GIVES("data-transform", "{'mode':'jsonpath','from':'{{ t }}','path':'$..e','first':true}", "3");
+    GIVES("data-transform", "{'mode':'jsonpath','from':'{{ t }}','path':'$.zz','first':true}",
+          "null");
+    t_expect_str(t_node_problem("data-transform", "{'mode':'jsonpath','from':1,'path':'$['}"),
+                 S("bad_path /nodes/1/data/path"));
+    t_expect_str(t_node_problem("data-transform", "{'mode':'jsonpath','path':'$'}"),
+                 S("required /nodes/1/data/from"));
+}
+
 TEST(transform_settings_are_checked)
 {
 #define CHECK(data, want) t_expect_str(t_node_problem("data-transform", data), S(want))
