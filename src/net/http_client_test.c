@@ -3,13 +3,13 @@
 #include "net/dns.h"
 #include "net/http_client.h"
 #include "net/test_upstream.h"
+#include "rt/metric.h"
 #include "rt/test_rt.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #define FOR_BOTH_ENGINES(e) for (enum http_engine e = HTTP_OWN; e <= HTTP_CURL; e++)
 
@@ -929,6 +929,53 @@ TEST_FIBER(http_thousand_calls_at_once)
         http_client_close_idle();
         t_upstream_stop(&u);
     }
+}
+
+/* ---- metrics ---- */
+
+/* The number that stands behind @series in the rendered text; 0 if it is not there. */
+static int64_t rendered(const char *series)
+{
+    AUTO_BUF(b, MIB(4));
+    Str line;
+    int64_t value = 0;
+
+    metric_render(&b);
+    for (Str rest = buf_str(&b); rest.p;) {
+        rest = str_cut(rest, '\n', &line);
+        if (str_starts(line, str_c(series)) &&
+            str_to_i64(str_trim(str_skip(line, strlen(series))), &value) == OK)
+            return value;
+    }
+    return 0;
+}
+
+TEST_FIBER(http_calls_are_counted_by_engine_and_outcome)
+{
+    static const char *const series[2][3] = {
+        {"heddle_upstream_requests_total{engine=\"own\",outcome=\"2xx\"}",
+         "heddle_upstream_requests_total{engine=\"own\",outcome=\"connect\"}",
+         "heddle_upstream_duration_seconds_count{engine=\"own\"}"},
+        {"heddle_upstream_requests_total{engine=\"curl\",outcome=\"2xx\"}",
+         "heddle_upstream_requests_total{engine=\"curl\",outcome=\"connect\"}",
+         "heddle_upstream_duration_seconds_count{engine=\"curl\"}"},
+    };
+    static struct t_upstream u;
+    struct http_reply reply;
+    int64_t before[3];
+
+    t_upstream_start(&u, serve_hello);
+    FOR_BOTH_ENGINES(e)
+    {
+        for (size_t i = 0; i < 3; i++)
+            before[i] = rendered(series[e][i]);
+        t_expect_ok(fetch(e, t_upstream_url(&u, "/"), &reply));
+        t_expect_err(fetch(e, S("http://127.0.0.1:1/"), &reply), E_CONNECT);
+        t_expect_int(rendered(series[e][0]), before[0] + 1);
+        t_expect_int(rendered(series[e][1]), before[1] + 1);
+        t_expect_int(rendered(series[e][2]), before[2] + 2);
+    }
+    t_upstream_stop(&u);
 }
 
 /* ---- Retry-After ---- */
