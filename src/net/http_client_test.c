@@ -393,8 +393,8 @@ TEST_FIBER(http_cancel_closes_the_connection_at_once)
             for (int n = 0; n < 1000 && !atomic_load(&u.at); n++)
                 t_expect_ok(fiber_sleep(USEC_MS));
             t_expect(atomic_load(&u.at) != 0);
-            /* 10 ms is what is promised; a loaded machine gets some more. */
-            t_expect(atomic_load(&u.at) - cancelled < 50 * USEC_MS);
+            /* 10 ms is what is promised; a loaded machine may be late to notice. */
+            t_expect(atomic_load(&u.at) - cancelled < 200 * USEC_MS);
             t_upstream_stop(&u);
         }
     }
@@ -906,7 +906,7 @@ static Err fetch_one_of_many(void *arg)
     struct many *m = arg;
     AUTO(arena) *a = arena_new(MIB(1));
     struct http_reply reply;
-    struct http_call call = {.url = m->url, .engine = m->engine, .deadline = usec_in(20 * USEC_S)};
+    struct http_call call = {.url = m->url, .engine = m->engine, .deadline = usec_in(60 * USEC_S)};
 
     TRY(http_fetch(a, &call, &reply));
     m->ok += str_eq(reply.body, S("hello"));

@@ -11,7 +11,7 @@
 
 static Err open_stream(const struct t_upstream *u, const char *path, struct http_stream **s)
 {
-    struct http_call call = {.url = t_upstream_url(u, path), .deadline = usec_in(20 * USEC_S)};
+    struct http_call call = {.url = t_upstream_url(u, path), .deadline = usec_in(60 * USEC_S)};
     return http_open(t_arena(), &call, s);
 }
 
@@ -216,7 +216,7 @@ TEST_FIBER(http_stream_cancel_closes_within_milliseconds)
     t_expect_int(r.result, E_CANCELLED);
     for (int n = 0; n < 1000 && !atomic_load(&u.at); n++)
         t_expect_ok(fiber_sleep(USEC_MS));
-    t_expect(atomic_load(&u.at) - cancelled < 50 * USEC_MS);
+    t_expect(atomic_load(&u.at) - cancelled < 200 * USEC_MS);
     t_upstream_stop(&u);
 }
 

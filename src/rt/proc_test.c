@@ -130,12 +130,12 @@ static const char *script_with_grandchild(const char *after)
 TEST_FIBER(proc_deadline_kills_the_whole_group)
 {
     struct proc_call call = {.argv = SH(script_with_grandchild("sleep 100")),
-                             .deadline = usec_in(300 * USEC_MS)};
+                             .deadline = usec_in(1500 * USEC_MS)};
     struct proc_reply reply;
     Usec started = time_mono();
 
     t_expect_err(proc_run(t_arena(), &call, &reply), E_TIMEOUT);
-    t_expect(time_mono() - started < 3 * USEC_S);
+    t_expect(time_mono() - started < 10 * USEC_S);
     t_expect(grandchild_is_gone());
 }
 
@@ -148,7 +148,7 @@ TEST_FIBER(proc_end_of_the_child_ends_what_it_left_behind)
 
     t_expect_ok(proc_run(t_arena(), &call, &reply));
     t_expect_str(reply.out, S("ready\n"));
-    t_expect(time_mono() - started < 5 * USEC_S);
+    t_expect(time_mono() - started < 8 * USEC_S);
     t_expect(grandchild_is_gone());
 }
 
@@ -176,7 +176,8 @@ TEST_FIBER(proc_cancel_kills_the_whole_group)
     FIBER_GROUP(g, 0, false);
 
     t_expect_ok(fiber_group_start(&g, "sleeper", run_sleeper, &result));
-    t_expect_ok(fiber_sleep(300 * USEC_MS));
+    while (!noted_pid())
+        t_expect_ok(fiber_sleep(10 * USEC_MS));
     fiber_group_cancel(&g);
     Err joined = fiber_group_join(&g);
     (void)joined;
@@ -199,6 +200,10 @@ TEST(proc_child_dies_with_a_parent_that_is_killed)
 {
     pid_t pid = 0;
 
+#ifdef __SANITIZE_THREAD__
+    t_skip("ThreadSanitizer knows no threads after a fork");
+    return;
+#endif
     t_expect(t_dir() != NULL);
     pid_t parent = fork();
     t_expect(parent >= 0);
