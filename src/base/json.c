@@ -130,6 +130,7 @@ static void num_of_digits(uint64_t m, int64_t exp, struct json_num *num)
 
     num->n = 0;
     num->exp = 0;
+    num->p = num->own;
     if (m == 0)
         return;
     for (; m % 10 == 0; m /= 10)
@@ -173,6 +174,7 @@ void json_num_of_text(Str text, struct json_num *num)
     num->wild = false;
     num->n = 0;
     num->exp = 0;
+    num->p = text.p;
     if (first == SIZE_MAX)
         return;
     num->exp = e < text.n ? exponent_of(str_skip(text, e + 1), &num->wild) : 0;

@@ -189,7 +189,7 @@ static Err unescape(Str token, struct buf *b, Str *ret_key)
 Err json_pointer(const struct json *v, Str pointer, struct json **ret_value)
 {
     AUTO_BUF(b, pointer.n + 1);
-    Str rest = pointer, token, key;
+    Str rest, token, key;
     const struct json *at = v;
 
     if (pointer.n && pointer.p[0] != '/')

@@ -140,7 +140,7 @@ static void make_room(struct arena *a, struct json *v, size_t size)
     struct json_head *wide = block_try(a, cap, size, v->type == JSON_OBJ && cap > JSON_INDEX_MIN);
     if (!wide)
         DIE("arena of %zu bytes is too small for %u children", arena_max(a), v->n + 1);
-    if (v->n)
+    if (v->arr && v->n)
         memcpy(wide + 1, v->arr, v->n * size);
     wide->used = v->n;
     if (wide->slots)
@@ -327,7 +327,7 @@ struct json *json_dup(struct arena *a, const struct json *v)
     for (;;) {
         if (next && json_len(next)) {
             dup_block(a, next);
-            *(f = json_stack_push(&stack)) = (struct dup_frame){next, 0};
+            *(struct dup_frame *)json_stack_push(&stack) = (struct dup_frame){next, 0};
         } else if (next) {
             if (next->type >= JSON_ARR)
                 dup_block(a, next);

@@ -89,9 +89,9 @@ static bool unicode_escape(struct translation *t)
 
     if (peek(t, 0) == '{') {
         size_t digits = 0;
-        for (t->at++; nibble(peek(t, 0)) >= 0 && digits < 8; t->at++, digits++)
-            c = c << 4 | nibble(peek(t, 0));
-        if (digits == 0 || digits > 6 || peek(t, 0) != '}' || c > 0x10ffff)
+        for (t->at++; nibble(peek(t, 0)) >= 0 && digits < 6; t->at++, digits++)
+            c = c * 16 + nibble(peek(t, 0));
+        if (digits == 0 || peek(t, 0) != '}' || c > 0x10ffff)
             return refuse(t, "\\u{...} names no character");
         t->at++;
     } else {

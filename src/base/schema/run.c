@@ -52,10 +52,12 @@ size_t schema_size(const struct json *v, size_t limit)
     struct json_stack stack;
     size_t n = 0;
 
+    if (!v)
+        return 0;
     json_stack_init(&stack, sizeof *f);
     while (n < limit) {
         n += json_is(v, JSON_STR) || json_is(v, JSON_RAW) ? 1 + v->n / 64 : 1;
-        if (json_len(v))
+        if (v->type >= JSON_ARR && v->n)
             *(struct walk *)json_stack_push(&stack) = (struct walk){v, 0};
         while ((f = json_stack_top(&stack)) && f->i == f->v->n)
             stack.n--;

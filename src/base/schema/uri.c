@@ -64,7 +64,7 @@ static Str without_dots(struct arena *a, Str path)
     char *out = arena_bytes(a, path.n);
     size_t n = 0;
 
-    while (path.n) {
+    while (path.p && path.n) {
         if (str_starts(path, S("../")) || str_starts(path, S("./"))) {
             path = str_skip(path, path.p[1] == '.' ? 3 : 2);
         } else if (str_starts(path, S("/./")) || str_eq(path, S("/."))) {
