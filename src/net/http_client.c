@@ -185,13 +185,19 @@ void http_job_headers(const struct http_job *j, http_add_header_fn *fn, void *ct
 
 Str http_job_authority(const struct http_job *j, char *out, size_t size)
 {
+    struct buf b = {.p = out, .cap = size, .max = size}; /* of one name and one port: it fits */
     const struct url *u = &j->url;
-    int n = u->ipv6 ? snprintf(out, size, "[%.*s]", P(u->host))
-                    : snprintf(out, size, "%.*s", P(u->host));
 
-    if (u->port != (u->tls ? 443 : 80))
-        n += snprintf(out + n, size - (size_t)n, ":%u", u->port);
-    return (Str){out, (size_t)n};
+    if (u->ipv6)
+        buf_add_char(&b, '[');
+    buf_add(&b, u->host);
+    if (u->ipv6)
+        buf_add_char(&b, ']');
+    if (u->port != (u->tls ? 443 : 80)) {
+        buf_add_char(&b, ':');
+        buf_add_u64(&b, u->port);
+    }
+    return buf_str(&b);
 }
 
 /* ---- redirects ---- */

@@ -97,12 +97,17 @@ static struct pool *pool_get(void)
 /* What must be equal for a connection to be used again; empty: the text is too long. */
 static Str key_of(const struct http_job *j, char *out)
 {
-    const struct http_call *call = j->call;
-    const char *kind = !j->url.tls ? "http" : call->insecure_tls ? "tls-unverified" : "https";
-    Str ca = j->url.tls ? call->ca_file : S("");
-    int n = snprintf(out, KEY_MAX, "%s %.*s %u %.*s", kind, P(j->host), j->url.port, P(ca));
+    struct buf b = {.p = out, .cap = KEY_MAX, .max = KEY_MAX};
 
-    return n < KEY_MAX ? (Str){out, (size_t)n} : S("");
+    buf_add(&b, !j->url.tls ? S("http ") : j->call->insecure_tls ? S("unverified ") : S("https "));
+    buf_add(&b, j->host);
+    buf_add_char(&b, ' ');
+    buf_add_u64(&b, j->url.port);
+    if (j->url.tls && j->call->ca_file.n) {
+        buf_add_char(&b, ' ');
+        buf_add(&b, j->call->ca_file);
+    }
+    return b.failed ? S("") : buf_str(&b);
 }
 
 static struct conn_host *host_get(Str key)
