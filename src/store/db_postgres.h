@@ -95,6 +95,7 @@ struct pg_conn {
     enum pg_role role;
     PGconn *pg; /* NULL: not connected */
     uv_poll_t *poll;
+    int fd;            /* that the poll watches: of the same socket */
     int armed;         /* the events the poll waits for */
     struct wait *wait; /* of its fiber */
     bool woken, idle;
@@ -148,6 +149,7 @@ struct pg_shard {
 
     struct pg_conn *writers;
     struct db_tx *tx_first, *tx_last; /* waiting to be sent */
+    Usec progress_at;                 /* when a batch was committed last */
 
     struct pg_conn *readers;
     unsigned n_readers;

@@ -11,9 +11,17 @@
 #include "base/crypto.h"
 #include "rt/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-static const Usec BACKOFF_FIRST = 20 * USEC_MS, BACKOFF_MAX = 1 * USEC_S;
+static const Usec BACKOFF_FIRST = 20 * USEC_MS, BACKOFF_MAX = USEC_S;
+
+static Err broken(struct pg_conn *c)
+{
+    return err_set(E_CLOSED, "the connection to PostgreSQL broke: %s", PQerrorMessage(c->pg));
+}
 
 /* ---- waiting ---- */
 
@@ -28,8 +36,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pg_conn *c = poll->data;
 
-    (void)status, (void)events; /* reading tells what is wrong */
-    if (!c->wait) {
+    (void)events; /* reading tells what is wrong */
+    if (status < 0) {
+        c->armed = 0; /* after an error libuv has stopped by itself */
+    } else if (!c->wait) {
         /* Nobody wants to know: stop, or the loop spins until somebody does. */
         uv_poll_stop(poll);
         c->armed = 0;
@@ -41,6 +51,8 @@ Err pg_conn_sleep(struct pg_conn *c, int events, Usec deadline)
 {
     struct wait w;
 
+    if (c->pg && PQstatus(c->pg) == CONNECTION_BAD)
+        return broken(c); /* noticed while sending: no event will come */
     if (c->poll && events != c->armed) {
         int status = events ? uv_poll_start(c->poll, events, on_poll) : uv_poll_stop(c->poll);
         if (status != 0)
@@ -60,11 +72,6 @@ Err pg_conn_sleep(struct pg_conn *c, int events, Usec deadline)
 }
 
 /* ---- results ---- */
-
-static Err broken(struct pg_conn *c)
-{
-    return err_set(E_CLOSED, "the connection to PostgreSQL broke: %s", PQerrorMessage(c->pg));
-}
 
 Err pg_conn_result(struct pg_conn *c, Usec deadline, PGresult **ret_result)
 {
@@ -227,15 +234,21 @@ Err pg_send_sync(struct pg_conn *c)
 
 /* ---- life ---- */
 
+/* libpq closes its socket by itself when the connection breaks; the loop polls a descriptor of its
+ * own, so that it never has one that is closed, or has become somebody else's. */
 static Err attach(struct pg_conn *c)
 {
+    c->fd = fcntl(PQsocket(c->pg), F_DUPFD_CLOEXEC, 0);
+    if (c->fd < 0)
+        return err_set(err_from_errno(errno), "cannot poll the connection: %s", strerror(errno));
     c->poll = calloc(1, sizeof *c->poll);
     if (!c->poll)
         DIE("out of memory");
-    int status = uv_poll_init(shard_loop(), c->poll, PQsocket(c->pg));
+    int status = uv_poll_init(shard_loop(), c->poll, c->fd);
     if (status != 0) {
         free(c->poll);
         c->poll = NULL;
+        close(c->fd);
         return err_set(E_IO, "cannot poll the connection: %s", uv_strerror(status));
     }
     c->poll->data = c;
@@ -256,7 +269,9 @@ Err pg_conn_open(struct pg_conn *c)
         while (!c->shard->closing && pg_conn_sleep(c, 0, end) == OK)
             ;
     }
-    c->backoff = c->backoff ? usec_min(c->backoff * 2, BACKOFF_MAX) : BACKOFF_FIRST;
+    /* Several tries within the patience of whoever waits. */
+    Usec most = usec_max(BACKOFF_FIRST, usec_min(BACKOFF_MAX, db->db.timeout / 8));
+    c->backoff = c->backoff ? usec_min(c->backoff * 2, most) : BACKOFF_FIRST;
     if (c->shard->closing)
         return err_set(E_CLOSED, "the database is being closed");
     Err e = pg_session_ask(db, c->role, &c->pg);
@@ -275,8 +290,10 @@ static void free_poll(uv_handle_t *handle)
 
 void pg_conn_close(struct pg_conn *c, bool stop)
 {
-    if (c->poll)
+    if (c->poll) {
         uv_close((uv_handle_t *)c->poll, free_poll); /* stops polling at once */
+        close(c->fd);
+    }
     c->poll = NULL;
     c->armed = 0;
     if (c->pg && stop)

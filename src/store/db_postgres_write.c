@@ -432,6 +432,7 @@ static void settle(struct pg_conn *c, struct pg_batch *b)
 
     atomic_fetch_add_explicit(&s->db->db.commits, 1, memory_order_relaxed);
     atomic_store_explicit(&s->db->db.up, true, memory_order_relaxed);
+    s->progress_at = time_mono();
     for (struct db_tx *tx = b->first, *next; tx; tx = next) {
         next = tx->next;
         if (tx->raced && tx->attempts < LOCK_FAILURES_MAX)
@@ -725,14 +726,16 @@ Err pg_write(struct db_tx *tx)
     Usec deadline = usec_add(tx->since, timeout);
     Err e;
     while ((e = wait_for(&tx->wait, deadline)) == E_TIMEOUT) {
-        /* In a writer's hands it will be answered; in the queue, the database is gone. */
-        if (!tx->taken) {
+        /* In a writer's hands it will be answered. In the queue, the database is gone, or just
+         * slow. */
+        Usec quiet = time_mono() - usec_max(tx->since, s->progress_at);
+        if (!tx->taken && quiet >= timeout) {
             withdraw(s, tx);
             atomic_fetch_sub_explicit(&tx->db->queued, 1, memory_order_relaxed);
             break;
         }
         wait_init(&tx->wait);
-        deadline = usec_in(USEC_S);
+        deadline = usec_in(tx->taken ? USEC_S : timeout - quiet);
     }
     fiber_unshield();
     if (e != OK)

@@ -463,14 +463,14 @@ TEST_FIBER(the_log_stays_bounded_under_writing)
 
     t_expect_ok(open_at(file("log.db"), &db));
     Err e = t_db_tables(db, table);
-    for (int i = 0; i < 40 && e == OK; i++) {
+    for (int i = 0; i < 20 && e == OK; i++) {
         e = fill(db, i * 100, 100, &n);
         off_t size = size_of(file_c("log.db-wal"));
         most = size > most ? size : most;
     }
     db_close(db);
     t_expect_ok(e);
-    t_expect(most < 2 * SQLITE_LOG_HARD * 4096); /* 250 MB were written */
+    t_expect(most < 2 * SQLITE_LOG_HARD * 4096); /* 125 MB were written */
 }
 
 TEST_FIBER(a_cursor_that_holds_the_log_for_too_long_is_ended)
