@@ -414,7 +414,7 @@ static Err keep_partial(struct http1 *p, const char *bytes, size_t n)
             memset(p->partial, 0, sizeof *t);
         t = p->partial;
     }
-    if (t->n == 0) {
+    if (bytes) {
         partial_room(t, n);
         memcpy(t->bytes, bytes, n);
         t->n = n;

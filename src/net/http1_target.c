@@ -48,14 +48,14 @@ static Err check_decoded(Str path)
 {
     Str rest = path, segment;
 
+    for (size_t i = 0; i < path.n; i++)
+        if ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7f)
+            return err_detail(E_BAD_INPUT, "The request path has a control character.");
     while (rest.p) {
         rest = str_cut(rest, '/', &segment);
         if (str_eq(segment, S(".")) || str_eq(segment, S("..")))
             return err_detail(E_BAD_INPUT, "The request path has a dot segment.");
     }
-    for (size_t i = 0; i < path.n; i++)
-        if ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7f)
-            return err_detail(E_BAD_INPUT, "The request path has a control character.");
     if (!utf8_valid(path))
         return err_detail(E_BAD_INPUT, "The request path is not valid UTF-8.");
     return OK;

@@ -520,7 +520,10 @@ void http_conn_on_connection(uv_stream_t *listener, int status)
     struct http_shard *h = listener->data;
 
     if (status < 0) {
-        LOG_WARN("a connection could not be accepted", L_CSTR("why", uv_strerror(status)));
+        if (shard_now() - h->warned_at >
+            USEC_S) /* out of files: it comes for each that is refused */
+            LOG_WARN("connections cannot be accepted", L_CSTR("why", uv_strerror(status)));
+        h->warned_at = shard_now();
         return;
     }
     struct http_conn *c = calloc(1, sizeof *c);

@@ -123,6 +123,7 @@ struct http_shard {
     struct shard *shard;
     uv_tcp_t listener;
     bool listening;
+    Usec warned_at; /* of connections that cannot be accepted */
     struct http_conn *conns;
     size_t n_conns;
     struct tls_ctx *tls;

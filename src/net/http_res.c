@@ -221,7 +221,9 @@ Err res_begin(struct res *res, int status, Str content_type)
     else if (!res->has_length)
         x->keep_alive = false; /* the end of the connection ends the body */
     TRY(make_head(res, status, content_type, -1));
-    return send_head(res, status, S(""));
+    TRY(send_head(res, status, S("")));
+    res->ended = res->head_only;
+    return OK;
 }
 
 /* "1f4\r\n" at the end of @out; gives where it begins. */
@@ -252,9 +254,11 @@ Err res_write(struct res *res, Str piece)
     unsigned n = 0;
     uv_buf_t bufs[3];
 
-    if (!res->status || res->ended || res->cut)
-        return err_set(res->cut ? E_CLOSED : E_INTERNAL, "a write outside of an answer");
-    if (piece.n == 0 || res->head_only)
+    if (res->cut || (res->status && res->head_only)) /* HEAD: a stream has no reason to go on */
+        return err_set(E_CLOSED, "nobody takes this answer");
+    if (!res->status || res->ended)
+        return err_set(E_INTERNAL, "a write outside of an answer");
+    if (piece.n == 0)
         return OK;
     if (res->has_length) {
         if ((uint64_t)res->left < piece.n)
@@ -275,11 +279,13 @@ Err res_end(struct res *res)
 {
     uv_buf_t last = {.base = (char *)(uintptr_t) "0\r\n\r\n", .len = 5};
 
+    if (res->status && res->head_only)
+        return OK;
     if (!res->status || res->ended || res->cut)
         return err_set(res->cut ? E_CLOSED : E_INTERNAL, "the end of no answer");
-    if (!res->head_only && res->has_length && res->left > 0)
+    if (res->has_length && res->left > 0)
         return err_set(E_INTERNAL, "an answer shorter than its Content-Length");
-    if (res->chunked && !res->head_only)
+    if (res->chunked)
         TRY(write_pieces(res, &last, 1));
     res->ended = true;
     return OK;

@@ -125,7 +125,7 @@ static int bind_socket(const struct address *to, bool shared, int *ret_fd)
 
 static Err try_port(struct address *to, uint16_t port)
 {
-    int fd, error;
+    int fd = -1, error;
 
     set_port(to, port);
     error = bind_socket(to, false, &fd);
@@ -137,13 +137,16 @@ static Err try_port(struct address *to, uint16_t port)
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage sa;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } sa = {0};
     socklen_t n = sizeof sa;
 
-    if (getsockname(fd, (struct sockaddr *)&sa, &n))
+    if (getsockname(fd, &sa.any, &n))
         return 0;
-    return ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-                                          : ((struct sockaddr_in *)&sa)->sin_port);
+    return ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
 }
 
 static struct metric connections = {
@@ -156,7 +159,7 @@ static struct metric connections = {
 static Err listen_here(struct http_server *s, unsigned i, void *arg)
 {
     struct address *to = arg;
-    int fd, error = bind_socket(to, true, &fd);
+    int fd = -1, error = bind_socket(to, true, &fd);
 
     if (error)
         return cannot_listen(to, s->port, error);

@@ -129,7 +129,8 @@ Err res_redirect(struct res *res, int status, Str location) YIELDS;
 /* An answer in pieces: begin, any number of writes, end. Chunked, or raw until close for HTTP/1.0.
  * A write returns when the bytes are with the kernel or at most 64 KiB of the answer wait for it; a
  * client that does not read for 30 s is dropped (E_CLOSED). Returning without res_end cuts the
- * connection. */
+ * connection. For HEAD, and for a status that has no body, a write gives E_CLOSED: there is no
+ * reason to go on. */
 Err res_begin(struct res *res, int status, Str content_type) YIELDS;
 Err res_write(struct res *res, Str piece) YIELDS;
 Err res_end(struct res *res) YIELDS;

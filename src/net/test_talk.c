@@ -216,5 +216,7 @@ Str t_field(Str answer, const char *name)
 Str t_body(Str answer)
 {
     size_t at = str_find(answer, S("\r\n\r\n"));
-    return at == SIZE_MAX ? (Str){0} : str_skip(answer, at + 4);
+    if (at == SIZE_MAX)
+        return (Str){0};
+    return str_skip(answer, at + 4);
 }

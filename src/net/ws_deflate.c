@@ -220,7 +220,7 @@ static bool offer_is_good(Str params, bool *ret_bits)
         Str value = str_cut(str_trim(one), '=', &name);
         name = str_trim(name);
         value = value.p ? str_trim(value) : value;
-        if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+        if (value.p && value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
             value = str_from(value.p + 1, value.n - 2);
         if (str_eq(name, S("server_no_context_takeover")) && !value.p)
             bit = 1;
