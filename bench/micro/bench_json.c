@@ -114,9 +114,16 @@ static void run_hash(struct subject *s)
 }
 
 #ifdef BENCH_CJSON
-static void run_cjson(struct subject *s)
+static void run_cjson_parse(struct subject *s)
 {
     cJSON_Delete(cJSON_ParseWithLength(s->text.p, s->text.n));
+}
+
+static void run_cjson_both(struct subject *s)
+{
+    cJSON *v = cJSON_ParseWithLength(s->text.p, s->text.n);
+    cJSON_free(cJSON_PrintUnformatted(v));
+    cJSON_Delete(v);
 }
 #endif
 
@@ -131,7 +138,7 @@ static void measure(struct subject *s, const char *what, void (*run)(struct subj
             run(s);
         best = usec_min(best, time_mono() - start);
     }
-    printf("%-10s %-16s %8.0f MB/s %10.2f us\n", s->name, what,
+    printf("%-10s %-18s %8.0f MB/s %10.2f us\n", s->name, what,
            (double)s->text.n * times / (double)usec_max(best, 1), (double)best / times);
 }
 
@@ -152,7 +159,8 @@ static void bench(const char *name, void (*make)(struct buf *b))
     measure(&s, "dup", run_dup);
     measure(&s, "hash", run_hash);
 #ifdef BENCH_CJSON
-    measure(&s, "cJSON parse", run_cjson);
+    measure(&s, "cJSON parse", run_cjson_parse);
+    measure(&s, "cJSON parse+write", run_cjson_both);
 #endif
     buf_done(&s.out);
 }
