@@ -39,7 +39,7 @@ struct json *json_get(const struct json *v, Str key)
         return slot ? &v->obj[slot->at - 1].val : NULL;
     }
     for (uint32_t i = 0; i < v->n; i++)
-        if (v->obj[i].key.n == key.n && str_eq(json_chars(&v->obj[i].key), key))
+        if (json_same_key(&v->obj[i].key, key))
             return &v->obj[i].val;
     return NULL;
 }

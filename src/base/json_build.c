@@ -223,8 +223,7 @@ static uint32_t copy_few(struct json_member *to, const struct json_member *from,
 
     for (size_t i = 0; i < n; i++) {
         uint32_t at = 0;
-        while (at < kept && !(to[at].key.n == from[i].key.n &&
-                              memcmp(to[at].key.s, from[i].key.s, from[i].key.n) == 0))
+        while (at < kept && !json_same_key(&to[at].key, json_chars(&from[i].key)))
             at++;
         if (at == kept)
             to[kept++] = from[i];

@@ -46,6 +46,14 @@ static inline Str json_chars(const struct json *v)
     return (Str){v->s, v->n};
 }
 
+/* Whether the two are equal; most pairs of keys differ at an end already, which saves the call. */
+static inline bool json_same_key(const struct json *x, Str key)
+{
+    return x->n == key.n &&
+           (key.n == 0 || (x->s[0] == key.p[0] && x->s[key.n - 1] == key.p[key.n - 1] &&
+                           memcmp(x->s, key.p, key.n) == 0));
+}
+
 static inline uint32_t json_key_hash(Str key)
 {
     return (uint32_t)str_hash_keyed(key, str_hash_key());

@@ -1,9 +1,10 @@
 /* src/base/json_schema.h - JSON Schema draft 2020-12: compile once, validate often.
  *
  * Used for settings, structured output and tool arguments. `format` is an annotation unless
- * SCHEMA_FORMAT is given. References are resolved inside the schema, to @remotes, and to the
- * 2020-12 meta-schemas; nothing is fetched. Patterns are PCRE2 (JIT, match limits) in its
- * ECMAScript subset.
+ * SCHEMA_FORMAT is given or the meta-schema demands it. References are resolved inside the schema,
+ * to @remotes, and to the 2020-12 meta-schemas; nothing is fetched. Patterns are those of
+ * ECMAScript, on PCRE2 with match limits. Older drafts are read as far as they agree: tuples in
+ * "items", "dependencies", "definitions" and "#name" as $id are understood.
  */
 #ifndef BASE_JSON_SCHEMA_H
 #define BASE_JSON_SCHEMA_H
@@ -26,8 +27,8 @@ struct json_schema_remote {
     const struct json *schema;
 };
 
-/* Compile @schema (borrowed until the schema is freed). E_INVALID with a detail that names the
- * place. */
+/* Compile @schema; borrows it and @remotes until the result is freed. E_INVALID with a detail that
+ * names the place, E_TOO_LARGE beyond half a million values. */
 Err json_schema_compile(const struct json *schema, const struct json_schema_remote *remotes,
                         size_t n_remotes, unsigned flags, struct json_schema **ret_schema);
 void json_schema_free(struct json_schema *s);

@@ -469,7 +469,7 @@ Err schema_pattern_match(struct schema_matcher *m, const struct schema_pattern *
 {
     /* Honest patterns take some steps a byte; those that try all combinations take as many as they
      * get. */
-    size_t limit = 10000 + 100 * text.n;
+    size_t limit = 2000 + 100 * text.n;
 
     if (limit > 5000000)
         limit = text.n > 625000 ? 8 * text.n : 5000000;

@@ -142,7 +142,7 @@ bool schema_matches(struct schema_run *r, const struct schema_pattern *pattern, 
 {
     bool matches = false;
 
-    if (r->e != OK || !schema_charge(r, 1 + text.n / 16))
+    if (r->e != OK || !schema_charge(r, 10 + text.n / 16))
         return false;
     if (!r->matcher)
         r->matcher = schema_matcher_new();
