@@ -4,13 +4,14 @@
 
 #include <stdarg.h>
 
-enum { GUESS_LENGTH_MAX = 64 };
+enum { GUESS_LENGTH_MAX = 64, PATH_SHOWN = 1000 };
 
 __attribute__((format(printf, 5, 0))) static void add(struct checker *c, Str field, Str code,
                                                       bool warning, const char *fmt, va_list ap)
 {
     char text[600];
 
+    field = str_head(field, PATH_SHOWN);
     c->found++;
     c->errors += !warning;
     if (c->found > CHECK_PROBLEMS_MAX)

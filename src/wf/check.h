@@ -10,7 +10,7 @@
 
 enum {
     CHECK_PROBLEMS_MAX = 100,
-    CHECK_TEMPLATES_MAX = 50000, /* bounds what a definition of 4 MiB compiles to */
+    CHECK_EXPRS_MAX = 100000, /* bounds what a definition of 4 MiB compiles to */
 };
 
 /* A template of a node's settings, to have its names checked when the graph is known. */
@@ -31,7 +31,15 @@ struct checker {
     Str base;             /* JSON pointer of what is being read: "/nodes/2/data" */
     struct wf_node *node; /* whose it is; NULL: of no node */
     VEC(struct check_use) uses;
+    int exprs; /* in the templates seen */
 };
+
+/* Whether as many problems were found as are shown: more are counted, and nothing is spent on their
+ * texts. */
+static inline bool check_is_full(const struct checker *c)
+{
+    return c->found >= CHECK_PROBLEMS_MAX;
+}
 
 /* A problem at check->base + "/" + @field. */
 void check_wrong(struct checker *c, Str field, Str code, const char *fmt, ...)

@@ -261,7 +261,7 @@ static void unknown_name(struct naming *n, Str name)
 
     for (size_t i = 0; i < ARRAY_LEN(roots); i++)
         guess_try(&guess, roots[i].name);
-    for (int i = 0; i < def->n_variables; i++)
+    for (int i = 0; n->g->c->guesses > 0 && i < def->n_variables; i++)
         guess_try(&guess, def->variables[i].name);
     for (int i = 0; n->g->c->guesses > 0 && i < def->n_nodes; i++)
         guess_try(&guess, def->nodes[i].id);
@@ -278,8 +278,9 @@ static void check_member(struct naming *n, size_t root, Str member)
     if (str_eq(roots[root].name, S("vars"))) {
         if (map_get(n->variables, member))
             return;
-        for (int i = 0; i < def->n_variables; i++)
+        for (int i = 0; n->g->c->guesses > 0 && i < def->n_variables; i++)
             guess_try(&guess, def->variables[i].name);
+        n->g->c->guesses--;
         wrong_name(n, "unknown_variable", "there is no variable", member, &guess);
         return;
     }

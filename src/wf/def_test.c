@@ -363,6 +363,15 @@ static Str large(int n)
     return text;
 }
 
+/* What this thread has used of the processor: other processes do not count. */
+static Usec cpu_time(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * USEC_S + ts.tv_nsec / 1000;
+}
+
 TEST(def_of_five_thousand_nodes_is_checked_in_time)
 {
     WfProblems problems = {0};
@@ -371,9 +380,9 @@ TEST(def_of_five_thousand_nodes_is_checked_in_time)
     Usec best = USEC_NEVER;
 
     for (int i = 0; i < 3; i++) {
-        Usec began = time_mono();
+        Usec began = cpu_time();
         t_expect_ok(wf_def_parse(t_arena(), text, &problems, &def));
-        best = usec_min(best, time_mono() - began);
+        best = usec_min(best, cpu_time() - began);
         t_expect_int(def->n_nodes, WF_NODES_MAX);
         t_expect(def->n_edges > 19000);
         wf_def_unref(def);
@@ -381,7 +390,7 @@ TEST(def_of_five_thousand_nodes_is_checked_in_time)
     /* Measured: 25 ms. Ten times that would be a quadratic algorithm. */
     if (getenv("HEDDLE_SHOW_TIMES"))
         fprintf(stderr, "5,000 nodes: %lld us\n", (long long)best);
-    t_expect(best < 5 * USEC_S);
+    t_expect(best < 2 * USEC_S);
     text = large(WF_NODES_MAX + 1);
     problems.n = 0;
     t_expect_err(wf_def_parse(t_arena(), text, &problems, &def), E_INVALID);

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { STR_MAX = 1 << 20, NESTING_MAX = 8 };
+enum { STR_MAX = 1 << 20, NESTING_MAX = 8, KEY_SHOWN = 200, PATH_MAX_BYTES = 500 };
 
 /* One field being read. */
 struct slot {
@@ -250,15 +250,17 @@ static void read_str_list(struct slot *s, const struct json *json)
 
 /* ---- templates ---- */
 
-static void remember(struct checker *c, Str at, const struct wf_template *t)
+static void remember(struct checker *c, Str at, Str pointer, const struct wf_template *t)
 {
-    if (c->uses.n == CHECK_TEMPLATES_MAX)
-        check_wrong(c, at, S("too_many"), "A workflow has at most %d templates.",
-                    CHECK_TEMPLATES_MAX);
-    if (c->uses.n > CHECK_TEMPLATES_MAX)
-        return;
-    struct check_use *use = vec_add(c->scratch, &c->uses);
-    *use = (struct check_use){c->node ? c->node->index : -1, str_dup(c->scratch, at), t};
+    if (c->exprs > CHECK_EXPRS_MAX)
+        return; /* told */
+    c->exprs += t->n_exprs;
+    at = str_fmt(c->scratch, "%.*s%.*s", P(at), P(str_head(pointer, PATH_MAX_BYTES)));
+    if (c->exprs > CHECK_EXPRS_MAX)
+        check_wrong(c, at, S("too_many"), "A workflow has at most %d expressions in braces.",
+                    CHECK_EXPRS_MAX);
+    else
+        vec_push(c->scratch, &c->uses, ((struct check_use){c->node ? c->node->index : -1, at, t}));
 }
 
 static void bad_template(struct wf_check *ck, Str at, Err e)
@@ -281,7 +283,7 @@ static void read_template(struct slot *s, const struct json *json)
         return;
     }
     if (!wf_template_is_fixed(t))
-        remember(checker_of(s->ck), s->at, t);
+        remember(checker_of(s->ck), s->at, S(""), t);
     else
         scrub(s, wf_template_source(t));
     SET(s, struct wf_template *, t);
@@ -295,15 +297,17 @@ struct watched {
 static void watch_found(void *ctx, Str pointer, const struct wf_template *t)
 {
     struct watched *w = ctx;
-    struct checker *c = checker_of(w->ck);
 
-    remember(c, str_fmt(c->scratch, "%.*s%.*s", P(w->at), P(pointer)), t);
+    remember(checker_of(w->ck), w->at, pointer, t);
 }
 
 static void watch_wrong(void *ctx, Str pointer, Err e)
 {
     struct watched *w = ctx;
 
+    pointer = str_head(pointer, PATH_MAX_BYTES);
+    if (check_is_full(checker_of(w->ck)))
+        pointer = S("");
     bad_template(w->ck, str_fmt(checker_of(w->ck)->scratch, "%.*s%.*s", P(w->at), P(pointer)), e);
 }
 
@@ -333,6 +337,7 @@ static void read_map(struct slot *s, const struct json *json)
     for (size_t i = 0; i < json_len(json); i++) {
         const struct json *v = &json->obj[i].val;
         Str key = json_str_of(&json->obj[i].key, S(""));
+        key = str_head(key, KEY_SHOWN);
         if (json_type(v) >= JSON_ARR)
             wf_check_problem(s->ck, field_path(checker_of(s->ck)->scratch, s->at, key), S("type"),
                              "The values of \"%s\" must be strings, not %s.", s->field->name,
@@ -592,10 +597,14 @@ void field_unknown(struct wf_check *ck, Str prefix, const struct field *const *t
             known = find(tables[k], key);
         if (known)
             continue;
+        if (check_is_full(checker_of(ck))) {
+            wf_check_problem(ck, prefix, S("unknown_field"), "There are more.");
+            continue;
+        }
         for (size_t k = 0; k < n; k++)
             for (const struct field *f = tables[k]; f->name; f++)
                 guess_try(&g, str_c(f->name));
-        wf_check_problem(ck, field_path(tmp, prefix, str_head(key, 200)), S("unknown_field"),
+        wf_check_problem(ck, field_path(tmp, prefix, str_head(key, KEY_SHOWN)), S("unknown_field"),
                          "There is no field \"%.*s\" here.%.*s", P(str_head(key, 60)),
                          P(guess_text(tmp, &g)));
     }

@@ -140,6 +140,9 @@ Err wf_template_compile(struct arena *a, Str text, struct wf_template **ret_temp
         size_t end = expr_end(text, open + 2);
         if (end == SIZE_MAX)
             return unclosed(text, open);
+        if (t->n_exprs == TMPL_EXPRS_MAX)
+            return err_detail(E_SYNTAX, "A text has at most %d expressions in braces.",
+                              TMPL_EXPRS_MAX);
         struct tmpl_expr *x;
         TRY(compile_expr(a, text, (Str){text.p + open + 2, end - open - 2}, &x));
         vec_push(a, &parts, ((struct tmpl_part){.expr = x}));
@@ -465,17 +468,18 @@ static Err compile_string(struct compile *c, struct wf_value *v)
     return OK;
 }
 
-/* A child; NULL stays for one that is fixed. */
+/* A child; NULL stays for one that is fixed, so that plain data costs nothing. */
 static Err compile_child(struct compile *c, struct wf_value *v, uint32_t i, const struct json *json)
 {
-    struct wf_value *child = arena_new_of(c->a, struct wf_value);
+    struct wf_value child;
 
-    TRY(compile_value(c, json, child));
-    if (child->kind == VALUE_FIXED)
+    TRY(compile_value(c, json, &child));
+    if (child.kind == VALUE_FIXED)
         return OK;
     if (!v->items)
         v->items = arena_array(c->a, struct wf_value *, v->n);
-    v->items[i] = child;
+    v->items[i] = arena_new_of(c->a, struct wf_value);
+    *v->items[i] = child;
     return OK;
 }
 

@@ -182,14 +182,24 @@ static bool read_bracket(struct reader *r, struct tmpl_step *step)
     return take(r, S("]")) || fail(r, "\"]\"");
 }
 
+/* At least how many steps there are; definitions are full of short paths, so a vector would waste
+ * much. */
+static size_t count_steps(const struct reader *r)
+{
+    size_t n = 0;
+
+    for (size_t i = r->at; i < r->all.n && n <= TMPL_STEPS_MAX; i++)
+        n += r->all.p[i] == '.' || r->all.p[i] == '[';
+    return n;
+}
+
 static bool read_steps(struct reader *r, struct tmpl_operand *path)
 {
-    VEC(struct tmpl_step) steps = {0};
+    size_t max = count_steps(r), n = 0;
 
+    path->steps = arena_array(r->a, struct tmpl_step, max);
     for (;;) {
         struct tmpl_step step = {0};
-        if (steps.n > TMPL_STEPS_MAX)
-            return fail(r, "a shorter path");
         /* "??" begins with the same character as "?."; "a ?.5 : b" does not occur without
          * JavaScript. */
         step.optional = take(r, S("?."));
@@ -203,10 +213,11 @@ static bool read_steps(struct reader *r, struct tmpl_operand *path)
         } else {
             break;
         }
-        vec_push(r->a, &steps, step);
+        if (n >= TMPL_STEPS_MAX)
+            return fail(r, "a shorter path");
+        path->steps[n++] = step;
     }
-    path->steps = steps.at;
-    path->n_steps = (int)steps.n;
+    path->n_steps = (int)n;
     return true;
 }
 
@@ -326,14 +337,18 @@ static bool read_operand(struct reader *r, struct tmpl_operand *op)
 bool tmpl_expr_parse(struct arena *a, Str source, struct tmpl_expr *ret_expr, size_t *ret_at,
                      const char **ret_why)
 {
+    struct tmpl_operand operands[TMPL_OPERANDS_MAX];
     struct reader r = {.a = a, .all = source};
-    VEC(struct tmpl_operand) operands = {0};
+    size_t n = 0;
     bool ok;
 
     do {
-        struct tmpl_operand *op = vec_add(a, &operands);
         skip_space(&r);
-        ok = operands.n > TMPL_OPERANDS_MAX ? fail(&r, "fewer alternatives") : read_operand(&r, op);
+        ok = n < TMPL_OPERANDS_MAX || fail(&r, "fewer alternatives");
+        if (ok) {
+            operands[n] = (struct tmpl_operand){0};
+            ok = read_operand(&r, &operands[n++]);
+        }
         skip_space(&r);
     } while (ok && take(&r, S("??")));
     if (ok && r.at < source.n)
@@ -343,8 +358,9 @@ bool tmpl_expr_parse(struct arena *a, Str source, struct tmpl_expr *ret_expr, si
         *ret_why = r.why ? r.why : "an expression";
         return false;
     }
-    *ret_expr = (struct tmpl_expr){
-        .source = source, .operands = operands.at, .n_operands = (int)operands.n};
+    *ret_expr = (struct tmpl_expr){.source = source, .n_operands = (int)n};
+    ret_expr->operands = arena_array(a, struct tmpl_operand, n);
+    memcpy(ret_expr->operands, operands, n * sizeof *operands);
     return true;
 }
 

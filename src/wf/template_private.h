@@ -5,6 +5,8 @@
 
 #include "wf/template.h"
 
+enum { TMPL_EXPRS_MAX = 10000 };
+
 /* One ".name", "[3]" or "[\"name\"]" of a path. */
 struct tmpl_step {
     Str name;
@@ -39,7 +41,7 @@ struct wf_template {
     Str source;
     struct tmpl_part *parts;
     int n_parts;
-    int n_exprs;
+    int n_exprs; /* at most TMPL_EXPRS_MAX */
 };
 
 /* Parse one expression natively. false: it is not one of the native forms; *ret_at tells where that

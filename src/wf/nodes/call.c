@@ -4,28 +4,62 @@
 #include "base/utf8.h"
 #include "wf/nodes/step.h"
 
-enum { PAIRS_MAX = 1000 };
+enum {
+    PAIRS_MAX = 10000,
+    PAIRS_SIZE_MAX = 1 << 20, /* of headers or a query */
+    LATIN_MAX = 16 << 20,
+};
 
 /* ---- requests ---- */
 
-static Str text_of(struct arena *a, const struct json *v)
+static Err too_large(const struct wf_step *step)
 {
-    return json_is(v, JSON_STR) ? json_str_of(v, S("")) : json_text(a, v);
+    return err_detail(E_TOO_LARGE, "What node %.*s would send is too large.", P(step->node->id));
+}
+
+Err step_json(struct wf_step *step, const struct json *v, size_t max, Str *ret_text)
+{
+    AUTO_BUF(b, max);
+
+    json_write(&b, v);
+    if (b.failed)
+        return too_large(step);
+    *ret_text = str_dup(step->a, buf_str(&b));
+    return OK;
+}
+
+Err step_text(struct wf_step *step, const struct json *v, size_t max, Str *ret_text)
+{
+    if (!json_is(v, JSON_STR))
+        return step_json(step, v, max, ret_text);
+    *ret_text = json_str_of(v, S(""));
+    return ret_text->n > max ? too_large(step) : OK;
+}
+
+Err step_pair(struct wf_step *step, HttpHeaders *pairs, Str name, const struct json *v,
+              size_t *left)
+{
+    Str text;
+
+    if (pairs->n == PAIRS_MAX || name.n > *left)
+        return too_large(step);
+    TRY(step_text(step, v, *left - name.n, &text));
+    *left -= name.n + text.n;
+    http_header_add(step->a, pairs, name, text);
+    return OK;
 }
 
 Err step_pairs(struct wf_step *step, const struct wf_value *map, HttpHeaders *ret_pairs)
 {
     struct json *v = NULL;
+    size_t left = PAIRS_SIZE_MAX;
 
     if (map)
         TRY(wf_value_eval(step->a, map, step->scope, step->deadline, &v));
-    if (json_len(v) > PAIRS_MAX)
-        return err_detail(E_TOO_LARGE, "Node %.*s would send more than %d fields.",
-                          P(step->node->id), PAIRS_MAX);
     for (size_t i = 0; i < json_len(v); i++)
         if (json_type(&v->obj[i].val) != JSON_NULL)
-            http_header_add(step->a, ret_pairs, json_str_of(&v->obj[i].key, S("")),
-                            text_of(step->a, &v->obj[i].val));
+            TRY(step_pair(step, ret_pairs, json_str_of(&v->obj[i].key, S("")), &v->obj[i].val,
+                          &left));
     return OK;
 }
 
@@ -227,7 +261,7 @@ static Err text_body(const struct step_call *call, Str type, Str body, struct js
     struct arena *a = call->step->a;
 
     if (!utf8_valid(body)) {
-        if (!names_latin(a, type))
+        if (!names_latin(a, type) || body.n > LATIN_MAX)
             return err_detail(E_UPSTREAM,
                               "The answer of %.*s to node %.*s is neither JSON nor text in UTF-8.",
                               P(call->host), P(call->step->node->id));
@@ -254,7 +288,8 @@ Err step_call_body(const struct step_call *call, const struct http_reply *reply,
     if (e != OK)
         return err_detail(E_UPSTREAM, "The answer of %.*s to node %.*s should be JSON, but it %s.",
                           P(call->host), P(call->step->node->id),
-                          e == E_TOO_LARGE ? "is nested too deep" : "is not well formed");
+                          e == E_TOO_LARGE ? "is nested too deep or too large"
+                                           : "is not well formed");
     return OK;
 }
 

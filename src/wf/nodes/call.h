@@ -43,6 +43,17 @@ enum reply_as { REPLY_AUTO, REPLY_JSON, REPLY_TEXT };
 Err step_call_body(const struct step_call *call, const struct http_reply *reply, enum reply_as as,
                    struct json **ret_body);
 
+enum { STEP_REQUEST_MAX = 16 << 20 }; /* bytes of a request's body */
+
+/* A value as JSON, or as text (a string as it is), in the attempt's arena. E_TOO_LARGE past @max
+ * bytes: a small definition can make huge values, for what templates give is shared and not copied.
+ */
+Err step_json(struct wf_step *step, const struct json *v, size_t max, Str *ret_text);
+Err step_text(struct wf_step *step, const struct json *v, size_t max, Str *ret_text);
+
+/* Add a pair with @v as text; *left is how many bytes there is room for. */
+Err step_pair(struct wf_step *step, HttpHeaders *pairs, Str name, const struct json *v,
+              size_t *left);
 /* Members of a map as names and texts. */
 Err step_pairs(struct wf_step *step, const struct wf_value *map, HttpHeaders *ret_pairs) YIELDS;
 /* application/x-www-form-urlencoded. */

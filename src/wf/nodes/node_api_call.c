@@ -11,6 +11,8 @@
 
 #include "base/crypto.h"
 
+enum { FORM_MAX = 8 << 20 }; /* bytes before encoding */
+
 struct auth_cfg {
     Str type;
     struct wf_template *user, *password, *token, *value;
@@ -122,6 +124,7 @@ static Err add_auth(struct step_call *call, const struct auth_cfg *auth)
 static Err form_body(struct wf_step *step, const struct json *v, Str *ret_body)
 {
     HttpHeaders pairs = {0};
+    size_t left = FORM_MAX;
 
     if (!json_is(v, JSON_OBJ))
         return err_detail(E_INVALID,
@@ -134,9 +137,7 @@ static Err form_body(struct wf_step *step, const struct json *v, Str *ret_body)
         for (size_t k = 0; k < n; k++) {
             const struct json *one = json_is(field, JSON_ARR) ? &field->arr[k] : field;
             if (json_type(one) != JSON_NULL)
-                http_header_add(step->a, &pairs, name,
-                                json_is(one, JSON_STR) ? json_str_of(one, S(""))
-                                                       : json_text(step->a, one));
+                TRY(step_pair(step, &pairs, name, one, &left));
         }
     }
     *ret_body = step_form(step->a, &pairs);
@@ -157,7 +158,7 @@ static Err add_body(struct step_call *call, const struct api_call_cfg *cfg)
     else if (form)
         TRY(form_body(step, v, &call->http.body));
     else
-        call->http.body = json_text(step->a, v);
+        TRY(step_json(step, v, STEP_REQUEST_MAX, &call->http.body));
     step_call_header(call, S("Content-Type"),
                      form                                ? S("application/x-www-form-urlencoded")
                      : str_eq(cfg->body_type, S("text")) ? S("text/plain; charset=utf-8")

@@ -511,6 +511,8 @@ static Err case_holds(struct wf_step *step, const struct one_case *one, bool *re
     bool any = str_eq(one->logic, S("or"));
 
     for (size_t i = 0; i < one->conditions.n; i++) {
+        if (fiber_self())
+            TRY(fiber_breathe()); /* what is compared may be large */
         TRY(holds(step, one, i, ret_holds));
         if (*ret_holds == any)
             return OK;

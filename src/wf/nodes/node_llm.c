@@ -140,8 +140,11 @@ static Err add_message(struct wf_step *step, struct json *messages, const struct
     struct json *content;
 
     TRY(wf_value_eval(step->a, m->content, step->scope, step->deadline, &content));
-    if (!json_is(content, JSON_STR) && !json_is(content, JSON_ARR))
-        content = json_str(step->a, json_text(step->a, content));
+    if (!json_is(content, JSON_STR) && !json_is(content, JSON_ARR)) {
+        Str text;
+        TRY(step_text(step, content, STEP_REQUEST_MAX, &text));
+        content = json_str(step->a, text);
+    }
     json_push(step->a, messages, message(step->a, m->role, content));
     return OK;
 }
@@ -216,8 +219,7 @@ static Err request_body(struct wf_step *step, const struct llm_cfg *cfg, Str *re
     json_set(a, body, S("stream"), json_bool(a, cfg->stream));
     json_set(a, body, S("stream_options"), options);
     TRY(add_extra(step, cfg, body));
-    *ret_body = json_text(a, body);
-    return OK;
+    return step_json(step, body, STEP_REQUEST_MAX, ret_body);
 }
 
 static Str without_slash(Str url)
@@ -266,6 +268,7 @@ static void tell(struct wf_step *step, struct llm_reply *r, Str piece)
 
     if (piece.n == 0 || !step->live)
         return;
+    arena_reset(r->scratch);
     step->a = r->scratch;
     step->live(step, S("step.delta"),
                json_obj(r->scratch, "text", json_str(r->scratch, piece), NULL));

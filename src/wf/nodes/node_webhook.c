@@ -95,7 +95,7 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
     TRY(wf_value_eval(step->a, cfg->payload, step->scope, step->deadline, &payload));
     call.http.engine = HTTP_CURL;
     call.http.method = http_method_parse(cfg->method);
-    call.http.body = json_text(step->a, payload);
+    TRY(step_json(step, payload, STEP_REQUEST_MAX, &call.http.body));
     call.http.idempotent = true;
     TRY(sign(&call, cfg));
     TRY(step_call_headers(&call, cfg->headers));
