@@ -137,6 +137,30 @@ Err pg_send_stmt(struct pg_conn *c, const struct pg_stmt *s, const struct db_val
 Err pg_send_sync(struct pg_conn *c);
 void pg_conn_free(struct pg_conn *c);
 
+/* ---- a batch (db_postgres_batch.c) ---- */
+
+/* What came of sending a batch. */
+struct pg_outcome {
+    bool careful; /* how it was sent */
+    bool committed;
+    bool lost;     /* the connection */
+    bool refused;  /* it was certainly not committed */
+    bool stale;    /* a prepared statement does not fit any more */
+    Err error;     /* the first one */
+    char state[6]; /* its SQLSTATE */
+    struct err_record record;
+};
+
+/* Find the statements of @tx on this connection. E_INTERNAL when one could never be sent. */
+Err pg_batch_prepare(struct pg_conn *c, struct db_tx *tx);
+/* Send @b, all prepared so, and read the answers; o->careful says in parts. Results go to the
+ * transactions. */
+void pg_batch_run(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o) YIELDS;
+/* Leave the failed transaction. False: the connection broke. */
+bool pg_batch_roll_back(struct pg_conn *c) YIELDS;
+/* A SQLSTATE of waiting for others: deadlock, lock timeout, serialization. */
+bool pg_is_about_locks(const char *state);
+
 /* ---- writers and readers ---- */
 
 struct pg_query;
@@ -149,7 +173,7 @@ struct pg_shard {
 
     struct pg_conn *writers;
     struct db_tx *tx_first, *tx_last; /* waiting to be sent */
-    Usec progress_at;                 /* when a batch was committed last */
+    Usec progress_at;                 /* when a writer's connection was last known to be good */
 
     struct pg_conn *readers;
     unsigned n_readers;

@@ -1,19 +1,13 @@
-/* src/store/db_postgres_write.c - the writers of a shard: group commit over a pipeline.
+/* src/store/db_postgres_write.c - the writers of a shard: group commit.
  *
- * What waits while a batch is under way is the next batch: BEGIN, all statements of all
- * transactions, COMMIT, sent at once and answered at once. If the server refuses it, it is sent
- * again with a savepoint for each transaction, still in one go:
+ * What waits while a batch is under way is the next batch. One that the server refuses is sent
+ * again in parts, so that only the guilty transactions fail. One that met others' locks is sent
+ * again when it has its turn: such batches hold an advisory lock, so that two of them cannot wait
+ * for each other.
  *
- *     BEGIN, SAVEPOINT s | ROLLBACK TO s, <statements>, RELEASE s, SAVEPOINT s | ROLLBACK TO s, ...
- * | COMMIT
- *
- * where each "|" ends a part that an error skips to. A part that went through has moved the
- * savepoint behind itself, so the next part's ROLLBACK TO undoes nothing; after one that failed it
- * undoes just that one.
- *
- * The batch begins by asking for its transaction number, and its results are flushed before COMMIT.
- * When the connection breaks later, the server is asked afterwards what became of that number. Only
- * if the number never arrived is the outcome unknown.
+ * When the connection breaks after COMMIT was sent, the server is asked what became of the
+ * transaction number. Only if that never arrived, or the server does not come back, is the outcome
+ * unknown.
  */
 #include "rt/inject.h"
 #include "rt/log.h"
@@ -29,39 +23,6 @@ enum {
     LOCK_FAILURES_MAX = 4
 };
 static const Usec SERIAL_SPAN = 2 * USEC_S, RESOLVE_PAUSE = 50 * USEC_MS;
-
-static const char begin_sql[] = "BEGIN";
-static const char commit_sql[] = "COMMIT";
-static const char rollback_sql[] = "ROLLBACK";
-static const char savepoint_sql[] = "SAVEPOINT s";
-static const char release_sql[] = "RELEASE SAVEPOINT s";
-static const char undo_sql[] = "ROLLBACK TO SAVEPOINT s";
-static const char xid_sql[] = "SELECT pg_current_xact_id()::text";
-/* Its turn: no other batch like this one runs anywhere, so it can wait for locks. */
-static const char turn_sql[] =
-    "SELECT pg_current_xact_id()::text, set_config('lock_timeout', ?1, true),"
-    " pg_advisory_xact_lock(" PG_LOCK_TURN ")";
-
-enum expect_kind { X_CONTROL, X_PREPARE, X_STMT, X_XID, X_COMMIT, X_SYNC };
-
-struct pg_expect {
-    enum expect_kind kind;
-    struct db_tx *tx;
-    struct db_stmt *stmt;
-    struct pg_stmt *prepared;
-};
-
-/* What came of sending a batch. */
-struct outcome {
-    bool careful; /* how it was sent */
-    bool committed;
-    bool lost;     /* the connection */
-    bool refused;  /* it was certainly not committed */
-    bool stale;    /* a prepared statement does not fit any more */
-    Err error;     /* the first one */
-    char state[6]; /* its SQLSTATE */
-    struct err_record record;
-};
 
 /* ---- queue ---- */
 
@@ -138,289 +99,16 @@ static void requeue(struct pg_shard *s, struct pg_batch *b, Err e)
     *b = (struct pg_batch){0};
 }
 
-/* ---- sending ---- */
-
-static struct pg_expect *expect(struct pg_conn *c, enum expect_kind kind)
-{
-    if (c->n_expected == c->cap_expected) {
-        c->cap_expected = c->cap_expected ? c->cap_expected * 2 : 64;
-        c->expected = realloc(c->expected, c->cap_expected * sizeof *c->expected);
-        if (!c->expected)
-            DIE("out of memory");
-    }
-    c->expected[c->n_expected] = (struct pg_expect){.kind = kind};
-    return &c->expected[c->n_expected++];
-}
-
-static Err send_stmt(struct pg_conn *c, enum expect_kind kind, struct db_stmt *s, struct db_tx *tx)
-{
-    struct pg_stmt *p = s->prepared;
-
-    if (!p->prepared) {
-        TRY(pg_send_prepare(c, p));
-        struct pg_expect *x = expect(c, X_PREPARE);
-        x->tx = tx;
-        x->prepared = p;
-        p->prepared = true; /* taken back if the server does not get to it */
-    }
-    TRY(pg_send_stmt(c, p, s->args));
-    struct pg_expect *x = expect(c, kind);
-    x->tx = tx;
-    x->stmt = tx ? s : NULL;
-    return OK;
-}
-
-static Err find_prepared(struct pg_conn *c, struct db_stmt *s)
-{
-    struct pg_stmt *p = NULL;
-    TRY(pg_conn_stmt(c, s->sql, s->expect, s->args, s->n_args, &p));
-    s->prepared = p;
-    return OK;
-}
-
-static Err send_control(struct pg_conn *c, enum expect_kind kind, const char *sql)
-{
-    struct db_stmt s = {.sql = sql, .expect = -1};
-    TRY(find_prepared(c, &s));
-    return send_stmt(c, kind, &s, NULL);
-}
-
-static Err send_sync(struct pg_conn *c)
-{
-    (void)expect(c, X_SYNC);
-    return pg_send_sync(c);
-}
-
-static Err send_flush(struct pg_conn *c)
-{
-    return PQsendFlushRequest(c->pg) ? OK : err_set(E_CLOSED, "the connection to PostgreSQL broke");
-}
-
-static Err send_statements(struct pg_conn *c, struct db_tx *tx)
-{
-    db_tx_clear(tx);
-    (void)fiber_breathe(); /* a batch is hundreds of these; a writer is not cancelled */
-    for (struct db_stmt *s = tx->first; s; s = s->next)
-        TRY(send_stmt(c, X_STMT, s, tx));
-    return OK;
-}
-
-static Err send_begin(struct pg_conn *c, struct pg_batch *b)
-{
-    struct pg_db *db = c->shard->db;
-    char patience[32];
-
-    TRY(send_control(c, X_CONTROL, begin_sql));
-    b->xid[0] = 0;
-    if (b->lock_failures ||
-        atomic_load_explicit(&db->serial_until, memory_order_relaxed) > time_mono()) {
-        int n =
-            snprintf(patience, sizeof patience, "%lldms", (long long)(db->db.timeout / USEC_MS));
-        struct db_value v = D_TEXT(str_from(patience, (size_t)n));
-        struct db_stmt s = {.sql = turn_sql, .args = &v, .n_args = 1, .expect = -1};
-        TRY(find_prepared(c, &s));
-        return send_stmt(c, X_XID, &s, NULL);
-    }
-    return send_control(c, X_XID, xid_sql);
-}
-
-static Err send_plain(struct pg_conn *c, struct pg_batch *b)
-{
-    enum { LARGE = 8 };
-
-    TRY(send_begin(c, b));
-    if (b->n > LARGE)
-        TRY(send_flush(c));
-    for (struct db_tx *tx = b->first; tx; tx = tx->next)
-        TRY(send_statements(c, tx));
-    TRY(send_flush(c));
-    TRY(send_control(c, X_COMMIT, commit_sql));
-    return send_sync(c);
-}
-
-static Err send_careful(struct pg_conn *c, struct pg_batch *b)
-{
-    TRY(send_begin(c, b));
-    TRY(send_control(c, X_CONTROL, savepoint_sql));
-    TRY(send_sync(c));
-    for (struct db_tx *tx = b->first; tx; tx = tx->next) {
-        TRY(send_control(c, X_CONTROL, undo_sql));
-        TRY(send_statements(c, tx));
-        TRY(send_control(c, X_CONTROL, release_sql));
-        TRY(send_control(c, X_CONTROL, savepoint_sql));
-        TRY(send_sync(c));
-    }
-    TRY(send_control(c, X_CONTROL, undo_sql));
-    TRY(send_control(c, X_COMMIT, commit_sql));
-    return send_sync(c);
-}
-
-/* ---- receiving ---- */
-
-static bool is_about_locks(const char *state)
-{
-    return strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 ||
-           strcmp(state, "55P03") == 0;
-}
-
-static Err note_result(struct db_stmt *s, const PGresult *r)
-{
-    s->changes = s->expect >= 0 ? s->expect
-                                : (int64_t)strtoll(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
-    s->known = true;
-    if (!s->ret_cursor)
-        return OK;
-    s->rows = calloc(1, sizeof *s->rows);
-    if (!s->rows)
-        DIE("out of memory");
-    s->rows->columns = PQnfields(r);
-    for (int i = 0; i < PQntuples(r); i++) {
-        TRY(pg_row(r, i, s->rows));
-        if (s->rows->n_bytes > DB_RETURNING_BYTES)
-            return err_set(E_TOO_LARGE, "the rows returned pass %d bytes", DB_RETURNING_BYTES);
-    }
-    return OK;
-}
-
-static void note_error(struct pg_conn *c, const struct pg_expect *x, const PGresult *r,
-                       struct outcome *o)
-{
-    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-    Err e = pg_error(c->pg, r,
-                     x->stmt               ? x->stmt->sql
-                     : x->kind == X_COMMIT ? commit_sql
-                                           : "transaction");
-
-    if (!state) /* not the server's: the connection broke, which is noticed elsewhere */
-        return;
-    if (o->error == OK) {
-        o->error = e;
-        o->record = *err_record();
-        snprintf(o->state, sizeof o->state, "%s", state);
-        o->stale = strcmp(state, "26000") == 0 ||
-                   (strcmp(state, "0A000") == 0 && message && strstr(message, "cached plan"));
-    }
-    /* In one piece, an error means that COMMIT was skipped; in parts, only if the session has
-     * ended. */
-    if (x->kind != X_COMMIT)
-        o->refused |= !o->careful || (severity && strcmp(severity, "ERROR") != 0);
-    if (x->tx) {
-        db_tx_fail(x->tx, e);
-        x->tx->raced = is_about_locks(state);
-    }
-}
-
-static void note(struct pg_conn *c, struct pg_batch *b, const struct pg_expect *x,
-                 const PGresult *r, struct outcome *o)
-{
-    switch (PQresultStatus(r)) {
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-        if (x->kind == X_XID && PQntuples(r) == 1)
-            snprintf(b->xid, sizeof b->xid, "%s", PQgetvalue(r, 0, 0));
-        if (x->kind == X_COMMIT)
-            o->committed = strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0;
-        if (x->kind == X_STMT) {
-            Err e = note_result(x->stmt, r);
-            if (e != OK) /* it will be committed, but its rows cannot be given */
-                db_tx_fail(x->tx, err_add(E_UNKNOWN_OUTCOME, "committed, but %s", err_text(e)));
-        }
-        break;
-    case PGRES_PIPELINE_ABORTED:
-        if (x->kind == X_PREPARE)
-            x->prepared->prepared = false;
-        break;
-    default:
-        if (x->kind == X_PREPARE)
-            x->prepared->prepared = false;
-        note_error(c, x, r, o);
-    }
-}
-
-/* Read all that is expected. The error is that of the connection. */
-static Err receive(struct pg_conn *c, struct pg_batch *b, struct outcome *o)
-{
-    Usec deadline = usec_in(3 * c->shard->db->db.timeout);
-    PGresult *r;
-
-    for (size_t i = 0; i < c->n_expected; i++) {
-        const struct pg_expect *x = &c->expected[i];
-        TRY(pg_conn_result(c, deadline, &r));
-        ExecStatusType status = PQresultStatus(r);
-        if (!r || (status == PGRES_PIPELINE_SYNC) != (x->kind == X_SYNC)) {
-            PQclear(r);
-            return err_set(E_CLOSED, "PostgreSQL's answers are out of order");
-        }
-        if (x->kind == X_SYNC) {
-            PQclear(r);
-            continue;
-        }
-        note(c, b, x, r, o);
-        PQclear(r);
-        (void)fiber_breathe();
-        TRY(pg_conn_result(c, deadline, &r));
-        if (r) {
-            PQclear(r);
-            return err_set(E_CLOSED, "PostgreSQL's answers are out of order");
-        }
-    }
-    return OK;
-}
-
-static void attempt(struct pg_conn *c, struct pg_batch *b, struct outcome *o)
-{
-    Err e = INJECT("store.batch.begin");
-
-    c->n_expected = 0;
-    c->all_sent = false;
-    if (e == OK)
-        e = INJECT("store.batch.before_fsync");
-    if (e != OK) { /* nothing was sent */
-        o->error = e;
-        o->record = *err_record();
-        return;
-    }
-    e = o->careful ? send_careful(c, b) : send_plain(c, b);
-    if (e == OK) {
-        c->all_sent = PQflush(c->pg) == 0;
-        e = receive(c, b, o);
-    }
-    if (e != OK) {
-        o->lost = true;
-        if (o->error == OK) {
-            o->error = e;
-            o->record = *err_record();
-        }
-    }
-    if (o->committed)
-        INJECT_VOID("store.batch.after_fsync");
-}
-
-/* Leave the failed transaction. False: the connection broke. */
-static bool roll_back(struct pg_conn *c)
-{
-    struct outcome ignored = {0};
-    struct pg_batch none = {0};
-
-    if (PQtransactionStatus(c->pg) == PQTRANS_IDLE)
-        return true;
-    c->n_expected = 0;
-    return send_control(c, X_CONTROL, rollback_sql) == OK && send_sync(c) == OK &&
-           receive(c, &none, &ignored) == OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
-}
-
 /* ---- deciding ---- */
 
-static bool state_is(const struct outcome *o, const char *state)
+static bool state_is(const struct pg_outcome *o, const char *state)
 {
     return strncmp(o->state, state, strlen(state)) == 0;
 }
 
 /* The session must be made anew: prepared statements that do not fit any more, a server that goes
  * away or became a standby. */
-static bool is_about_session(const struct outcome *o)
+static bool is_about_session(const struct pg_outcome *o)
 {
     return o->stale || state_is(o, "57P") || state_is(o, "08") || state_is(o, "25006");
 }
@@ -463,9 +151,10 @@ static void run_each_alone(struct pg_conn *c, struct pg_batch *b)
 }
 
 /* The connection broke while @b was under way. */
-static void part(struct pg_conn *c, struct pg_batch *b, const struct outcome *o)
+static void part(struct pg_conn *c, struct pg_batch *b, const struct pg_outcome *o)
 {
     atomic_store_explicit(&c->shard->db->db.up, false, memory_order_relaxed);
+    c->shard->progress_at = time_mono();
     pg_conn_close(c, o->error == E_TIMEOUT);
     if (o->refused || !c->all_sent) {
         requeue(
@@ -481,12 +170,12 @@ static void part(struct pg_conn *c, struct pg_batch *b, const struct outcome *o)
 }
 
 /* After the server refused the batch. True: try again, with *careful. */
-static bool decide(struct pg_conn *c, struct pg_batch *b, const struct outcome *o, bool *careful)
+static bool decide(struct pg_conn *c, struct pg_batch *b, const struct pg_outcome *o, bool *careful)
 {
     struct pg_db *db = c->shard->db;
 
     *err_record() = o->record;
-    if (is_about_locks(o->state)) {
+    if (pg_is_about_locks(o->state)) {
         atomic_store_explicit(&db->serial_until, time_mono() + SERIAL_SPAN, memory_order_relaxed);
         if (++b->lock_failures <= LOCK_FAILURES_MAX)
             return true;
@@ -514,10 +203,8 @@ static void drop_unsendable(struct pg_conn *c, struct pg_batch *b)
     struct pg_batch good = {.lock_failures = b->lock_failures};
 
     for (struct db_tx *tx = b->first, *next; tx; tx = next) {
-        Err e = OK;
         next = tx->next;
-        for (struct db_stmt *s = tx->first; s && e == OK; s = s->next)
-            e = find_prepared(c, s);
+        Err e = pg_batch_prepare(c, tx);
         if (e == OK) {
             append(&good, tx);
         } else {
@@ -536,15 +223,15 @@ static void run_batch(struct pg_conn *c, struct pg_batch *b)
 
     c->careful -= careful;
     while (again) {
-        struct outcome o = {.careful = careful};
-        attempt(c, b, &o);
+        struct pg_outcome o = {.careful = careful};
+        pg_batch_run(c, b, &o);
         if (o.committed) {
             settle(c, b);
             if (o.lost)
                 pg_conn_close(c, false);
             return;
         }
-        bool broke = o.lost || !roll_back(c);
+        bool broke = o.lost || !pg_batch_roll_back(c);
         o.refused |= broke && !o.lost;
         if (broke)
             part(c, b, &o);
@@ -711,10 +398,26 @@ static void hand_in(struct pg_shard *s, struct db_tx *tx)
     }
 }
 
+/* How much longer @tx may wait as things are; 0 or less: no longer. While a writer is connected the
+ * database is there and just slow, and a batch is bounded by itself. */
+static Usec patience(const struct pg_shard *s, const struct db_tx *tx)
+{
+    enum { SLOW_FACTOR = 12 };
+    Usec now = time_mono(), timeout = tx->db->timeout;
+
+    if (tx->taken) /* in a writer's hands: it will be answered */
+        return USEC_S;
+    for (const struct pg_conn *c = s->writers; c; c = c->next)
+        if (c->pg && !c->limbo.first)
+            return usec_min(timeout, tx->since + SLOW_FACTOR * timeout - now);
+    return usec_max(tx->since, s->progress_at) + timeout - now;
+}
+
 Err pg_write(struct db_tx *tx)
 {
     struct pg_shard *s = pg_shard_here(tx->db);
-    Usec timeout = tx->db->timeout;
+    Usec left = tx->db->timeout;
+    Err e;
 
     if (atomic_fetch_add_explicit(&tx->db->queued, 1, memory_order_relaxed) >= DB_QUEUE_MAX) {
         atomic_fetch_sub_explicit(&tx->db->queued, 1, memory_order_relaxed);
@@ -723,24 +426,15 @@ Err pg_write(struct db_tx *tx)
     wait_init(&tx->wait);
     hand_in(s, tx);
     fiber_shield();
-    Usec deadline = usec_add(tx->since, timeout);
-    Err e;
-    while ((e = wait_for(&tx->wait, deadline)) == E_TIMEOUT) {
-        /* In a writer's hands it will be answered. In the queue, the database is gone, or just
-         * slow. */
-        Usec quiet = time_mono() - usec_max(tx->since, s->progress_at);
-        if (!tx->taken && quiet >= timeout) {
-            withdraw(s, tx);
-            atomic_fetch_sub_explicit(&tx->db->queued, 1, memory_order_relaxed);
-            break;
-        }
+    while ((e = wait_for(&tx->wait, usec_in(left))) == E_TIMEOUT && (left = patience(s, tx)) > 0)
         wait_init(&tx->wait);
-        deadline = usec_in(tx->taken ? USEC_S : timeout - quiet);
-    }
     fiber_unshield();
-    if (e != OK)
-        return err_set(E_UNAVAILABLE, "PostgreSQL could not be reached for %lld ms",
-                       (long long)(timeout / USEC_MS));
+    if (e != OK) {
+        withdraw(s, tx);
+        atomic_fetch_sub_explicit(&tx->db->queued, 1, memory_order_relaxed);
+        return err_set(E_UNAVAILABLE, "PostgreSQL did not take a transaction for %lld ms",
+                       (long long)((time_mono() - tx->since) / USEC_MS));
+    }
     struct err_record *record = tx->record;
     tx->record = NULL;
     return db_error_give(tx->result, record);
