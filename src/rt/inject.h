@@ -16,9 +16,11 @@
 
 extern bool inject_armed;
 
-#define INJECT(point) (__builtin_expect(inject_armed, 0) ? inject_hit(point) : OK)
+/* Other threads may be arming just now. */
+#define INJECT_ARMED() __builtin_expect(__atomic_load_n(&inject_armed, __ATOMIC_RELAXED), 0)
+#define INJECT(point) (INJECT_ARMED() ? inject_hit(point) : OK)
 /* For places that cannot fail: an error action there is ignored. */
-#define INJECT_VOID(point) ((void)(__builtin_expect(inject_armed, 0) && inject_hit(point)))
+#define INJECT_VOID(point) ((void)(INJECT_ARMED() && inject_hit(point)))
 
 /* Blocks for "delay": on a fiber it holds the shard, on purpose. Any thread. */
 Err inject_hit(const char *point);
