@@ -68,7 +68,7 @@ export const nodeTypes = {
       f('stream', 'boolean', 'Stream', { default: true }),
       f('extra', 'json', 'Extra', { help: 'Merged into the request.' }),
     ], { effects: 'idempotent', timeout: '120s', max_attempts: 3 }),
-    type('output', 'Output', 'data', 'The result of the run.', [f('output', 'value', 'Output', { required: true, lines: true, help: 'Any JSON with templates.' })]),
+    type('output', 'Output', 'data', 'The result of the run.', [f('output', 'value', 'Output', { required: true, lines: true, help: 'Any JSON with templates.' })], { handles: [] }),
     type('trigger', 'Trigger', 'trigger', 'Where a run begins: by hand, by the API, or by a call to its webhook.', [
       f('trigger', 'enum', 'Trigger', { default: 'manual', one_of: one('manual api webhook') }),
       f('input', 'schema', 'Input', { help: 'JSON Schema that the input of a run must meet.' }),

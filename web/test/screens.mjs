@@ -90,12 +90,12 @@ const SCREENS = {
   'editor-run-dialog': { go: openRunDialog },
   'editor-run-live': { settle: 2600, go: async (page) => {
     await openRunDialog(page);
-    await page.locator('dialog input').first().fill('mara@northloom.example');
+    await page.locator('dialog input[type=text]').first().fill('mara@northloom.example');
     await page.locator('dialog').getByRole('button', { name: page.words.run, exact: true }).click();
   } },
   'editor-run-step': { settle: 2900, go: async (page) => {
     await openRunDialog(page);
-    await page.locator('dialog input').first().fill('mara@northloom.example');
+    await page.locator('dialog input[type=text]').first().fill('mara@northloom.example');
     await page.locator('dialog').getByRole('button', { name: page.words.run, exact: true }).click();
     await page.waitForTimeout(500);
     await page.locator('.react-flow__node[data-id="enrich-1"]').click({ force: true });

@@ -18,7 +18,7 @@ describe('the parser of server-sent events', () => {
 
   it('sees them byte by byte', () => {
     const parser = new SseParser();
-    expect([...TEXT].flatMap((c) => parser.feed(c))).toEqual(EXPECTED);
+    expect(Array.from(TEXT).flatMap((c) => parser.feed(c))).toEqual(EXPECTED);
   });
 
   it('drops a comment, and an event without data', () => {

@@ -7,7 +7,7 @@ import { cx } from '@/lib/cx';
 import { Icon } from '@/ui/icon';
 import { Spinner } from '@/ui/spinner';
 import { Took } from '@/ui/time-text';
-import { casesOf, hasErrorBranch, str, type FlowNode as FlowNodeData } from '@/flow/model';
+import { casesOf, handlesOf, hasErrorBranch, str, type FlowNode as FlowNodeData } from '@/flow/model';
 import { conditionText, nodeIcon, nodeSummary, nodeTone, TONES } from '@/flow/node-look';
 import { useNodeType } from '@/flow/node-types';
 import { typeTitle } from '@/flow/names';
@@ -48,6 +48,7 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
   const step = useStep(id);
   const problems = useProblemsOf(id);
   const live = useLiveText(id);
+  const handles = handlesOf(type, data, known);
   const branches = type === 'condition';
   const title = str(data['title']) || (known ? typeTitle(known, t) : type);
   const errors = problems.filter((problem) => !problem.warning).length;
@@ -71,7 +72,7 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
             </span>
           )}
           {type !== 'trigger' && <Eye id="in" type="target" label={t.flow.handleIn} />}
-          {!branches && <Eye id="out" type="source" label={t.flow.handleOut} />}
+          {handles.includes('out') && <Eye id="out" type="source" label={t.flow.handleOut} />}
         </div>
         {branches && <CaseRows data={data} />}
         {hasErrorBranch(data) && <Branch id="error" label={t.flow.onError} tone="text-madder" />}

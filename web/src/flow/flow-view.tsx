@@ -26,7 +26,7 @@ export function FlowView({ definition, selected = null, onSelect }: FlowViewProp
 
   return (
     <ReactFlowProvider>
-      <Canvas nodes={nodes} edges={graph.edges} onNodesChange={onNodesChange} nodesDraggable={false} nodesConnectable={false}
+      <Canvas nodes={nodes} edges={graph.edges} onNodesChange={onNodesChange} map={false} nodesDraggable={false} nodesConnectable={false}
         edgesFocusable={false} deleteKeyCode={null} selectionKeyCode={null} multiSelectionKeyCode={null}
         onNodeClick={(_, node) => onSelect?.(node.id)} onPaneClick={() => onSelect?.(null)}
         onNodeDoubleClick={(_, node) => onSelect?.(node.id)} />

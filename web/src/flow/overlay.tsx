@@ -31,6 +31,14 @@ export function useLiveText(id: string): string {
   return useStore(useContext(Context), (overlay) => overlay.texts[id] ?? '');
 }
 
+/** The step that runs, where one alone does: what a view of the run should follow. */
+export function useActiveNode(): string | null {
+  return useStore(useContext(Context), ({ steps }) => {
+    const running = Object.values(steps ?? {}).filter((step) => step.state === 'running');
+    return running.length === 1 ? (running[0]?.node ?? null) : null;
+  });
+}
+
 const NO_PROBLEMS: Located[] = [];
 export function useProblemsOf(id: string): Located[] {
   return useStore(useContext(Context), (overlay) => overlay.problems[id] ?? NO_PROBLEMS);

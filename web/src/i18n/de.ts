@@ -1,1 +1,8 @@
-export { en as de } from '@/i18n/en';
+// Der deutsche Katalog.
+import type { Messages } from '@/i18n/i18n';
+import { about, api, common, problems, shell, signIn } from '@/i18n/de/common';
+import { editor } from '@/i18n/de/editor';
+import { flow, nodeWords } from '@/i18n/de/flow';
+import { run, runs, starters, workflows } from '@/i18n/de/lists';
+
+export const de: Messages = { about, api, common, editor, flow, nodeWords, problems, run, runs, shell, signIn, starters, workflows };

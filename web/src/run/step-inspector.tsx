@@ -2,12 +2,12 @@
 import { useMemo } from 'react';
 import type { Definition, Json, Run, RunEvent, Step } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
-import { ancestors } from '@/flow/model';
 import { absolute, clock, duration } from '@/lib/time';
 import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { Took } from '@/ui/time-text';
 import { attemptsOf } from '@/run/fold';
+import { LiveText } from '@/run/live-text';
 import { StateBadge } from '@/run/run-state';
 
 interface StepInspectorProps {
@@ -35,7 +35,6 @@ export function StepInspector(props: StepInspectorProps) {
   const attempts = useMemo(() => attemptsOf(events).get(node) ?? [], [events, node]);
   const settings = definition?.nodes.find((one) => one.id === node);
   const input = inputOf(props);
-  const depth = definition ? ancestors(node, definition.edges).length : 0;
 
   return (
     <div className="space-y-5 p-4">
@@ -47,7 +46,7 @@ export function StepInspector(props: StepInspectorProps) {
       </div>
       {step?.state === 'retrying' && step.retry_at && <p className="text-sm text-weld">{t.run.retryAt(clock(step.retry_at, lang))}</p>}
       {step?.state === 'skipped' && <p className="text-sm text-ink-2">{t.run.skippedWhy}</p>}
-      {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached(depth)}</p>}
+      {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
       {step?.error && (
         <div role="alert" className="rounded-md border border-madder/40 bg-madder-soft px-3 py-2.5">
           <p className="flex items-center gap-1.5 text-sm font-medium text-madder"><Icon name="alert" size={15} /> {step.state === 'succeeded' ? t.run.handledError : t.run.error}<code className="code ml-auto text-xs">{step.error.code}</code></p>
@@ -56,7 +55,7 @@ export function StepInspector(props: StepInspectorProps) {
       )}
       {text && step?.state === 'running' && (
         <Section title={t.run.liveText}>
-          <p className="max-h-72 overflow-y-auto rounded-md border bg-indigo-soft/50 p-3 text-sm break-words whitespace-pre-wrap">{text}<span className="ml-0.5 inline-block h-3.5 w-1.5 animate-pulse bg-indigo align-[-2px]" /></p>
+          <LiveText text={text} />
         </Section>
       )}
       {step?.output !== undefined && step.output !== null && <Section title={t.run.output}><Output value={step.output} label={t.run.output} /></Section>}

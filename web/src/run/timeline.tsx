@@ -63,14 +63,14 @@ export function Timeline({ run, events, titles, selected, onSelect }: TimelinePr
   if (steps.length === 0) return <p className="px-5 py-6 text-sm text-ink-3">{t.run.noStepsYet}</p>;
   return (
     <div className="relative overflow-x-auto py-2">
-      <div className="min-w-[34rem]">
-        <div className="relative mr-16 ml-52 h-5 text-2xs text-ink-3" aria-hidden="true">
+      <div className="min-w-[27rem]">
+        <div className="relative mr-16 ml-36 sm:ml-52 h-5 text-2xs text-ink-3" aria-hidden="true">
           {ticks(total).map((tick) => <span key={tick} className="absolute -translate-x-1/2 first:translate-x-0" style={{ left: percent(start + tick) }}>{duration(tick, lang)}</span>)}
         </div>
         {steps.map((step) => (
           <button key={step.node} type="button" onClick={() => onSelect(step.node)} aria-pressed={selected === step.node}
             className={cx('flex h-9 w-full items-center text-left -outline-offset-2! hover:bg-ink/4', selected === step.node && 'bg-indigo-soft!')}>
-            <span className="flex w-52 shrink-0 items-center gap-2 pr-3 pl-4 text-sm">
+            <span className="flex w-36 shrink-0 sm:w-52 items-center gap-2 pr-3 pl-4 text-sm">
               <StateBadge state={step.state} dot />
               <span className="truncate">{titles.get(step.node) ?? step.title ?? step.node}</span>
             </span>

@@ -52,16 +52,16 @@ export function CodeArea({ value, onChange, language, numbered, badLine, boxClas
   const wrap = numbered ? 'whitespace-pre' : 'break-words whitespace-pre-wrap';
 
   return (
-    <div className={cx('input code relative flex min-h-0 overflow-auto p-0!', boxClassName)} aria-invalid={rest['aria-invalid']}>
+    <div className={cx('input code relative grid min-h-0 overflow-auto p-0!', numbered ? 'grid-cols-[auto_1fr]' : 'grid-cols-[minmax(0,1fr)]', boxClassName)} aria-invalid={rest['aria-invalid']}>
       {numbered && (
-        <div aria-hidden="true" className="sticky left-0 z-1 h-max min-h-full shrink-0 border-r bg-sunken px-2 py-2 text-right text-ink-3 select-none">
+        <div aria-hidden="true" className="sticky left-0 z-1 border-r bg-sunken px-2 py-2 text-right text-ink-3 select-none">
           {Array.from({ length: lines }, (_, i) => (
             <div key={i} className={i + 1 === badLine ? 'text-madder font-semibold' : undefined}>{i + 1}</div>
           ))}
         </div>
       )}
-      <div className={cx('relative grow', numbered ? 'h-max min-h-full w-max' : 'w-full min-w-0')}>
-        <pre aria-hidden="true" className={cx('code pointer-events-none min-h-full px-2.5', numbered ? 'py-2 pr-8' : 'py-1.5', wrap, className)}>
+      <div className="relative">
+        <pre aria-hidden="true" className={cx('code pointer-events-none px-2.5', numbered ? 'py-2 pr-8' : 'py-1.5', wrap, className)}>
           <Painted pieces={pieces} />{'\n'}
         </pre>
         <textarea ref={areaRef} value={value} readOnly={readOnly ?? !onChange} spellCheck={false} autoCapitalize="off" autoComplete="off" autoCorrect="off"

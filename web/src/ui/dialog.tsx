@@ -36,7 +36,11 @@ function OpenDialog({ onClose, title, bare, shape = 'center', footer, children }
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // Something inside that wants the focus has it by now; else the dialog itself, not its close button.
+      if (!dialog.querySelector(':focus:is(input, textarea, select)')) dialog.focus();
+    }
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -44,8 +48,8 @@ function OpenDialog({ onClose, title, bare, shape = 'center', footer, children }
   }, []);
 
   return (
-    <dialog ref={ref} aria-labelledby={id}
-      className={cx('flex-col overflow-hidden border-line bg-surface text-ink shadow-lg open:flex', SHAPES[shape])}
+    <dialog ref={ref} aria-labelledby={id} tabIndex={-1}
+      className={cx('flex-col overflow-hidden border-line bg-surface text-ink shadow-lg outline-none! open:flex', SHAPES[shape])}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -100,7 +100,7 @@ interface SegmentedProps<T extends string> {
 export function Segmented<T extends string>({ value, options, onChange, label, className }: SegmentedProps<T>) {
   const name = useId();
   return (
-    <fieldset className={cx('inline-flex rounded-md border bg-sunken p-0.5', className)}>
+    <fieldset className={cx('inline-flex max-w-full flex-wrap rounded-md border bg-sunken p-0.5', className)}>
       <legend className="sr-only">{label}</legend>
       {options.map((option) => (
         <label key={option.value} className={cx('relative cursor-pointer rounded-[4px] px-2.5 py-1 text-center text-sm whitespace-nowrap transition-colors has-focus-visible:outline-2 has-focus-visible:outline-indigo',

@@ -21,22 +21,37 @@ export function Logo() {
   );
 }
 
-/** Warp threads, each led by its heddle; the shed is open for one weft. Behind the sign-in page. */
+const SPACE = 20;
+const THREADS = 40;
+const FELL = 560;
+const ROW = 11;
+
+/** The dyes of the cloth, row by row from the fell down. */
+const BANDS: [string, number][] = [
+  ['stroke-madder', 3], ['stroke-thread', 5], ['stroke-indigo', 7], ['stroke-thread', 3], ['stroke-weld-bright', 2], ['stroke-thread', 5], ['stroke-indigo', 2],
+  ['stroke-thread', 2], ['stroke-indigo', 2], ['stroke-thread', 8],
+];
+
+/** A loom from the front: warp led by its heddles, the shed open for one weft, cloth below. Behind the sign-in page. */
 export function Warp({ className }: { className?: string }) {
-  const threads = Array.from({ length: 40 }, (_, i) => i);
+  const rows = BANDS.flatMap(([dye, n]) => Array.from({ length: n }, () => dye));
   return (
     <svg className={className} viewBox="0 0 800 900" preserveAspectRatio="xMidYMid slice" fill="none" aria-hidden="true">
-      {threads.map((i) => {
-        const x = 10 + i * 20;
-        const eye = 450 + (i % 2 ? 34 : -34) * Math.cos((i / 39 - 0.5) * Math.PI);
+      {Array.from({ length: THREADS }, (_, i) => {
+        const x = SPACE / 2 + i * SPACE;
+        const eye = 250 + (i % 2 ? 26 : -26);
         return (
-          <g key={i} className="stroke-thread" opacity={0.55}>
-            <path d={`M${x} 0V${eye - 15}M${x} ${eye + 15}V900`} />
-            <path d={`M${x} ${eye - 15}c5 8 5 22 0 30c-5-8-5-22 0-30z`} />
+          <g key={i} className="stroke-thread" opacity="0.7">
+            <path d={`M${x} 0V${eye - 14}M${x} ${eye + 14}V900`} />
+            <path d={`M${x} ${eye - 14}c5 8 5 20 0 28c-5-8-5-20 0-28z`} className="fill-linen" />
           </g>
         );
       })}
-      <path d="M-20 512C140 512 180 450 400 450S660 388 820 388" className="stroke-madder" strokeWidth="3" strokeLinecap="round" />
+      {rows.map((dye, i) => (
+        <path key={i} d={`M${i % 2 ? 0 : SPACE} ${FELL + i * ROW}H800`} className={dye} strokeWidth="6" strokeDasharray={`${SPACE} ${SPACE}`} opacity={dye === 'stroke-thread' ? 0.5 : 0.85} />
+      ))}
+      <path d="M-10 552C160 546 230 470 420 452S600 420 640 418" className="stroke-madder" strokeWidth="3" />
+      <path d="M612 424c22-16 62-22 96-12c-26 22-66 26-96 12z" className="fill-walnut-soft stroke-walnut" strokeWidth="1.500" />
     </svg>
   );
 }

@@ -25,7 +25,7 @@ export function ProblemNotice({ error, onRetry, compact }: NoticeProps) {
   const problem = asProblem(error);
   const { title, detail } = problemText(problem, t);
   return (
-    <div role="alert" className={compact ? 'rounded-md border border-madder/40 bg-madder-soft p-3' : 'mx-auto my-10 max-w-md rounded-lg border bg-surface p-6 shadow-sm'}>
+    <div role="alert" className={compact ? 'rounded-md border border-madder/40 bg-madder-soft p-3' : 'mx-4 my-10 max-w-md rounded-lg border bg-surface p-6 shadow-sm sm:mx-auto'}>
       <div className="flex gap-3">
         <Icon name="alert" className="mt-0.5 text-madder" />
         <div className="min-w-0 flex-1">

@@ -27,11 +27,11 @@ async function readHealth(signal: AbortSignal): Promise<Health> {
   }
   const facts = isObject(body) ? Object.entries(body).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)).map(([key, value]) => [key, String(value)] as [string, string]) : [];
   const version = facts.find(([key]) => key === 'version')?.[1] ?? response.headers.get('Server')?.replace(/^heddle\//i, '') ?? null;
-  return { ready: response.ok, status: response.status, facts: facts.filter(([key]) => key !== 'version'), version };
+  return { ready: response.ok, status: response.status, facts: facts.filter(([key]) => key !== 'version' && key !== 'status'), version };
 }
 
 const SHORTCUTS: [string, keyof ReturnType<typeof useT>['about']['shortcuts']][] = [
-  ['Ctrl K', 'palette'], ['Ctrl ↵', 'run'], ['Ctrl S', 'save'], ['Ctrl Z', 'undo'], ['Ctrl ⇧ Z', 'redo'], ['Ctrl C · X · V', 'copy'], ['Ctrl D', 'duplicate'], ['Ctrl A', 'all'], ['Del', 'remove'], ['F', 'fit'], ['Esc', 'close'],
+  ['Ctrl K', 'palette'], ['Ctrl Enter', 'run'], ['Ctrl S', 'save'], ['Ctrl Z', 'undo'], ['Ctrl Shift Z', 'redo'], ['Ctrl C · X · V', 'copy'], ['Ctrl D', 'duplicate'], ['Ctrl A', 'all'], ['Del', 'remove'], ['F', 'fit'], ['Esc', 'close'],
 ];
 
 export function AboutPage({ me }: { me: Me }) {
@@ -49,7 +49,7 @@ export function AboutPage({ me }: { me: Me }) {
               <dt className="text-ink-3">{t.about.state}</dt>
               <dd className={cx('font-medium', tone)}>{error ? asProblem(error).status === 0 ? t.about.unreachable : asProblem(error).detail : ready ? t.about.ready : t.about.notReady}</dd>
               {data?.version && <><dt className="text-ink-3">{t.about.version}</dt><dd>{data.version}</dd></>}
-              {data?.facts.map(([key, value]) => <Fact key={key} name={key} value={value} />)}
+              {data?.facts.map(([key, value]) => <Fact key={key} name={key === 'reason' ? t.about.reason : key} value={value} />)}
             </dl>
           )}
         </Card>

@@ -57,7 +57,7 @@ describe('saving the draft', () => {
   });
 
   it('sends what changed while a save was under way, after it', async () => {
-    let finish = () => undefined as void;
+    let finish = (): void => undefined;
     next.push(() => new Promise((done) => { finish = done; }));
     saver.touch(draft('a'));
     await vi.advanceTimersByTimeAsync(150);

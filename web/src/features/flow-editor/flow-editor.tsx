@@ -1,5 +1,5 @@
 // The editor of one workflow: loads it, then puts bar, palette, canvas and panels together.
-import { useCallback, useMemo, useState, type ReactNode } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { ReactFlowProvider } from '@xyflow/react';
 import { useNavigate } from 'react-router';
@@ -85,6 +85,12 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
   const selected = useStore(store, onlySelected);
   useTitle(name);
 
+  const told = useRef(false);
+  useEffect(() => {
+    if (draft.restored && !told.current) toast.ok(t.editor.restored);
+    told.current = true;
+  }, [draft.restored, toast, t]);
+
   const openNode = useCallback((node: string) => (runId === null ? setPanel('node') : setRunNode(node)), [runId]);
   const closeAll = () => {
     if (runId !== null) return setRunNode(null);
@@ -158,22 +164,21 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
           {draft.save.kind === 'conflict' && (
             <ConflictBar onTheirs={() => void draft.takeTheirs().catch(toast.fail)} onMine={() => void draft.keepMine()} onCopy={() => void saveCopy().catch(toast.fail)} />
           )}
-          <div className="relative flex min-h-0 flex-1">
+          <div className="relative flex min-h-0 flex-1 max-md:flex-col">
             {docked && palette && <aside aria-label={t.editor.palette} className="flex w-60 shrink-0 flex-col border-r bg-surface"><Palette hasTrigger={hasTrigger} onPick={add} /></aside>}
-            <main className="relative min-w-0 flex-1">
+            <main className="relative min-h-0 min-w-0 flex-1">
               {json ? <JsonPane /> : <EditorCanvas readOnly={runId !== null} onOpenNode={openNode} />}
               {!json && runId === null && (
                 <IconButton icon={docked && palette ? 'panel' : 'plus'} label={docked && palette ? t.editor.hidePalette : t.editor.addNode} onClick={() => setPalette(!palette)}
                   className={cx('absolute! top-3 left-3 z-5 border bg-raised! shadow-sm', docked && palette && 'rotate-180')} />
               )}
             </main>
+            {side && narrow && runId !== null && <aside aria-label={side.title} className="flex h-[46dvh] shrink-0 flex-col border-t bg-linen">{side.body}</aside>}
             {side && !narrow && <aside aria-label={side.title} className="flex w-92 shrink-0 flex-col border-l bg-linen xl:w-104">{side.body}</aside>}
           </div>
         </div>
         {narrow && palette && runId === null && <Dialog open shape="bottom" title={t.editor.addNode} onClose={() => setPalette(false)}><Palette hasTrigger={hasTrigger} onPick={add} /></Dialog>}
-        {narrow && side && (runId !== null
-          ? <aside aria-label={side.title} className="fixed inset-x-0 bottom-0 z-20 flex max-h-[55dvh] flex-col rounded-t-lg border-t bg-linen shadow-lg">{side.body}</aside>
-          : <Dialog open bare shape="bottom" title={side.title} onClose={closeAll}><div className="flex max-h-[80dvh] flex-col">{side.body}</div></Dialog>)}
+        {narrow && side && runId === null && <Dialog open bare shape="bottom" title={side.title} onClose={closeAll}><div className="flex max-h-[80dvh] flex-col">{side.body}</div></Dialog>}
         {dialog === 'start' && (
           <StartDialog workflowId={id} definition={toDefinition(store.getState())} version="draft" onClose={() => setDialog(null)} onStarted={(run) => {
             setDialog(null);

@@ -37,7 +37,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
   if (!node) return null;
   const type = node.type ?? '';
   const all = known?.fields ?? [];
-  const fields = all.filter((field) => isShown(field, all, node.data));
+  const fields = all.filter((field) => isShown(type, field, all, node.data));
   const put = (name: string, value: Json | undefined) => store.getState().setData(id, (data) => withField(all, data, name, value), name);
   const names = new Set([...COMMON, ...all.map((field) => field.name)]);
   const strange = Object.keys(node.data).filter((name) => !names.has(name));
@@ -58,12 +58,12 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
         {general.map((problem, i) => (
           <p key={i} className={cx('flex gap-1.5 rounded-md px-3 py-2 text-sm', problem.warning ? 'bg-weld-soft text-weld' : 'bg-madder-soft text-madder')}><Icon name="alert" size={15} className="mt-0.5" />{problem.message}</p>
         ))}
-        <div data-field="title">
+        <div className="grid grid-cols-[1fr_40%] gap-3" data-field="title">
           <Field label={t.editor.title}>
             {(ids) => <TextInput {...ids} value={str(node.data['title'])} placeholder={known ? typeTitle(known, t) : type} onChange={(event) => put('title', event.target.value === '' ? undefined : event.target.value)} />}
           </Field>
+          <NodeId key={id} id={id} />
         </div>
-        <NodeId key={id} id={id} />
         {fields.filter((field) => !isLater(type, field)).map((field) => (
           <FieldInput key={field.name} node={id} words={`${type}.${field.name}`} path={field.name} field={field} data={node.data} onChange={(value) => put(field.name, value)} />
         ))}
@@ -115,7 +115,7 @@ function NodeId({ id }: { id: string }) {
     setBad(!store.getState().renameNode(id, text));
   };
   return (
-    <Field label={t.editor.id} hint={t.editor.idHelp(id)} error={bad ? t.editor.badId : undefined}>
+    <Field label={<span data-tip={t.editor.idHelp(id)}>{t.editor.id}</span>} error={bad ? t.editor.badId : undefined}>
       {(ids) => <TextInput {...ids} className="code" value={text} onChange={(event) => setText(event.target.value)} onBlur={rename} onKeyDown={(event) => {
         if (event.key === 'Enter') rename();
       }} />}

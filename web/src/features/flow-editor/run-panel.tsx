@@ -13,6 +13,7 @@ import { useToast } from '@/ui/toast';
 import { isFinal } from '@/run/fold';
 import { useCancelRun } from '@/run/queries';
 import { StateBadge } from '@/run/run-state';
+import { LiveText } from '@/run/live-text';
 import { StepInspector } from '@/run/step-inspector';
 import type { RunView } from '@/run/use-run';
 import type { EditorStore } from '@/features/flow-editor/store';
@@ -82,6 +83,12 @@ export function RunPanel({ id, view, store, selected, onSelect, onAgain, onClose
             <StepInspector node={selected} run={run} step={steps[selected]} events={events} text={texts[selected] ?? ''} definition={definition} />
           </section>
         )}
+        {open && selected === null && Object.entries(texts).map(([node, text]) => steps[node]?.state === 'running' && (
+          <section key={node} className="p-4">
+            <h3 className="mb-1.5 text-sm font-medium">{titles.get(node) ?? node}</h3>
+            <LiveText text={text} />
+          </section>
+        ))}
         {run && selected === null && run.output !== undefined && run.output !== null && (
           <section className="p-4"><h3 className="mb-1.5 text-sm font-medium">{t.run.runOutput}</h3><JsonView value={run.output} label={t.run.runOutput} /></section>
         )}

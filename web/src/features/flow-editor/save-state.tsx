@@ -16,7 +16,7 @@ export function SaveMark({ save }: { save: SaveState }) {
   const { icon, tone } = looks[save.kind];
   const tip = save.kind === 'invalid' ? t.editor.saveTips.invalid : save.kind === 'failed' ? problemText(save.problem, t).detail : undefined;
   return (
-    <span role="status" data-tip={tip} className={cx('flex items-center gap-1 text-xs whitespace-nowrap', tone)}>
+    <span role="status" data-tip={tip} className={cx('flex items-center gap-1 text-xs whitespace-nowrap', tone, save.kind === 'saved' && 'max-sm:sr-only')}>
       {icon ? <Icon name={icon} size={13} /> : <Spinner size={12} />}<span className="hidden sm:inline">{t.editor.saveStates[save.kind]}</span>
     </span>
   );

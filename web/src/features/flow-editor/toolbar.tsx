@@ -66,14 +66,14 @@ export function Toolbar(props: ToolbarProps) {
       {!narrow && (
         <>
           <IconButton icon="undo" label={t.editor.undo} keys="Ctrl Z" disabled={!canUndo} onClick={undo} />
-          <IconButton icon="redo" label={t.editor.redo} keys="Ctrl ⇧ Z" disabled={!canRedo} onClick={redo} />
+          <IconButton icon="redo" label={t.editor.redo} keys="Ctrl Shift Z" disabled={!canRedo} onClick={redo} />
           <IconButton icon="layout" label={t.editor.layout} disabled={json} onClick={on.layout} />
           <IconButton icon="braces" label={t.editor.json} pressed={json} onClick={on.json} />
         </>
       )}
       <Menu label={t.common.more} items={narrow ? [...phone, ...rest] : rest} />
       {!narrow && <Button icon="publish" busy={busy.publish} disabled={problems.errors > 0} onClick={on.publish}>{t.editor.publish}</Button>}
-      <Button kind="primary" icon="play" busy={busy.run} data-tip="Ctrl ↵" onClick={on.run}>{t.editor.run}</Button>
+      <Button kind="primary" icon="play" busy={busy.run} data-tip="Ctrl Enter" onClick={on.run}><span className="max-sm:sr-only">{t.editor.run}</span></Button>
     </header>
   );
 }

@@ -3,6 +3,7 @@ import { useReactFlow } from '@xyflow/react';
 import type { Located } from '@/api/types';
 import { useT } from '@/i18n/i18n';
 import { autoLayout } from '@/flow/auto-layout';
+import { useFrame, useReveal } from '@/flow/camera';
 import { NODE_WIDTH } from '@/flow/flow-node';
 import { handlesOf, type FlowNode } from '@/flow/model';
 import { typeTitle } from '@/flow/names';
@@ -12,12 +13,13 @@ import type { EditorStore } from '@/features/flow-editor/store';
 
 const NODE_HEIGHT = 56;
 const GAP = 88;
-const GLIDE = { padding: 0.16, maxZoom: 1.05, duration: 250 };
 
 export function useEditorActions(store: EditorStore) {
   const t = useT();
   const types = useNodeTypes();
   const flow = useReactFlow();
+  const frame = useFrame();
+  const show = useReveal();
   const handles = (node: FlowNode) => handlesOf(node.type ?? '', node.data, types.find((type) => type.type === node.type));
 
   return {
@@ -26,7 +28,7 @@ export function useEditorActions(store: EditorStore) {
       const ports = new Map(nodes.map((node) => [node.id, handles(node)]));
       const sizes = nodes.map((node) => ({ id: node.id, width: node.measured?.width ?? NODE_WIDTH, height: node.measured?.height ?? NODE_HEIGHT }));
       move(autoLayout(sizes, edges.map(({ source, target, sourceHandle }) => ({ source, target, port: Math.max(0, ports.get(source)?.indexOf(sourceHandle ?? 'out') ?? 0) }))));
-      requestAnimationFrame(() => void flow.fitView(GLIDE));
+      requestAnimationFrame(() => frame());
     },
 
     /** Put a new node behind the selected one, or into the middle of the view. */
@@ -42,7 +44,8 @@ export function useEditorActions(store: EditorStore) {
         : { x: Math.round(middle.x - NODE_WIDTH / 2), y: Math.round(middle.y - NODE_HEIGHT / 2) };
       const handle = from && (handles(from).find((one) => !taken.has(one) && one !== 'error') ?? handles(from)[0]);
       const made = addNode(type, newData(type, known ? typeTitle(known, t) : type), at, from && { source: from.id, handle: handle ?? 'out' });
-      requestAnimationFrame(() => void flow.fitView({ ...GLIDE, nodes: [{ id: made }, ...(from ? [{ id: from.id }] : [])], padding: 0.6 }));
+      // Once it is measured.
+      setTimeout(() => show(made), 60);
     },
 
     /** Bring the place of a problem into sight; false when it belongs to no node. */
@@ -50,7 +53,7 @@ export function useEditorActions(store: EditorStore) {
       const id = problem.node;
       if (!id || !store.getState().nodes.some((node) => node.id === id)) return false;
       store.getState().select(id);
-      void flow.fitView({ ...GLIDE, nodes: [{ id }], padding: 1.2, maxZoom: 1 });
+      show(id);
       return true;
     },
   };

@@ -1,7 +1,7 @@
 // The keyboard of the canvas. Nothing is taken while somebody types or a dialog is open.
 import { useEffect } from 'react';
-import { useReactFlow } from '@xyflow/react';
 import { useLatest } from '@/lib/use';
+import { useFrame } from '@/flow/camera';
 import { cleanEdge, cleanNode, type FlowEdge, type FlowNode } from '@/flow/model';
 import { isObject, tryParse } from '@/lib/json';
 import type { EditorStore } from '@/features/flow-editor/store';
@@ -47,7 +47,7 @@ export function duplicate(store: EditorStore): void {
 
 export function useEditorKeys(store: EditorStore, actions: Actions): void {
   const now = useLatest(actions);
-  const { fitView } = useReactFlow();
+  const frame = useFrame();
 
   useEffect(() => {
     const blocked = (event: Event) => isTyping(event.target) || document.querySelector('dialog[open]') !== null || (window.getSelection()?.toString() ?? '') !== '';
@@ -71,7 +71,7 @@ export function useEditorKeys(store: EditorStore, actions: Actions): void {
       if (command && key === 'd') return done(() => duplicate(store));
       if (command && key === 'a') return done(editor.selectAll);
       if (!command && (key === 'delete' || key === 'backspace')) return done(editor.removeSelected);
-      if (!command && !event.altKey && key === 'f') return done(() => void fitView({ padding: 0.16, maxZoom: 1.05, duration: 200 }));
+      if (!command && !event.altKey && key === 'f') return done(frame);
     };
 
     const onCopy = (event: ClipboardEvent) => {
@@ -103,5 +103,5 @@ export function useEditorKeys(store: EditorStore, actions: Actions): void {
       document.removeEventListener('cut', onCopy);
       document.removeEventListener('paste', onPaste);
     };
-  }, [store, now, fitView]);
+  }, [store, now, frame]);
 }

@@ -44,7 +44,7 @@ function Detail({ run, view }: { run: Run; view: RunView }) {
   const narrow = useIsNarrow();
   const fetched = useQuery(runDefinitionQuery(run));
   const definition = run.definition ?? fetched.data;
-  const [selected, setSelected] = useState<string | null>(() => run.steps.find((step) => step.state === 'failed')?.node ?? null);
+  const [selected, setSelected] = useState<string | null>(() => (narrow ? null : (run.steps.find((step) => step.state === 'failed')?.node ?? null)));
   const [tab, setTab] = useState<View>('timeline');
   const titles = useMemo(() => titlesOf(definition, run), [definition, run]);
   const inspector = selected !== null && (
@@ -100,19 +100,18 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
   const version = run.version > 0 ? run.version : 'draft';
   return (
     <header className="shrink-0 border-b bg-surface px-4 py-3 md:px-5">
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-        <h1 className="min-w-0 truncate font-serif text-[1.375rem] leading-8"><Link to={`/workflows/${run.workflow_id}`} className="rounded-sm hover:underline">{run.workflow_name}</Link></h1>
-        <StateBadge state={run.state} />
-        <span className="text-ink-2"><Took from={run.started_at ?? run.created_at} to={run.finished_at} ms={open ? null : run.duration_ms} /></span>
-        <span className="flex-1" />
+      <div className="flex items-center gap-3">
+        <h1 className="min-w-0 flex-1 truncate font-serif text-[1.375rem] leading-8"><Link to={`/workflows/${run.workflow_id}`} className="rounded-sm hover:underline">{run.workflow_name}</Link></h1>
         {open && <Button kind="danger" icon="stop" busy={cancel.isPending} onClick={() => cancel.mutate(undefined, { onError: toast.fail })}>{t.run.cancel}</Button>}
         {!open && <Button icon="refresh" disabled={!definition} onClick={() => setAsking(true)}>{t.run.again}</Button>}
       </div>
-      <p className="mt-1 flex flex-wrap items-center gap-x-2 text-sm text-ink-3">
+      <div className="mt-1 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm text-ink-3">
+        <StateBadge state={run.state} />
+        <span className="mr-1 font-medium text-ink"><Took from={run.started_at ?? run.created_at} to={run.finished_at} ms={open ? null : run.duration_ms} /></span>
         <span>{triggers[run.trigger] ?? run.trigger}</span>·<span>{t.run.versionText(run.version)}</span>·
         <time dateTime={run.created_at}>{absolute(run.created_at, lang)}</time><span className="hidden sm:inline">(<TimeAgo iso={run.created_at} />)</span>
         <span className="hidden items-center md:inline-flex">· <code className="code ml-2 text-xs">{run.id}</code><CopyButton text={run.id} /></span>
-      </p>
+      </div>
       {view.stream === 'waiting' && open && <p role="status" className="mt-2 text-sm text-weld">{t.run.reconnecting}</p>}
       {run.error && (
         <p role="alert" className="mt-2 flex gap-2 rounded-md bg-madder-soft px-3 py-2 text-sm">

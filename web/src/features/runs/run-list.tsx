@@ -36,7 +36,7 @@ export function RunList() {
 
   return (
     <Page title={t.runs.title}>
-      <div className="mb-3 flex flex-wrap gap-2">
+      <div className="mb-3 grid grid-cols-2 gap-2 sm:flex">
         <Select aria-label={t.runs.byWorkflow} className="w-full! sm:w-64!" value={workflow} onChange={(value) => put('workflow_id', value)} options={[{ value: '', label: t.runs.allWorkflows }, ...names]} />
         <Select aria-label={t.runs.byState} className="w-full! sm:w-44!" value={state ?? ''} onChange={(value) => put('state', value)} options={[{ value: '', label: t.runs.allStates }, ...STATES.map((one) => ({ value: one, label: t.run.states[one] }))]} />
       </div>

@@ -6,6 +6,8 @@ import { nodeTone, type Tone } from '@/flow/node-look';
 const FILLS: Record<Tone, string> = { ink: 'fill-ink', weld: 'fill-weld-bright', walnut: 'fill-walnut', indigo: 'fill-indigo', lichen: 'fill-lichen', green: 'fill-green' };
 const W = 22;
 const H = 10;
+const WIDTH = 150;
+const HEIGHT = 50;
 
 export function FlowSketch({ definition }: { definition: Definition }) {
   const { places, box } = useMemo(() => {
@@ -15,10 +17,14 @@ export function FlowSketch({ definition }: { definition: Definition }) {
     const top = Math.min(...ys);
     const scale = 0.13;
     const at = new Map(definition.nodes.map((node) => [node.id, { x: (node.position.x - left) * scale, y: (node.position.y - top) * scale * 1.3, tone: nodeTone(node.type) }]));
-    return { places: at, box: { width: (Math.max(...xs) - left) * scale + W, height: (Math.max(...ys) - top) * scale * 1.3 + H } };
+    const width = (Math.max(...xs) - left) * scale + W;
+    const height = (Math.max(...ys) - top) * scale * 1.3 + H;
+    // All sketches have one scale: a small flow is drawn small.
+    const box = { x: Math.min(0, (width - WIDTH) / 2), y: Math.min(0, (height - HEIGHT) / 2), width: Math.max(width, WIDTH), height: Math.max(height, HEIGHT) };
+    return { places: at, box };
   }, [definition]);
   return (
-    <svg viewBox={`-4 -4 ${box.width + 8} ${box.height + 8}`} className="h-16 w-full" fill="none" aria-hidden="true">
+    <svg viewBox={`${box.x} ${box.y} ${box.width} ${box.height}`} className="h-16 w-full" fill="none" aria-hidden="true">
       {definition.edges.map((edge) => {
         const from = places.get(edge.source);
         const to = places.get(edge.target);

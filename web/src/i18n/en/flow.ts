@@ -37,5 +37,5 @@ type NodeWords = {
 export const nodeWords: NodeWords = {
   types: {},
   fields: {},
-  options: { api: 'API', json: 'JSON', json_schema: 'JSON by schema', jsonpath: 'JSON path' },
+  options: { api: 'API', json: 'JSON', json_schema: 'JSON by schema', jsonpath: 'JSON path', hmac: 'Signature (HMAC)', basic: 'User and password', bearer: 'Bearer token', header: 'A header' },
 };

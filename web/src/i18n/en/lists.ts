@@ -62,7 +62,7 @@ export const run = {
   waitsToRetry: 'Waits to try again',
   skippedWhy: 'No thread that leads here was taken.',
   neverReached: 'The run ended before it came here.',
-  notReached: (n: number) => (n > 0 ? 'Not reached yet.' : 'Not begun yet.'),
+  notReached: 'Not reached yet.',
   noStepsYet: 'No step has begun yet.',
   noEventsYet: 'No events yet.',
   noGraph: 'The graph of this run cannot be shown: its workflow is gone.',

@@ -103,7 +103,7 @@ function ObjectInput({ node, words, path, field, value, onChange }: ObjectInputP
   const fields = field.fields ?? [];
   return (
     <div className="space-y-3 rounded-md border bg-surface p-3">
-      {fields.filter((one) => isShown(one, fields, value)).map((one) => (
+      {fields.filter((one) => isShown(words, one, fields, value)).map((one) => (
         <FieldInput key={one.name} node={node} words={`${words}.${one.name}`} path={`${path}/${one.name}`} field={one} data={value}
           onChange={(next) => onChange(withField(fields, value, one.name, next))} />
       ))}

@@ -75,16 +75,16 @@ export function TemplateInput({ node, value, onChange, ids, label, placeholder, 
   };
 
   return (
-    <div ref={box} className="relative">
+    <div ref={box} className="group/template relative">
       <CodeArea {...ids} aria-label={label} areaRef={area} language={language} numbered={language === 'json'} badLine={badLine} value={value} placeholder={placeholder}
-        boxClassName={cx(language === 'json' ? 'min-h-24 max-h-80' : 'max-h-72', lines > 1 && 'min-h-22')} className={language === 'json' ? undefined : 'pr-9'}
+        boxClassName={cx(language === 'json' ? 'min-h-24 max-h-80' : 'max-h-72', lines > 1 && 'min-h-22')} 
         role="combobox" aria-expanded={open !== null && list.length > 0} aria-autocomplete="list" aria-haspopup="listbox"
         onKeyDown={onKeyDown}
         onChange={(text) => {
           onChange(text);
           look(text, area.current?.selectionStart ?? text.length);
         }} />
-      <IconButton size="sm" icon="variable" label={t.editor.insertVariable} className="absolute! top-[3px] right-[3px] bg-raised"
+      <IconButton size="sm" icon="variable" label={t.editor.insertVariable} className="absolute! top-[3px] right-[3px] bg-raised! opacity-0 shadow-sm group-focus-within/template:opacity-100 group-hover/template:opacity-100 pointer-coarse:opacity-100"
         aria-expanded={open !== null} onClick={() => setOpen(open ? null : { from: -1, typed: '' })} />
       <Popover anchor={box} open={open !== null && (list.length > 0 || open.from < 0)} onClose={() => setOpen(null)}>
         <SuggestionList list={list} at={at} onPick={insert} />

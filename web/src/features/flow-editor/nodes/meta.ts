@@ -22,8 +22,18 @@ export function applies(field: FieldType, fields: FieldType[], data: JsonObject)
   return when.is.includes(typeof value === 'object' ? '' : String(value)) && (!other || applies(other, fields, data));
 }
 
-/** Fields to be shown: those that apply; others only while they have a value, which the server would refuse. */
-export const isShown = (field: FieldType, fields: FieldType[], data: JsonObject): boolean => applies(field, fields, data) || data[field.name] !== undefined;
+/** Settings that apply by the table and yet make no sense with others. */
+const IDLE: Record<string, (data: JsonObject) => boolean> = {
+  'api-call.body': (data) => bodiless(data),
+  'api-call.body_type': (data) => bodiless(data),
+};
+const bodiless = (data: JsonObject) => data['method'] === undefined || data['method'] === 'GET' || data['method'] === 'HEAD';
+
+/** Whether to show @field; one that does not apply is shown only while it has a value, which the server would refuse. */
+export function isShown(type: string, field: FieldType, fields: FieldType[], data: JsonObject): boolean {
+  if (data[field.name] !== undefined) return true;
+  return applies(field, fields, data) && !IDLE[`${type}.${field.name}`]?.(data);
+}
 
 /** @data with @name set (undefined: not given); what applies no more because of it is taken out. */
 export function withField(fields: FieldType[], data: JsonObject, name: string, value: Json | undefined): JsonObject {

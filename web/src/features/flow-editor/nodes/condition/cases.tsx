@@ -58,7 +58,7 @@ export function Cases({ node, data, problems, onChange }: SpecialProps) {
       {cases.map((one, i) => (
         <section key={one.id || i} className="rounded-md border bg-surface">
           <header className="flex items-center gap-1 border-b py-1 pr-1 pl-3">
-            <span className="text-xs font-medium text-ink-3">{i === 0 ? t.flow.if : t.flow.elseIf}</span>
+            <span className="text-xs font-medium whitespace-nowrap text-ink-3">{i === 0 ? t.flow.if : t.flow.elseIf}</span>
             <TextInput aria-label={t.editor.caseTitle} placeholder={t.flow.caseNumber(i + 1)} value={one.title} className="h-7 min-h-7! border-transparent! bg-transparent! py-0! font-medium"
               onChange={(event) => put(i, { title: event.target.value })} />
             <IconButton size="sm" icon="down" label={t.editor.moveUp} className="rotate-180" disabled={i === 0} onClick={() => move(i, -1)} />
@@ -123,7 +123,7 @@ function ConditionRow({ node, condition, onChange, onRemove }: RowProps) {
     <div className="space-y-1.5">
       <TemplateInput node={node} label={t.editor.left} placeholder="{{ … }}" value={rightText(condition['left'])} onChange={(left) => onChange({ ...condition, left })} />
       <div className="flex items-start gap-1.5">
-        <select aria-label={t.editor.operator} className="input w-auto! max-w-[46%] min-w-0 shrink-0" value={operator} onChange={(event) => setOperator(event.target.value)}>
+        <select aria-label={t.editor.operator} className="input w-[42%]! min-w-0 shrink-0" value={operator} onChange={(event) => setOperator(event.target.value)}>
           {Object.entries(GROUPS).map(([group, list]) => (
             <optgroup key={group} label={t.editor.operatorGroups[group as keyof typeof GROUPS]}>
               {list.map((name) => <option key={name} value={name}>{words[name] ?? name}</option>)}
