@@ -10,7 +10,10 @@
 
 #include <pcre2.h>
 
-enum { PATTERN_MAX = 10000 }; /* bytes */
+/* Bytes, and groups in groups: PCRE2 compiles by recursion, 640 bytes of stack for each level
+ * (measured), and a pattern may be compiled on the stack of a fiber. 50 levels need 60 KiB in all,
+ * 250 would need 180. */
+enum { PATTERN_MAX = 10000, NESTING_MAX = 50 };
 
 struct schema_pattern {
     pcre2_code *code;
@@ -410,10 +413,15 @@ static Err compile(Str text, pcre2_code **ret_code)
     int code;
 
     TRY(translate(text, &out));
+    pcre2_compile_context *limits = pcre2_compile_context_create(NULL);
+    if (!limits)
+        DIE("out of memory");
+    pcre2_set_parens_nest_limit(limits, NESTING_MAX);
     *ret_code = pcre2_compile((PCRE2_SPTR)(out.p ? out.p : ""), out.n,
                               PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALLOW_EMPTY_CLASS |
                                   PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C,
-                              &code, &at, NULL);
+                              &code, &at, limits);
+    pcre2_compile_context_free(limits);
     if (*ret_code)
         return OK;
     pcre2_get_error_message(code, why, sizeof why);

@@ -456,6 +456,12 @@ TEST(patterns_that_are_not_ecmascript_are_refused)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (schema_pattern_valid(str_c(bad[i])))
             t_fail(__FILE__, __LINE__, "%s is taken", bad[i]);
+    char nested[2 * 51 + 1];
+    memset(nested, '(', 51);
+    nested[51] = 'a';
+    memset(nested + 52, ')', 51);
+    t_expect(schema_pattern_valid(str_from(nested + 1, 101)));
+    t_expect(!schema_pattern_valid(str_from(nested, 103)));
     char *long_one = arena_bytes(t_arena(), 20000);
     memset(long_one, 'a', 20000);
     t_expect(!schema_pattern_valid(str_from(long_one, 20000)));
