@@ -12,8 +12,11 @@
 #include <stdlib.h>
 
 enum { SPAN_NONE, SPAN_NAME, SPAN_VALUE };
+enum known { K_OTHER, K_HOST, K_LENGTH, K_CODING, K_CONNECTION, K_EXPECT };
+
 struct field {
     uint32_t name_at, name_n, value_at, value_n;
+    enum known known; /* filled in when the head is complete */
 };
 
 /* A head that has come in part: its bytes, and what was noted of them. */
@@ -217,8 +220,6 @@ static bool host_is_sane(Str host)
     return true;
 }
 
-enum known { K_OTHER, K_HOST, K_LENGTH, K_CODING, K_CONNECTION, K_EXPECT };
-
 static enum known known_field(Str name)
 {
     switch (name.n) {
@@ -244,7 +245,8 @@ static int check_fields(struct http1 *p)
 
     for (unsigned i = 0; i < p->n_fields; i++) {
         Str value = field_value(p, i);
-        switch (known_field(field_name(p, i))) {
+        notes[i].known = known_field(field_name(p, i));
+        switch (notes[i].known) {
         case K_HOST:
             if (hosts++ || !host_is_sane(value))
                 return refuse(p, 400, "The Host field is missing, doubled or not a host.");
@@ -295,7 +297,7 @@ void http1_take_head(struct http1 *p, void *block, struct http1_head *ret_head)
     for (unsigned i = 0; i < p->n_fields; i++) {
         Str name = field_name(p, i), value = field_value(p, i);
         h.headers.at[i] = (struct http_header){name, value};
-        switch (known_field(name)) {
+        switch (notes[i].known) {
         case K_HOST:
             h.host = value;
             break;

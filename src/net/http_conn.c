@@ -386,7 +386,7 @@ static void resume(void *arg)
     http_conn_update_reading(c);
 }
 
-void http_conn_exch_ended(struct http_conn *c, bool keep_alive)
+void http_conn_exch_ended(struct http_conn *c, bool keep_alive, Usec now)
 {
     if (c->phase == PHASE_CLOSED) {
         if (c->closed)
@@ -405,7 +405,7 @@ void http_conn_exch_ended(struct http_conn *c, bool keep_alive)
         c->message_ended = false;
         /* Not enter(): a timer from before serves, and finds out when it fires. */
         c->phase = PHASE_IDLE;
-        c->until = shard_now() + options(c)->idle_timeout;
+        c->until = now + options(c)->idle_timeout;
         if (!timer_is_running(&c->timer))
             arm(c, c->until);
         if (c->pending_n) {

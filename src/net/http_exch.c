@@ -329,11 +329,11 @@ void exch_count(struct http_shard *h, const struct route *route, enum http_metho
     metric_observe(s->seconds, (double)took / (double)USEC_S);
 }
 
-static void account(struct exch *x, Err e)
+static void account(struct exch *x, Err e, Usec now)
 {
     struct req *r = &x->req;
     int status = x->res.status ? x->res.status : 499;
-    Usec took = time_mono() - r->started;
+    Usec took = now - r->started;
 
     exch_count(x->conn->shard, r->route, r->method, status, took);
     if (status >= 500 && status != 501 && status != 503 && !x->gone)
@@ -345,7 +345,7 @@ static void account(struct exch *x, Err e)
                   L_CSTR("error", e == OK ? "" : err_name(e)));
 }
 
-static void end(struct exch *x)
+static void end(struct exch *x, Usec now)
 {
     struct http_conn *c = x->conn;
     struct http_shard *h = c->shard;
@@ -357,7 +357,7 @@ static void end(struct exch *x)
     fiber_unref(x->fiber);
     give_exch(h, x);
     give_arena(h, a);
-    http_conn_exch_ended(c, keep);
+    http_conn_exch_ended(c, keep, now);
     atomic_fetch_sub_explicit(&s->open, 1, memory_order_release);
 }
 
@@ -379,8 +379,9 @@ static Err exch_main(void *arg)
         ws_end(c->ws, e);
     else
         res_finish(&x->res, e);
-    account(x, e);
-    end(x);
+    Usec now = time_mono();
+    account(x, e, now);
+    end(x, now);
     fiber_unshield();
     return OK;
 }

@@ -173,7 +173,7 @@ void http_conn_drop(struct http_conn *c);
 /* The same for the exchange's own fiber. */
 void http_conn_close(struct http_conn *c);
 /* The exchange has ended: go on with the next request, or end. */
-void http_conn_exch_ended(struct http_conn *c, bool keep_alive);
+void http_conn_exch_ended(struct http_conn *c, bool keep_alive, Usec now);
 /* Idle: close. Busy: after the present answer. */
 void http_conn_drain(struct http_conn *c);
 void http_conn_free(struct http_conn *c);

@@ -7,6 +7,8 @@
 
 #include "rt/log.h"
 
+enum { COPY_MAX = 2048 };
+
 static struct http_shard *shard_of(const struct res *res)
 {
     return res->x->conn->shard;
@@ -74,9 +76,8 @@ static void add_common(struct http_shard *h, struct buf *b)
 
     if (now / USEC_S != h->date_second) {
         char text[TIME_RFC3339_SIZE];
-        Str date = time_http_date(now, text);
         h->date_second = now / USEC_S;
-        snprintf(h->date, sizeof h->date, "%.*s", P(date));
+        snprintf(h->date, sizeof h->date, "%.*s", P(time_http_date(now, text)));
     }
     buf_add(b, S("Date: "));
     buf_add_c(b, h->date);
@@ -142,10 +143,16 @@ static Err make_head(struct res *res, int status, Str type, int64_t length)
     return OK;
 }
 
-/* Send the head that was made, and @body behind it. */
+/* Send the head that was made, and @body behind it. A small body is copied behind the head: one
+ * piece is cheaper for the kernel than two. */
 static Err send_head(struct res *res, int status, Str body)
 {
     struct http_shard *h = shard_of(res);
+
+    if (body.n <= COPY_MAX && body.n <= h->head.max - h->head.n) {
+        buf_add(&h->head, body);
+        body.n = 0;
+    }
     uv_buf_t bufs[2] = {{.base = h->head.p, .len = h->head.n},
                         {.base = (char *)(uintptr_t)body.p, .len = body.n}};
 
@@ -248,12 +255,40 @@ static Err write_pieces(struct res *res, uv_buf_t *bufs, unsigned n)
     return e;
 }
 
-Err res_write(struct res *res, Str piece)
+/* The chunk of a small piece as one: put together in the shard's buffer and taken from there at
+ * once. */
+static Err write_small_chunk(struct res *res, Str size, Str piece)
+{
+    struct buf *b = &shard_of(res)->head;
+    Err e = http_conn_wait_room(res->x->conn, size.n + piece.n + 2);
+
+    if (e != OK) {
+        res->cut = true;
+        return e;
+    }
+    buf_reset(b);
+    buf_add(b, size);
+    buf_add(b, piece);
+    buf_add(b, S("\r\n"));
+    return write_pieces(res, &(uv_buf_t){.base = b->p, .len = b->n}, 1);
+}
+
+static Err write_chunk(struct res *res, Str piece)
 {
     char size[20];
-    unsigned n = 0;
-    uv_buf_t bufs[3];
+    char *at = chunk_size(piece.n, size);
+    size_t n = (size_t)(size + sizeof size - at);
 
+    if (piece.n <= COPY_MAX)
+        return write_small_chunk(res, str_from(at, n), piece);
+    uv_buf_t bufs[3] = {{.base = at, .len = n},
+                        {.base = (char *)(uintptr_t)piece.p, .len = piece.n},
+                        {.base = (char *)(uintptr_t) "\r\n", .len = 2}};
+    return write_pieces(res, bufs, 3);
+}
+
+Err res_write(struct res *res, Str piece)
+{
     if (res->cut || (res->status && res->head_only)) /* HEAD: a stream has no reason to go on */
         return err_set(E_CLOSED, "nobody takes this answer");
     if (!res->status || res->ended)
@@ -265,14 +300,9 @@ Err res_write(struct res *res, Str piece)
             return err_set(E_INTERNAL, "an answer longer than its Content-Length");
         res->left -= (int64_t)piece.n;
     }
-    if (res->chunked) {
-        char *at = chunk_size(piece.n, size);
-        bufs[n++] = (uv_buf_t){.base = at, .len = (size_t)(size + sizeof size - at)};
-    }
-    bufs[n++] = (uv_buf_t){.base = (char *)(uintptr_t)piece.p, .len = piece.n};
     if (res->chunked)
-        bufs[n++] = (uv_buf_t){.base = (char *)(uintptr_t) "\r\n", .len = 2};
-    return write_pieces(res, bufs, n);
+        return write_chunk(res, piece);
+    return write_pieces(res, &(uv_buf_t){.base = (char *)(uintptr_t)piece.p, .len = piece.n}, 1);
 }
 
 Err res_end(struct res *res)
