@@ -55,7 +55,9 @@ function useCommands(search: string, preferences: MenuEntry[]): Command[] {
     ...preferences.flatMap((entry): Command[] => (typeof entry === 'object' && 'onSelect' in entry ? [{ group: words.act, label: entry.label, icon: entry.icon ?? 'globe', run: entry.onSelect }] : [])),
   ];
   const wanted = search.trim().toLowerCase();
-  return [...(wanted ? found : found.slice(0, 4)), ...fixed.filter((one) => one.label.toLowerCase().includes(wanted))];
+  // Also what was found: it may still be the answer to what was typed before.
+  const matches = [...found, ...fixed].filter((one) => one.label.toLowerCase().includes(wanted));
+  return wanted ? matches : [...found.slice(0, 4), ...fixed];
 }
 
 function Content({ onDone, preferences }: { onDone: () => void; preferences: MenuEntry[] }) {

@@ -101,9 +101,11 @@ function CaseRows({ data }: { data: JsonObject }) {
 /** The end of what a model has said so far. */
 function LiveText({ text }: { text: string }) {
   return (
-    <p className="max-h-16 overflow-hidden border-t bg-indigo-soft/60 px-3 py-1.5 text-xs break-words">
-      {text.length > 140 ? `…${text.slice(-140)}` : text}
-      <span className="ml-0.5 inline-block h-3 w-1 animate-pulse bg-indigo align-[-2px]" />
+    <p className="flex h-16 flex-col justify-end overflow-hidden border-t bg-indigo-soft/60 px-3 py-1.5 text-xs break-words">
+      <span>
+        {text.length > 200 ? text.slice(-200) : text}
+        <span className="ml-0.5 inline-block h-3 w-1 animate-pulse bg-indigo align-[-2px]" />
+      </span>
     </p>
   );
 }

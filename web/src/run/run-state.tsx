@@ -19,11 +19,26 @@ const LOOKS: Record<AnyState, { icon: IconName | null; tone: string }> = {
   skipped: { icon: 'minus', tone: 'bg-sunken text-ink-3' },
 };
 
-export function StateBadge({ state, dot }: { state: AnyState; dot?: boolean }) {
-  const t = useT();
+interface BadgeProps {
+  state: AnyState;
+  word: string;
+  /** The mark alone; the word is for the tooltip and for screen readers. */
+  dot?: boolean;
+}
+
+function Badge({ state, word, dot }: BadgeProps) {
   const { icon, tone } = LOOKS[state];
-  const word = state in t.run.states ? t.run.states[state as RunState] : t.run.stepStates[state as StepState];
   const mark = icon ? <Icon name={icon} size={13} /> : <Spinner size={13} />;
   if (dot) return <span data-tip={word} className={cx('inline-grid size-6 place-items-center rounded-full', tone)}>{mark}<span className="sr-only">{word}</span></span>;
   return <span className={cx('inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium whitespace-nowrap', tone)}>{mark}{word}</span>;
+}
+
+export function RunBadge({ state, dot }: { state: RunState; dot?: boolean }) {
+  const t = useT();
+  return <Badge state={state} word={t.run.states[state]} dot={dot} />;
+}
+
+export function StepBadge({ state, dot }: { state: StepState; dot?: boolean }) {
+  const t = useT();
+  return <Badge state={state} word={t.run.stepStates[state]} dot={dot} />;
 }

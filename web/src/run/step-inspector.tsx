@@ -8,7 +8,7 @@ import { JsonView } from '@/ui/json-view';
 import { Took } from '@/ui/time-text';
 import { attemptsOf } from '@/run/fold';
 import { LiveText } from '@/run/live-text';
-import { StateBadge } from '@/run/run-state';
+import { StepBadge } from '@/run/run-state';
 
 interface StepInspectorProps {
   node: string;
@@ -39,7 +39,7 @@ export function StepInspector(props: StepInspectorProps) {
   return (
     <div className="space-y-5 p-4">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5 text-sm text-ink-2">
-        <StateBadge state={step?.state ?? 'idle'} />
+        <StepBadge state={step?.state ?? 'idle'} />
         {step && step.state !== 'idle' && step.state !== 'skipped' && <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />}
         {step && step.attempts > 1 && <span>{t.run.attempts(step.attempts)}</span>}
         <code className="code ml-auto truncate text-xs text-ink-3">{node}</code>

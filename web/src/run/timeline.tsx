@@ -6,7 +6,7 @@ import { cx } from '@/lib/cx';
 import { duration } from '@/lib/time';
 import { useNow } from '@/lib/use';
 import { attemptsOf, isFinal } from '@/run/fold';
-import { StateBadge } from '@/run/run-state';
+import { StepBadge } from '@/run/run-state';
 
 interface Bar {
   from: number;
@@ -71,7 +71,7 @@ export function Timeline({ run, events, titles, selected, onSelect }: TimelinePr
           <button key={step.node} type="button" onClick={() => onSelect(step.node)} aria-pressed={selected === step.node}
             className={cx('flex h-9 w-full items-center text-left -outline-offset-2! hover:bg-ink/4', selected === step.node && 'bg-indigo-soft!')}>
             <span className="flex w-36 shrink-0 sm:w-52 items-center gap-2 pr-3 pl-4 text-sm">
-              <StateBadge state={step.state} dot />
+              <StepBadge state={step.state} dot />
               <span className="truncate">{titles.get(step.node) ?? step.title ?? step.node}</span>
             </span>
             <span className="relative h-full min-w-0 flex-1">

@@ -12,7 +12,7 @@ import { Took } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
 import { isFinal } from '@/run/fold';
 import { useCancelRun } from '@/run/queries';
-import { StateBadge } from '@/run/run-state';
+import { RunBadge, StepBadge } from '@/run/run-state';
 import { LiveText } from '@/run/live-text';
 import { StepInspector } from '@/run/step-inspector';
 import type { RunView } from '@/run/use-run';
@@ -49,7 +49,7 @@ export function RunPanel({ id, view, store, selected, onSelect, onAgain, onClose
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <header className="flex items-center gap-2 border-b py-2.5 pr-2 pl-4">
-        {run ? <StateBadge state={run.state} /> : <Skeleton className="w-24" />}
+        {run ? <RunBadge state={run.state} /> : <Skeleton className="w-24" />}
         {run && <span className="text-sm text-ink-2"><Took from={run.started_at ?? run.created_at} to={run.finished_at} ms={open ? null : run.duration_ms} /></span>}
         <span className="flex-1" />
         {open ? <Button size="sm" kind="danger" icon="stop" busy={cancel.isPending} onClick={() => cancel.mutate(undefined, { onError: toast.fail })}>{t.run.cancel}</Button>
@@ -69,7 +69,7 @@ export function RunPanel({ id, view, store, selected, onSelect, onAgain, onClose
             <li key={step.node}>
               <button type="button" aria-pressed={selected === step.node} onClick={() => onSelect(selected === step.node ? null : step.node)}
                 className={cx('flex w-full items-center gap-2.5 px-4 py-1.5 text-left text-sm -outline-offset-2! hover:bg-ink/4', selected === step.node && 'bg-indigo-soft!')}>
-                <StateBadge state={step.state} dot />
+                <StepBadge state={step.state} dot />
                 <span className="min-w-0 flex-1 truncate">{titles.get(step.node) ?? step.node}</span>
                 <span className="text-xs text-ink-3">{step.state !== 'skipped' && <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />}</span>
               </button>

@@ -82,17 +82,17 @@ export function Toolbar(props: ToolbarProps) {
 function Name() {
   const t = useT();
   const { name, setMeta } = useEditor(useShallow((state) => ({ name: state.meta.name, setMeta: state.setMeta })));
+  // Only while it is typed: an empty name is never handed on.
   const [text, setText] = useState<string | null>(null);
-  const done = () => {
-    if (text !== null && text.trim() !== '' && text.trim() !== name) setMeta({ name: text.trim() }, 'name');
-    setText(null);
+  const put = (next: string) => {
+    setText(next);
+    if (next.trim() !== '') setMeta({ name: next.trim() }, 'name');
   };
   return (
     <h1 className="min-w-0">
-      <input aria-label={t.editor.name} value={text ?? name} maxLength={200} size={Math.max(8, Math.min(40, (text ?? name).length + 1))} onChange={(event) => setText(event.target.value)} onBlur={done}
+      <input aria-label={t.editor.name} value={text ?? name} maxLength={200} size={Math.max(8, Math.min(40, (text ?? name).length + 1))} onChange={(event) => put(event.target.value)} onBlur={() => setText(null)}
         onKeyDown={(event) => {
-          if (event.key === 'Enter') event.currentTarget.blur();
-          if (event.key === 'Escape') setText(null);
+          if (event.key === 'Enter' || event.key === 'Escape') event.currentTarget.blur();
         }}
         className="w-full max-w-full min-w-0 truncate rounded-sm border border-transparent bg-transparent px-1.5 py-1 font-serif text-lg hover:border-line focus:border-edge" />
     </h1>

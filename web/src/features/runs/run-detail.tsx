@@ -22,7 +22,7 @@ import { useToast } from '@/ui/toast';
 import { isFinal } from '@/run/fold';
 import { Journal } from '@/run/journal';
 import { runDefinitionQuery, useCancelRun } from '@/run/queries';
-import { StateBadge } from '@/run/run-state';
+import { RunBadge } from '@/run/run-state';
 import { StartDialog } from '@/run/start-dialog';
 import { StepInspector } from '@/run/step-inspector';
 import { Timeline } from '@/run/timeline';
@@ -106,7 +106,7 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
         {!open && <Button icon="refresh" disabled={!definition} onClick={() => setAsking(true)}>{t.run.again}</Button>}
       </div>
       <div className="mt-1 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm text-ink-3">
-        <StateBadge state={run.state} />
+        <RunBadge state={run.state} />
         <span className="mr-1 font-medium text-ink"><Took from={run.started_at ?? run.created_at} to={run.finished_at} ms={open ? null : run.duration_ms} /></span>
         <span>{triggers[run.trigger] ?? run.trigger}</span>·<span>{t.run.versionText(run.version)}</span>·
         <time dateTime={run.created_at}>{absolute(run.created_at, lang)}</time><span className="hidden sm:inline">(<TimeAgo iso={run.created_at} />)</span>

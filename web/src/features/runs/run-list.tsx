@@ -13,7 +13,7 @@ import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo, Took } from '@/ui/time-text';
 import { isFinal } from '@/run/fold';
 import { runsQuery } from '@/run/queries';
-import { StateBadge } from '@/run/run-state';
+import { RunBadge } from '@/run/run-state';
 
 const STATES: RunState[] = ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled'];
 
@@ -56,7 +56,7 @@ function Row({ row }: { row: RunSummary }) {
   const triggers: Record<string, string> = t.flow.triggerKinds;
   return (
     <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-5">
-      <span className="w-auto shrink-0 sm:w-28"><span className="sm:hidden"><StateBadge state={row.state} dot /></span><span className="hidden sm:inline"><StateBadge state={row.state} /></span></span>
+      <span className="w-auto shrink-0 sm:w-28"><span className="sm:hidden"><RunBadge state={row.state} dot /></span><span className="hidden sm:inline"><RunBadge state={row.state} /></span></span>
       <div className="min-w-0 flex-1">
         <Link to={`/runs/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">{row.workflow_name}</Link>
         <p className="truncate text-sm text-ink-3">
