@@ -81,7 +81,7 @@ static unsigned min3(unsigned x, unsigned y, unsigned z)
  * is @max + 1. Only cells within @max of the diagonal are looked at. */
 static unsigned edits(Str x, Str y, unsigned max)
 {
-    unsigned rows[3][GUESS_LENGTH_MAX + 2];
+    unsigned rows[3][GUESS_LENGTH_MAX + 2] = {0};
     unsigned *before = rows[0], *last = rows[1], *row = rows[2];
 
     for (unsigned j = 0; j <= y.n; j++)

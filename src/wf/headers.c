@@ -1,6 +1,8 @@
 /* src/wf/headers.c - HTTP headers as a JSON object. */
 #include "wf/headers.h"
 
+#include "base/map.h"
+
 /* The values of one name. */
 struct joined {
     Str name;
@@ -41,21 +43,27 @@ static void add(struct arena *a, struct joined *j, Str value)
 struct json *wf_headers_json(struct arena *a, const HttpHeaders *headers,
                              bool (*leave_out)(const void *ctx, Str name), const void *ctx)
 {
-    struct json *obj = json_obj(a, NULL), *places = json_obj(a, NULL);
-    VEC(struct joined) all = {0};
+    struct json *obj = json_obj(a, NULL);
+    struct map *by_name = map_new();
+    VEC(struct joined *) all = {0};
 
     vec_each(headers, h) {
         Str name = str_lower(a, h->name);
         if (leave_out && leave_out(ctx, name))
             continue;
-        struct json *place = json_get(places, name);
-        if (!place) {
-            json_set(a, places, name, json_int(a, (int64_t)all.n));
-            vec_push(a, &all, ((struct joined){.name = name}));
+        struct joined *j = map_get(by_name, name);
+        if (!j) {
+            j = arena_new_of(a, struct joined);
+            j->name = name;
+            map_put(by_name, name, j);
+            vec_push(a, &all, j);
         }
-        add(a, &all.at[place ? json_int_of(place, 0) : (int64_t)all.n - 1], h->value);
+        add(a, j, h->value);
     }
-    vec_each(&all, j)
+    map_free(by_name, NULL);
+    vec_each(&all, at) {
+        const struct joined *j = *at;
         json_set(a, obj, j->name, j->each ? j->each : json_str(a, (Str){j->p, j->n}));
+    }
     return obj;
 }

@@ -416,7 +416,7 @@ static bool word(struct parser *p, struct jp_term *t)
 static bool term(struct parser *p, struct jp_term *t)
 {
     int c = peek(p);
-    Str text;
+    Str text = S("");
 
     if (c == '@' || c == '$') {
         struct jp_query *q = arena_new_of(p->a, struct jp_query);

@@ -43,19 +43,19 @@ struct wf_list {
 struct field {
     const char *name;
     enum field_kind kind;
-    size_t offset;
-    bool required;
+    uint32_t offset;
     const char *dflt;   /* as text of that kind; NULL: zero, "", NULL. FIELD_UNSET: see below */
     const char *one_of; /* F_ENUM, F_STR_LIST: space-separated */
     double min, max;    /* of a number, seconds, bytes, characters, elements; both 0: no bound */
     const char *title;  /* a few words for the editor */
     const char *help;   /* a sentence */
-    bool secret;        /* masked by the API, scrubbed from the log */
-    bool lines;         /* the editor shows several lines */
     const char *when; /* "mode=pick,omit": belongs to these values of a field before it, else it is
-                         refused */
+                       * refused */
     const struct field *sub; /* F_OBJECT, F_LIST; ends with {0} */
-    size_t sub_size;         /* F_LIST */
+    uint32_t sub_size;       /* F_LIST */
+    bool required;
+    bool secret; /* masked by the API, scrubbed from the log */
+    bool lines;  /* the editor shows several lines */
 };
 
 /* As .dflt: a field that was not given is -1 (F_USEC), INT64_MIN (F_INT), not a number (F_REAL). */

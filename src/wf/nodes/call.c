@@ -39,7 +39,7 @@ Err step_text(struct wf_step *step, const struct json *v, size_t max, Str *ret_t
 Err step_pair(struct wf_step *step, HttpHeaders *pairs, Str name, const struct json *v,
               size_t *left)
 {
-    Str text;
+    Str text = S("");
 
     if (pairs->n == PAIRS_MAX || name.n > *left)
         return too_large(step);
@@ -56,7 +56,7 @@ Err step_pairs(struct wf_step *step, const struct wf_value *map, HttpHeaders *re
 
     if (map)
         TRY(wf_value_eval(step->a, map, step->scope, step->deadline, &v));
-    for (size_t i = 0; i < json_len(v); i++)
+    for (size_t i = 0; v && i < json_len(v); i++)
         if (json_type(&v->obj[i].val) != JSON_NULL)
             TRY(step_pair(step, ret_pairs, json_str_of(&v->obj[i].key, S("")), &v->obj[i].val,
                           &left));

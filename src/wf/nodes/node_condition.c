@@ -524,7 +524,7 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 {
     const struct condition_cfg *cfg = settings;
     Str taken = S("else");
-    bool yes;
+    bool yes = false;
 
     for (size_t i = 0; i < cfg->cases.n; i++) {
         TRY(case_holds(step, case_at(cfg, i), &yes));

@@ -373,7 +373,7 @@ static Err read_answer(struct wf_step *step, const struct llm_cfg *cfg, struct l
                        struct http_stream *stream)
 {
     int status = http_stream_status(stream);
-    Str body;
+    Str body = S("");
 
     if (status != 200) {
         TRY(read_whole(r, cfg, stream, ERROR_BODY_MAX, true, &body));
