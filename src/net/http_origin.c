@@ -70,25 +70,59 @@ Err origin_parse(struct http_server *s, Str list)
     return OK;
 }
 
-/* The nearest address in X-Forwarded-For that is no proxy of ours: what stands left of it may be
- * made up by the client. */
-static Str forwarded_for(const struct http_server *s, Str list, Str otherwise)
+/* Take the last element off comma-separated *list; false when it is empty. */
+static bool take_last(Str *list, Str *ret_item)
 {
-    while (list.n) {
-        size_t at = list.n;
-        while (at > 0 && list.p[at - 1] != ',')
-            at--;
-        Str one = str_trim(str_skip(list, at));
-        uint8_t addr[16];
-        bool v4;
+    size_t at = list->n;
+
+    if (list->n == 0)
+        return false;
+    while (at > 0 && list->p[at - 1] != ',')
+        at--;
+    *ret_item = str_trim(str_skip(*list, at));
+    *list = str_head(*list, at ? at - 1 : 0);
+    return true;
+}
+
+/* Go on from *at, a proxy of ours, to who called it, as long as those are proxies of ours too.
+ * False when the end is reached: what stands left of it may be made up by the client. */
+static bool follow(const struct http_server *s, Str list, Str *at)
+{
+    uint8_t addr[16];
+    Str one;
+    bool v4;
+
+    while (take_last(&list, &one)) {
         if (!parse_address(one, addr, &v4))
-            return otherwise;
-        otherwise = one;
+            return false;
+        *at = one;
         if (!is_proxy(s, one))
-            return one;
-        list = str_head(list, at ? at - 1 : 0);
+            return false;
     }
-    return otherwise;
+    return true;
+}
+
+/* Proxies add to the end, some in a line of their own: the fields are read backwards. */
+static Str forwarded_for(const struct http_server *s, const struct req *req, Str peer)
+{
+    for (size_t i = req->headers.n; i > 0; i--) {
+        const struct http_header *h = &req->headers.at[i - 1];
+        if (str_eq_nocase(h->name, S("x-forwarded-for")) && !follow(s, h->value, &peer))
+            break;
+    }
+    return peer;
+}
+
+static Str last_of(const struct req *req, Str name)
+{
+    Str list, last = {0};
+
+    for (size_t i = 0; i < req->headers.n; i++) {
+        list = req->headers.at[i].value;
+        if (str_eq_nocase(req->headers.at[i].name, name))
+            (void)take_last(&list, &last); /* an empty field says nothing */
+    }
+    return last;
 }
 
 void origin_fill(struct exch *x)
@@ -101,8 +135,8 @@ void origin_fill(struct exch *x)
     r->tls = c->sock.tls != NULL;
     if (s->n_proxies == 0 || !is_proxy(s, r->remote))
         return;
-    r->remote = forwarded_for(s, req_header(r, S("x-forwarded-for")), r->remote);
-    Str proto = req_header(r, S("x-forwarded-proto"));
+    r->remote = forwarded_for(s, r, r->remote);
+    Str proto = last_of(r, S("x-forwarded-proto"));
     if (proto.p)
         r->tls = str_eq_nocase(proto, S("https"));
 }

@@ -333,6 +333,33 @@ static void add_extra(struct arena *a, struct json *problem, const struct json *
     }
 }
 
+/* A handler that failed may have described the answer it had in mind: that is not the one it gets.
+ */
+static bool describes_content(Str name)
+{
+    static const Str others[] = {S_INIT("etag"), S_INIT("last-modified"), S_INIT("cache-control"),
+                                 S_INIT("accept-ranges"), S_INIT("vary")};
+
+    if (str_starts_nocase(name, S("content-")))
+        return !str_eq_nocase(name, S("content-range"));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (str_eq_nocase(name, others[i]))
+            return true;
+    return false;
+}
+
+static void forget_content(struct res *res)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < res->headers.n; i++)
+        if (!describes_content(res->headers.at[i].name))
+            res->headers.at[n++] = res->headers.at[i];
+    res->headers.n = n;
+    res->has_csp = res->has_cache = res->has_type = res->has_length = false;
+    res->left = -1;
+}
+
 /* Headers that belong to a failure. */
 static void add_hints(struct res *res, Err code)
 {
@@ -360,6 +387,7 @@ Err res_problem(struct res *res, Err code, const struct json *extra)
         json_str_c(a, err_slug(code)), "request_id", json_str(a, x->req.request_id), "errors",
         code == E_INVALID ? x->errors : NULL, NULL);
     add_extra(a, problem, extra);
+    forget_content(res);
     add_hints(res, code);
     return res_send(res, status, S("application/problem+json"), json_text(a, problem));
 }

@@ -113,7 +113,6 @@ static Err get_flood(struct req *req, struct res *res)
 static Err get_fail(struct req *req, struct res *res)
 {
     Str code;
-    (void)res;
     TRY(req_query(req, S("code"), &code));
     if (str_eq(code, S("rate"))) {
         (void)err_set(E_RATE_LIMITED, "slow down");
@@ -122,6 +121,10 @@ static Err get_fail(struct req *req, struct res *res)
     }
     if (str_eq(code, S("silent")))
         return OK;
+    res_header(res, S("Content-Type"), S("image/png"));
+    res_header(res, S("Content-Encoding"), S("br"));
+    res_header(res, S("ETag"), S("\"x\""));
+    res_header(res, S("X-Kept"), S("yes"));
     return err_set(E_INTERNAL, "a secret detail");
 }
 
@@ -335,6 +338,8 @@ TEST_FIBER(server_answers_failures_as_problems)
     Str a = t_talk(&site, S("GET /fail HTTP/1.1\r\nX-Request-Id: rid\r\n" LAST "\r\n"));
     t_expect_int(t_status(a), 500);
     t_expect_str(t_field(a, "content-type"), S("application/problem+json"));
+    t_expect(t_field(a, "content-encoding").p == NULL && t_field(a, "etag").p == NULL);
+    t_expect_str(t_field(a, "x-kept"), S("yes"));
     t_expect(str_find(a, S("secret")) == SIZE_MAX);
     t_expect_ok(json_parse(t_arena(), t_body(a), &v));
     t_expect_str(json_str_of(json_at(v, "code"), S("")), S("internal"));
@@ -879,7 +884,14 @@ TEST_FIBER(server_believes_trusted_proxies_alone)
                  &(struct http_server_options){.trusted_proxies = S("10.0.0.0/8, 127.0.0.1")});
     t_expect_str(remote(&site, "GET", "X-Forwarded-For: 1.1.1.1, 9.9.9.9, 10.1.2.3\r\n"),
                  S("9.9.9.9 same"));
+    t_expect_str(
+        remote(&site, "GET", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 8.8.8.8, 10.9.9.9\r\n"),
+        S("8.8.8.8 same")); /* a line of its own from each proxy */
+    t_expect_str(remote(&site, "GET", "X-Forwarded-For: 8.8.8.8\r\nX-Forwarded-For: 10.1.1.1\r\n"),
+                 S("8.8.8.8 same"));
     t_expect_str(remote(&site, "GET", "X-Forwarded-Proto: https\r\n"), S("127.0.0.1 tls same"));
+    t_expect_str(remote(&site, "GET", "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n"),
+                 S("127.0.0.1 same"));
     t_expect_str(remote(&site, "GET", "X-Forwarded-For: rubbish\r\n"), S("127.0.0.1 same"));
     t_expect_str(remote(&site, "GET", "X-Forwarded-For: 10.0.0.1\r\n"), S("10.0.0.1 same"));
     t_site_stop(&site);

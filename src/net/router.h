@@ -123,7 +123,8 @@ void res_header(struct res *res, Str name, Str value);
 Err res_send(struct res *res, int status, Str content_type, Str body) YIELDS;
 Err res_json(struct res *res, int status, const struct json *value) YIELDS;
 Err res_empty(struct res *res, int status) YIELDS;
-/* RFC 9457: type, title, status, detail, code (err_slug), request_id, and @extra's members. */
+/* RFC 9457: type, title, status, detail, code (err_slug), request_id, and @extra's members. Headers
+ * that describe other content (Content-Type, ETag, ...) are taken back. */
 Err res_problem(struct res *res, Err code, const struct json *extra) YIELDS;
 Err res_redirect(struct res *res, int status, Str location) YIELDS;
 /* An answer in pieces: begin, any number of writes, end. Chunked, or raw until close for HTTP/1.0.
