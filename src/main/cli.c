@@ -1,6 +1,6 @@
 /* src/main/cli.c - find the verb, sort its options, run it, say what went wrong. */
 #include "main/cli.h"
-#include "main/suggest.h"
+#include "base/guess.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,17 +44,15 @@ static bool is_group(const struct cli_verb *const *verbs, Str word)
 
 static Err no_such_verb(struct cli *cli, Str said)
 {
-    struct suggest near;
-
-    suggest_init(&near, said);
+    struct guess near = guess_begin(said);
     for (const struct cli_verb *const *v = cli->verbs; *v; v++) {
         if ((*v)->hidden)
             continue;
-        suggest_offer(&near, str_c((*v)->name));
-        suggest_offer(&near, first_word((*v)->name));
+        guess_try(&near, str_c((*v)->name));
+        guess_try(&near, first_word((*v)->name));
     }
-    return err_detail(E_BAD_INPUT, "there is no verb \"%.*s\"%.*s", P(said),
-                      P(suggest_text(cli->a, &near)));
+    return err_detail(E_BAD_INPUT, "there is no verb \"%.*s\".%.*s", P(said),
+                      P(guess_text(cli->a, &near)));
 }
 
 /* The words of "key" in "heddle key": what may follow. */
@@ -131,21 +129,19 @@ static const struct config_setting *find_setting(const struct cli_verb *verb, St
 
 static Err unknown_option(struct cli *cli, Str name)
 {
-    struct suggest near;
-
-    suggest_init(&near, name);
-    suggest_offer(&near, S("help"));
+    struct guess near = guess_begin(name);
+    guess_try(&near, S("help"));
     if (cli->verb->settings)
-        suggest_offer(&near, S("config"));
+        guess_try(&near, S("config"));
     for (const struct cli_option *o = cli->verb->options; o && o->name; o++)
-        suggest_offer(&near, str_c(o->name));
+        guess_try(&near, str_c(o->name));
     for (const struct config_setting *s = config_settings; s->key; s++)
         if (cli_takes_setting(cli->verb, s))
-            suggest_offer(&near, str_c(s->flag));
+            guess_try(&near, str_c(s->flag));
     if (near.best.n)
         near.best = str_fmt(cli->a, "--%.*s", P(near.best));
-    return err_detail(E_BAD_INPUT, "there is no option --%.*s%.*s", P(name),
-                      P(suggest_text(cli->a, &near)));
+    return err_detail(E_BAD_INPUT, "there is no option --%.*s.%.*s", P(name),
+                      P(guess_text(cli->a, &near)));
 }
 
 bool cli_has(const struct cli *cli, const char *option)

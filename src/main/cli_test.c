@@ -83,16 +83,16 @@ TEST(cli_options_not_given_are_told_from_empty_ones)
 
 TEST(cli_unknown_verbs_and_options_get_a_suggestion)
 {
-    t_expect_str(COMPLAINT("sevre"), S("there is no verb \"sevre\"; did you mean serve?"));
-    t_expect_str(COMPLAINT("zzzzz"), S("there is no verb \"zzzzz\""));
-    t_expect_str(COMPLAINT("interna"), S("there is no verb \"interna\""));
+    t_expect_str(COMPLAINT("sevre"), S("there is no verb \"sevre\". Did you mean \"serve\"?"));
+    t_expect_str(COMPLAINT("zzzzz"), S("there is no verb \"zzzzz\"."));
+    t_expect_str(COMPLAINT("interna"), S("there is no verb \"interna\"."));
     t_expect_str(COMPLAINT("thing", "make", "--nmae", "x"),
-                 S("there is no option --nmae; did you mean --name?"));
+                 S("there is no option --nmae. Did you mean \"--name\"?"));
     t_expect_str(COMPLAINT("thing", "make", "--databse", "x"),
-                 S("there is no option --databse; did you mean --database?"));
+                 S("there is no option --databse. Did you mean \"--database\"?"));
     t_expect_str(COMPLAINT("serve", "--log_level", "info"),
-                 S("there is no option --log_level; did you mean --log-level?"));
-    t_expect_str(COMPLAINT("thing", "make", "--listen", "x"), S("there is no option --listen"));
+                 S("there is no option --log_level. Did you mean \"--log-level\"?"));
+    t_expect_str(COMPLAINT("thing", "make", "--listen", "x"), S("there is no option --listen."));
     t_expect_str(COMPLAINT("thing", "list", "-x"),
                  S("there is no option -x; options begin with two dashes"));
 }

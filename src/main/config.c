@@ -1,7 +1,7 @@
 /* src/main/config.c - put the settings together: default, file, environment, flag; the last one
  * wins. */
+#include "base/guess.h"
 #include "main/config_private.h"
-#include "main/suggest.h"
 #include "net/egress.h"
 #include "rt/log.h"
 
@@ -121,7 +121,7 @@ static bool is_inside_setting(Str key)
 
 static void complain_unknown_key(struct load *l, Str where, Str key)
 {
-    struct suggest near;
+    struct guess near = guess_begin(key);
 
     if (is_group(key)) {
         complain(l, where, key, "this is a group of settings, not a setting; nest them below it");
@@ -132,10 +132,9 @@ static void complain_unknown_key(struct load *l, Str where, Str key)
                  "there is no such setting; what stands above it takes a plain value");
         return;
     }
-    suggest_init(&near, key);
     for (size_t i = 0; i < config_count(); i++)
-        suggest_offer(&near, str_c(config_settings[i].key));
-    Str text = str_fmt(l->a, "there is no such setting%.*s", P(suggest_text(l->a, &near)));
+        guess_try(&near, str_c(config_settings[i].key));
+    Str text = str_fmt(l->a, "there is no such setting.%.*s", P(guess_text(l->a, &near)));
     complain(l, where, key, str_dup_c(l->a, text));
 }
 
@@ -243,18 +242,17 @@ static bool env_is_known(Str name)
 static void check_env_names(struct load *l)
 {
     for (const char *const *e = l->in->env; e && *e; e++) {
-        struct suggest near;
         Str name;
 
         (void)str_cut(str_c(*e), '=', &name); /* the value does not matter */
         if (!str_starts(name, S("HEDDLE_")) || env_is_known(name))
             continue;
-        suggest_init(&near, name);
+        struct guess near = guess_begin(name);
         for (size_t i = 0; i < config_count(); i++)
             if (config_settings[i].env)
-                suggest_offer(&near, str_c(config_settings[i].env));
-        Str text = str_fmt(l->a, "no setting has this name in the environment%.*s",
-                           P(suggest_text(l->a, &near)));
+                guess_try(&near, str_c(config_settings[i].env));
+        Str text = str_fmt(l->a, "no setting has this name in the environment.%.*s",
+                           P(guess_text(l->a, &near)));
         complain(l, name, S(""), str_dup_c(l->a, text));
     }
 }

@@ -142,14 +142,14 @@ TEST(config_unknown_names_are_complaints_with_a_suggestion)
 
     load(&t);
     t_expect(complains(
-        &t, "heddle.yaml:2: log.levle: there is no such setting; did you mean log.level?"));
-    t_expect(complains(&t, "heddle.yaml:3: smtp: there is no such setting\n"));
+        &t, "heddle.yaml:2: log.levle: there is no such setting. Did you mean \"log.level\"?"));
+    t_expect(complains(&t, "heddle.yaml:3: smtp: there is no such setting.\n"));
     t_expect(complains(
         &t, "heddle.yaml:4: log.level.deep: there is no such setting; what stands above"));
     t_expect(complains(&t, "heddle.yaml:5: limits: this is a group of settings"));
     t_expect(complains(&t,
-                       "HEDDLE_LOGLEVEL: no setting has this name in the environment; did you mean "
-                       "HEDDLE_LOG_LEVEL?"));
+                       "HEDDLE_LOGLEVEL: no setting has this name in the environment. Did you mean "
+                       "\"HEDDLE_LOG_LEVEL\"?"));
     t_expect_int(count(t.complaints), 5);
 }
 
@@ -168,7 +168,7 @@ TEST(config_bad_values_name_the_problem_and_the_way_out)
          "\"soon\" is no time span; write it like 250ms, 30s or 1h30m"},
         {"HEDDLE_DRAIN_TIMEOUT=2h", "2h is out of range; it must be from 0s to 1h"},
         {"HEDDLE_DATABASE_RELAXED=maybe", "\"maybe\" is neither true nor false"},
-        {"HEDDLE_LOG_FORMAT=jsonl", "\"jsonl\" is none of text, json; did you mean json?"},
+        {"HEDDLE_LOG_FORMAT=jsonl", "\"jsonl\" is none of text, json. Did you mean \"json\"?"},
         {"DATABASE_URL=mysql://h/db", "it must begin with one of postgres, postgresql, sqlite"},
         {"DATABASE_URL=postgres://", "names no host or file"},
         {"APP_BASE_URL=example.org", "it must begin with one of http, https"},

@@ -1,6 +1,6 @@
 /* src/main/config_value.c - the values of settings: from text, checked, and back to text. */
+#include "base/guess.h"
 #include "main/config_private.h"
-#include "main/suggest.h"
 #include "net/http.h"
 
 #define FIELD_OF(type, config, s) ((type *)((char *)(config) + (s)->at))
@@ -104,19 +104,17 @@ static Err set_span(struct arena *a, const struct config_setting *s, Str text, U
 static Err set_enum(struct arena *a, const struct config_setting *s, Str text, int *out)
 {
     Str list = str_c(s->one_of);
-    struct suggest near;
-
-    suggest_init(&near, text);
+    struct guess near = guess_begin(text);
     for (int i = 0; list.p; i++) {
         Str word = next_word(&list);
         if (str_eq(word, text)) {
             *out = i;
             return OK;
         }
-        suggest_offer(&near, word);
+        guess_try(&near, word);
     }
-    return err_detail(E_INVALID, "\"%.*s\" is none of %.*s%.*s", P(text),
-                      P(with_commas(a, s->one_of)), P(suggest_text(a, &near)));
+    return err_detail(E_INVALID, "\"%.*s\" is none of %.*s.%.*s", P(text),
+                      P(with_commas(a, s->one_of)), P(guess_text(a, &near)));
 }
 
 static bool is_scheme(const struct config_setting *s, Str scheme)

@@ -4,6 +4,7 @@
 #ifndef WF_CHECK_H
 #define WF_CHECK_H
 
+#include "base/guess.h"
 #include "base/map.h"
 #include "wf/node.h"
 #include "wf/template_private.h"
@@ -46,17 +47,6 @@ void check_wrong(struct checker *c, Str field, Str code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void check_warn(struct checker *c, Str field, Str code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* ---- guessing what was meant ---- */
-
-struct guess {
-    Str meant, best;
-    unsigned distance;
-};
-struct guess guess_begin(Str meant);
-void guess_try(struct guess *g, Str candidate);
-/* " Did you mean \"timeout\"?" or "". */
-Str guess_text(struct arena *a, const struct guess *g);
 
 /* ---- settings by tables (field.c) ---- */
 

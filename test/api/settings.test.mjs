@@ -57,9 +57,9 @@ describe('settings', () => {
     const r = await heddle(['config', 'check', '--data', dir], { env: { ...bare, HEDDLE_SHRADS: '2' } });
     assert.equal(r.code, 3);
     assert.equal(r.stdout, '');
-    assert.match(r.stderr, /heddle\.yaml:1: lisen: there is no such setting; did you mean listen\?/);
+    assert.match(r.stderr, /heddle\.yaml:1: lisen: there is no such setting\. Did you mean "listen"\?/);
     assert.match(r.stderr, /heddle\.yaml:2: shards: "many" is no whole number/);
-    assert.match(r.stderr, /HEDDLE_SHRADS: .* did you mean HEDDLE_SHARDS\?/);
+    assert.match(r.stderr, /HEDDLE_SHRADS: .* Did you mean "HEDDLE_SHARDS"\?/);
   });
 
   it('print as a file that can be read again', async () => {
@@ -82,10 +82,10 @@ describe('the program', () => {
 
   it('tells usage errors by status 2 and what was meant', async () => {
     for (const [args, text] of [
-      [['docter'], /did you mean doctor\?/],
+      [['docter'], /Did you mean "doctor"\?/],
       [['config'], /"config" needs one more word/],
       [['config', 'prnt'], /there is "config check", "config print"/],
-      [['doctor', '--jsno'], /did you mean --json\?/],
+      [['doctor', '--jsno'], /Did you mean "--json"\?/],
       [['doctor', '--data'], /--data needs a value/],
       [['version', 'now'], /one word too many/],
     ]) {
