@@ -42,12 +42,12 @@ static void advance(struct metric *m, int64_t now)
 
 static int64_t resident_bytes(void)
 {
-    long pages = 0;
+    char line[128] = "";
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f)
         return 0;
-    if (fscanf(f, "%*s %ld", &pages) != 1)
-        pages = 0;
+    const char *second = fgets(line, sizeof line, f) ? strchr(line, ' ') : NULL;
+    long pages = second ? strtol(second, NULL, 10) : 0;
     fclose(f);
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }

@@ -512,6 +512,8 @@ Err fiber_mutex_lock(struct fiber_mutex *m)
 {
     struct fiber *f = rt_shard->running;
 
+    if (!f)
+        DIE("a mutex of fibers is locked outside of one");
     if (!m->owner && wait_queue_is_empty(&m->waiters)) {
         m->owner = f;
         return OK;

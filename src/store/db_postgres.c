@@ -39,7 +39,7 @@ Err pg_error(const PGconn *pg, const PGresult *r, const char *what)
         }
     }
     const char *count = message ? strstr(message, "heddle_expect ") : NULL;
-    if (count && strcmp(state, "22P02") == 0)
+    if (count && state && strcmp(state, "22P02") == 0)
         return err_set(E_CONFLICT, "%.20s rows changed: %.100s", count + strlen("heddle_expect "),
                        what);
     if (e == E_CORRUPT || e == E_DISK_FULL || e == E_IO)
