@@ -561,8 +561,8 @@ static Err error_of(CURLcode code)
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return E_UPSTREAM_CUT;
-    case CURLE_OUT_OF_MEMORY:
-        return E_OVERLOADED;
+    case CURLE_OUT_OF_MEMORY: /* what it calls a header line beyond its own 100 KiB */
+        return E_TOO_LARGE;
     default:
         return E_UPSTREAM;
     }

@@ -34,27 +34,34 @@ static struct json *or_null(struct arena *a, const struct json *v)
     return v ? (struct json *)(uintptr_t)v : json_null(a);
 }
 
-static struct json *step_json(struct arena *a, const struct wf_node *node,
-                              const struct wf_node_run *n)
+static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
 {
+    const struct wf_node *node = &s->def->nodes[i];
+    const struct wf_node_run *n = &s->nodes[i];
+    enum wf_node_state state = n->state;
+
+    /* What waited for its next attempt when the run ended gets none. */
+    if (state == WF_NODE_RETRY && wf_run_state_is_final(s->run))
+        state = WF_NODE_FAILED;
     /* A handled failure counts as succeeded for the run, and shows its error all the same. */
-    bool ended = n->state == WF_NODE_DONE || n->state == WF_NODE_FAILED;
-    return json_obj(
-        a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
-        json_str_c(a, node->type->name), "state", json_str_c(a, step_state_name(n->state)),
-        "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at), "finished_at",
-        json_time(a, ended ? n->ended_at : 0), "duration_ms",
-        ended ? json_double(a, (double)(n->ended_at - n->first_at) / 1000) : json_null(a), "output",
-        or_null(a, n->output), "handle", n->handle.n ? json_str(a, n->handle) : json_null(a),
-        "error", or_null(a, error_json(a, &n->error)), "retry_at",
-        json_time(a, n->state == WF_NODE_RETRY ? n->retry_at : 0), NULL);
+    bool ended = state == WF_NODE_DONE || state == WF_NODE_FAILED;
+    Usec took = usec_max(n->ended_at - n->first_at, 0); /* the wall clock may have been set */
+    return json_obj(a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
+                    json_str_c(a, node->type->name), "state", json_str_c(a, step_state_name(state)),
+                    "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at),
+                    "finished_at", json_time(a, ended ? n->ended_at : 0), "duration_ms",
+                    ended ? json_double(a, (double)took / 1000) : json_null(a), "output",
+                    or_null(a, n->output), "handle",
+                    n->handle.n ? json_str(a, n->handle) : json_null(a), "error",
+                    or_null(a, error_json(a, &n->error)), "retry_at",
+                    json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), NULL);
 }
 
 static struct json *steps_json(struct arena *a, const struct wf_state *s)
 {
     struct json *steps = json_arr(a);
     for (int i = 0; i < s->def->n_nodes; i++)
-        json_push(a, steps, step_json(a, &s->def->nodes[i], &s->nodes[i]));
+        json_push(a, steps, step_json(a, s, i));
     return steps;
 }
 
