@@ -251,6 +251,12 @@ Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *
     return read_rows(db, a, sql, DB_ARGS(D_INT(now), D_INT(limit)), false, ret_rows);
 }
 
+Err store_run_wake_all(struct db *db, struct arena *a, Usec now)
+{
+    return exec_one(db, a, -1, "UPDATE run SET wake_at = ?1 WHERE wake_at > ?1",
+                    DB_ARGS(D_INT(now)));
+}
+
 Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at)
 {
     AUTO(db_cursor) *c = NULL;

@@ -71,6 +71,8 @@ Err store_node_forget(struct db *db, Id node) YIELDS;
 Err store_run_orphans(struct db *db, struct arena *a, Id self, Usec stale, int limit,
                       RunRows *ret_rows) YIELDS;
 Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *ret_rows) YIELDS;
+/* Make every run that waits due at @now at the latest, so that it looks at the clock again. */
+Err store_run_wake_all(struct db *db, struct arena *a, Usec now) YIELDS;
 /* The earliest wake_at; 0 if nothing waits. */
 Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at) YIELDS;
 /* Take it: epoch + 1, crashes + @crashed. E_CONFLICT when someone else did. */

@@ -320,12 +320,21 @@ static bool decide_end(struct wf_state *s, Usec now, struct wf_decision *d)
     return true;
 }
 
+/* A failure that lies ahead of now: the clock was set back, and nobody knows how much of the wait
+ * is left. Better too early than a day late. */
+static const Usec CLOCK_SLACK = 5 * USEC_S;
+
+static bool is_due(const struct wf_node_run *n, Usec now)
+{
+    return n->retry_at <= now || n->ended_at > now + CLOCK_SLACK;
+}
+
 static bool decide_retry(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     for (int i = 0; i < s->n_retry; i++) {
         int node = s->retrying[i];
         Usec at = s->nodes[node].retry_at;
-        if (at <= now) {
+        if (is_due(&s->nodes[node], now)) {
             d->what = WF_DO_START;
             d->node = node;
             d->attempt = s->nodes[node].attempt + 1;

@@ -145,6 +145,26 @@ TEST(a_failure_is_tried_again_after_the_longer_of_backoff_and_retry_after)
     t_expect_int(ev.retry_at, 0);
 }
 
+TEST(a_clock_that_was_set_back_does_not_stretch_a_wait)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def =
+        parse(a, CALL(",\"retry\":{\"max_attempts\":3,\"delay\":\"2s\",\"jitter\":0}"));
+    struct wf_event ev;
+    struct wf_decision d;
+    Usec at = 30 * USEC_MIN;
+    t_expect(def != NULL);
+    struct wf_state *s = at_call(a, def);
+    wf_core_failure(a, s, 1, 1, E_UNAVAILABLE, S("x"), at, 0, 0.5, &ev);
+    ev.at = at;
+    t_expect_ok(apply(s, ev));
+    wf_core_next(s, at - USEC_S, &d); /* a little back: it waits a little longer */
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_int(d.until, at + 2 * USEC_S);
+    wf_core_next(s, at - 10 * USEC_MIN, &d);
+    t_expect_int(d.what, WF_DO_START);
+}
+
 TEST(an_error_branch_takes_the_edges_of_its_handle_and_the_run_goes_on)
 {
     struct arena *a = t_arena();

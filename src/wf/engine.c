@@ -18,6 +18,7 @@
 static const Usec TICK = USEC_S;
 static const Usec HEARTBEAT = 5 * USEC_S;
 static const Usec STALE = 30 * USEC_S;
+static const Usec CLOCK_SLACK = 5 * USEC_S;
 enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500 };
 
 static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
@@ -404,10 +405,29 @@ static Err heartbeat(struct wf_engine *e)
     return err == E_CONFLICT ? OK : err;
 }
 
+/* Times at which parked runs wake stand in the store by the wall clock. When that was set back they
+ * would sleep for longer than they should: all of them look again. */
+static Err mind_clock(struct wf_engine *e)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    Usec wall = time_wall(), mono = time_mono();
+    bool went_back = e->seen_mono && wall - e->seen_wall < mono - e->seen_mono - CLOCK_SLACK;
+
+    if (went_back) {
+        LOG_WARN("the clock was set back; waiting runs look at it again",
+                 L_INT("seconds", (mono - e->seen_mono - (wall - e->seen_wall)) / USEC_S));
+        TRY(store_run_wake_all(e->db, a, wall));
+    }
+    e->seen_wall = wall;
+    e->seen_mono = mono;
+    return OK;
+}
+
 static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
 {
     uint64_t every = (uint64_t)(HEARTBEAT / TICK);
 
+    TRY(mind_clock(e));
     TRY(take_due(e));
     if (turn % every == 0) {
         TRY(heartbeat(e));

@@ -79,6 +79,7 @@ struct wf_engine {
     uint64_t def_clock;
     struct fiber *upkeep;
     struct shard *upkeep_shard;
+    Usec seen_wall, seen_mono; /* both clocks at upkeep's last turn */
     atomic_uint next_shard;
     atomic_bool upkeep_ended;
 };
