@@ -14,8 +14,8 @@ static struct metric resident = {"process_resident_memory_bytes", "Resident memo
                                  METRIC_GAUGE, NULL};
 static struct metric open_files = {"process_open_fds", "Open file descriptors.", METRIC_GAUGE,
                                    NULL};
-static struct metric cpu = {"heddle_process_cpu_ms_total", "CPU time used, user and system.",
-                            METRIC_COUNTER, NULL};
+static struct metric cpu = {"process_cpu_seconds_total", "CPU time used, user and system.",
+                            METRIC_COUNTER, NULL, .micro = true};
 static struct metric store_bytes = {"heddle_store_bytes", "Size of the database on disk.",
                                     METRIC_GAUGE, NULL};
 static struct metric store_queue = {"heddle_store_queue", "Transactions waiting to be committed.",
@@ -71,8 +71,8 @@ static void read_process(void)
     metric_set(metric_series(&resident), resident_bytes());
     metric_set(metric_series(&open_files), count_files());
     if (getrusage(RUSAGE_SELF, &u) == 0)
-        advance(&cpu, (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
-                          (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
+        advance(&cpu, (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_S +
+                          (u.ru_utime.tv_usec + u.ru_stime.tv_usec));
 }
 
 static void read_store(void)

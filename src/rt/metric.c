@@ -413,6 +413,14 @@ static void render_histogram(struct buf *b, const struct metric_series *s)
     buf_add_char(b, '\n');
 }
 
+static void render_value(struct buf *b, const struct metric *m, int64_t value)
+{
+    if (m->micro)
+        buf_add_fmt(b, "%.6f", (double)value / 1e6);
+    else
+        buf_add_i64(b, value);
+}
+
 static void render_metric(struct buf *b, const struct metric *m)
 {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
@@ -426,7 +434,7 @@ static void render_metric(struct buf *b, const struct metric *m)
             continue;
         }
         add_series_name(b, s, "", NULL);
-        buf_add_i64(b, metric_value(s));
+        render_value(b, m, metric_value(s));
         buf_add_char(b, '\n');
     }
 }

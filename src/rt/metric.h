@@ -23,6 +23,7 @@ struct metric {
     const char *labels; /* names, comma-separated; NULL: none */
     const double
         *buckets; /* histogram: rising upper bounds ended by 0; NULL: 0.5 ms .. 60 s in seconds */
+    bool micro;   /* counts millionths: shown as whole units, "1.250000" */
     struct metric_series *series; /* private */
     struct metric *next;          /* private */
     unsigned count;               /* private */

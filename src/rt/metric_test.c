@@ -12,6 +12,9 @@ static struct metric t_low = {"heddle_test_low", "A low gauge.", METRIC_GAUGE, N
 static struct metric t_span = {"heddle_test_span_seconds", "Spans.", METRIC_HISTOGRAM, "kind"};
 static struct metric t_many = {"heddle_test_many_total", "Many series.", METRIC_COUNTER, "key"};
 
+static struct metric t_busy = {"heddle_test_busy_seconds_total", "Time spent.", METRIC_COUNTER,
+                               NULL, .micro = true};
+
 static bool has(const struct buf *b, const char *what)
 {
     return str_find(buf_str(b), str_c(what)) != SIZE_MAX;
@@ -60,6 +63,15 @@ TEST(metric_gauge_is_set_and_moved)
     t_expect_int(metric_value(s), 11);
     metric_set(s, 0);
     t_expect_int(metric_value(s), 0);
+}
+
+TEST(metric_of_millionths_is_shown_in_whole_units)
+{
+    AUTO_BUF(b, MIB(4));
+
+    metric_add(metric_series(&t_busy), 1250001);
+    metric_render(&b);
+    t_expect(has(&b, "heddle_test_busy_seconds_total 1.250001\n"));
 }
 
 TEST(metric_histogram_counts_into_buckets)
