@@ -100,7 +100,7 @@ onEachDatabase('api-call', (ctx) => {
     assert.match((await gives('/html')).body, /^<!doctype html>/);
     assert.equal(typeof (await gives('/echo', { response: 'text' })).body, 'string');
     const empty = await gives('/status/204');
-    assert.deepEqual([empty.status, empty.body ?? null], [204, null]);
+    assert.deepEqual([empty.status, empty.body || null], [204, null]);
     const { headers } = await gives('/headers');
     assert.equal(headers['x-mixed-case'], 'Value');
     await fails(`${ctx.web.origin}/html`, { response: 'json' }, null, /JSON/);
@@ -328,7 +328,7 @@ onEachDatabase('egress', (ctx) => {
   test('a name that resolves to a private address is refused', async () => {
     closed = await Server.start({ db: ctx.db, env: { HEDDLE_EGRESS_ALLOW: '*' } });
     try {
-      const listener = net.createServer((s) => s.destroy());
+      const listener = net.createServer((s) => s.destroy()).unref();
       await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
       let reached = 0;
       listener.on('connection', () => reached++);

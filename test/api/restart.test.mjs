@@ -186,7 +186,7 @@ onEachDatabase('restart', (ctx) => {
     const id = await ctx.api.workflow(
       chain('Waits', {
         a: call(ctx.web.plan(`ever-${ctx.db}`, { status: 503 }), {
-          retry: { max_attempts: 3, delay: '1h', max_delay: '1h', backoff: 'constant', jitter: 0 },
+          retry: { max_attempts: 3, delay: '10m', max_delay: '10m', backoff: 'constant', jitter: 0 },
         }),
       }),
     );

@@ -61,7 +61,8 @@ onEachDatabase('strategy', (ctx) => {
     assert.equal(await tried({ hang: true }, ['timeout'], { timeout: '200ms' }), 3);
     assert.equal(await tried({ hang: true }, ['unavailable'], { timeout: '200ms' }), 1);
     assert.equal(await tried({ status: 400 }, ['timeout', 'rate_limited', 'unavailable']), 1);
-    assert.equal(await tried({ status: 400 }, ['any']), 3);
+    assert.equal(await tried({ status: 404 }, ['any']), 3);
+    assert.equal(await tried({ status: 400 }, ['any']), 1, 'what is refused for good stays refused');
   });
 
   test('total_timeout bounds all attempts and the waits between them', async () => {

@@ -195,7 +195,7 @@ onEachDatabase('workflows', (ctx) => {
 
   test('every node type is described', async () => {
     const { json } = expectStatus(await ctx.api.get('/api/node-types'), 200);
-    const types = (json.items ?? json).map((t) => t.name ?? t.type);
+    const types = json.types.map((t) => t.type ?? t.name);
     assert.deepEqual([...types].sort(), [
       'api-call',
       'condition',

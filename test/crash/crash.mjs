@@ -89,6 +89,7 @@ export class Load {
     this.callers = [];
     this.running = false;
     this.kills = 0;
+    this.seen = { runs: 0, steps: 0, unknown: 0, repeated: 0, resumed: 0 };
   }
 
   static async start(db, { postgres, random, env = {} } = {}) {
@@ -190,11 +191,11 @@ export class Load {
         );
   }
 
-  /* Every promise, for every run so far. Gives counts. */
+  /* Every promise, for every run that was not looked at before. Gives the counts of all so far. */
   async check() {
-    const seen = { runs: 0, steps: 0, unknown: 0, repeated: 0, resumed: 0 };
+    const { seen } = this;
     const calls = this.#calls();
-    const todo = [...this.runs];
+    const todo = [...this.runs].filter(([, run]) => !run.checked);
     const one = async () => {
       for (let next; (next = todo.pop());) await this.#checkRun(next[0], next[1], calls, seen);
     };
@@ -202,6 +203,7 @@ export class Load {
     const total = await this.#countRuns();
     assert.equal(total, this.runs.size, 'runs in the store and runs that were asked for');
     assert.doesNotMatch(this.server.proc.stderr, /Sanitizer|assertion/i);
+    for (const double of [this.web, this.model, this.hooks]) double.forget();
     return seen;
   }
 
@@ -349,9 +351,9 @@ async function main() {
     console.log(`${db}: ${values.rounds} random kills, seed ${values.seed}`);
     for (let i = 1; i <= Number(values.rounds); i++) {
       await killAnytime(load);
-      if (i % 20 === 0) console.log(`${db}: ${i} kills, ${load.runs.size} runs so far`);
+      if (i % 20 === 0 || i === Number(values.rounds))
+        console.log(`${db}: ${i} kills, ${JSON.stringify(await load.check())}`);
     }
-    console.log(`${db}: ${JSON.stringify(await load.check())}`);
     await load.stop();
     await postgres?.stop();
   }

@@ -35,6 +35,11 @@ export class WebhookReceiver extends Listener {
     return this.deliveries.filter((d) => d.path === path);
   }
 
+  forget() {
+    super.forget();
+    this.deliveries.length = 0;
+  }
+
   async answer(entry, req, res) {
     const secret = this.secrets.get(entry.path);
     const delivery = {
@@ -58,7 +63,12 @@ export class WebhookReceiver extends Listener {
     if (b.delay) await pause(b.delay);
     if (b.gate) await Promise.race([b.gate.opened, gone(res)]);
     if (b.hang) return gone(res);
-    if (b.cut) return res.socket.destroy();
+    if (b.cut) {
+      /* In mid-answer: a line that closes before any answer may be tried again under the same key at once. */
+      res.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+      res.write('{"received": ');
+      return setImmediate(() => res.destroy());
+    }
     if (secret !== undefined && delivery.signature !== 'good')
       return sendJson(res, 401, { error: delivery.signature });
     delivery.status = b.status ?? 200;
