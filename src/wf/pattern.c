@@ -1,12 +1,13 @@
 /* src/wf/pattern.c - bounded regular expressions on PCRE2. */
 #include "wf/pattern.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "base/regex_limit.h"
 
 enum {
     SOURCE_MAX = 4096,
-    STEPS_MAX = 200000, /* about 10 ms */
+    STEPS_MAX = 200000,    /* from each place where a match may begin */
+    SPAN_FIXED = 20000000, /* ns of the processor's time, */
+    SPAN_EACH = 10,        /* and for each byte of the text */
     HEAP_MAX_KIB = 2048,
     NESTING_MAX = 50, /* compiling recurses, on a fiber's stack */
 };
@@ -22,7 +23,8 @@ static void release(void *p)
 
 Err wf_pattern_compile(struct arena *a, Str source, bool whole, struct wf_pattern **ret_pattern)
 {
-    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options =
+        PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (uint32_t)REGEX_LIMIT_OPTIONS;
     PCRE2_SIZE at;
     int code;
 
@@ -55,12 +57,14 @@ Err wf_pattern_matches(const struct wf_pattern *p, Str text, bool *ret_matches)
 {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
+    struct regex_limit limit;
 
     if (!data || !limits)
         DIE("out of memory");
     pcre2_set_match_limit(limits, STEPS_MAX);
     pcre2_set_depth_limit(limits, STEPS_MAX);
     pcre2_set_heap_limit(limits, HEAP_MAX_KIB);
+    regex_limit_begin(&limit, limits, text.n, SPAN_FIXED + SPAN_EACH * (int64_t)text.n);
     int n = pcre2_match(p->code, (PCRE2_SPTR)(text.n ? text.p : ""), text.n, 0,
                         PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, limits);
     pcre2_match_context_free(limits);

@@ -3,17 +3,18 @@
  * A pattern is translated: what the two dialects spell differently is respelled, what ECMAScript
  * does not have is refused, so that a pattern means here what it means to everybody else. Not to be
  * had from PCRE2 10.42: look-behind of variable length. No JIT: patterns are short, and a hardened
- * service may not make memory executable. Every match is bounded in steps and memory.
+ * service may not make memory executable. Every match is bounded in steps, memory and time.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "base/schema/private.h"
 
-#include <pcre2.h>
+#include "base/regex_limit.h"
 
 /* Bytes, and groups in groups: PCRE2 compiles by recursion, 640 bytes of stack for each level
  * (measured), and a pattern may be compiled on the stack of a fiber. 50 levels need 60 KiB in all,
  * 250 would need 180. */
 enum { PATTERN_MAX = 10000, NESTING_MAX = 50 };
+/* Of one match, in ns of the processor's time: honest patterns take some for each byte. */
+enum { SPAN_FIXED = 20000000, SPAN_EACH = 100 };
 
 struct schema_pattern {
     pcre2_code *code;
@@ -22,6 +23,7 @@ struct schema_pattern {
 struct schema_matcher {
     pcre2_match_data *data;
     pcre2_match_context *limits;
+    int64_t spent_ns;
 };
 
 /* ---- translation ---- */
@@ -419,7 +421,8 @@ static Err compile(Str text, pcre2_code **ret_code)
     pcre2_set_parens_nest_limit(limits, NESTING_MAX);
     *ret_code = pcre2_compile((PCRE2_SPTR)(out.p ? out.p : ""), out.n,
                               PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALLOW_EMPTY_CLASS |
-                                  PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C,
+                                  PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C |
+                                  (uint32_t)REGEX_LIMIT_OPTIONS,
                               &code, &at, limits);
     pcre2_compile_context_free(limits);
     if (*ret_code)
@@ -472,6 +475,11 @@ void schema_matcher_free(struct schema_matcher *m)
     free(m);
 }
 
+int64_t schema_matcher_spent(const struct schema_matcher *m)
+{
+    return m->spent_ns;
+}
+
 Err schema_pattern_match(struct schema_matcher *m, const struct schema_pattern *pattern, Str text,
                          bool *ret_matches)
 {
@@ -484,9 +492,13 @@ Err schema_pattern_match(struct schema_matcher *m, const struct schema_pattern *
     size_t heap = KIB(1) + text.n / 2; /* in KiB: some frames for each byte, 64 MiB at most */
     pcre2_set_match_limit(m->limits, (uint32_t)(limit > UINT32_MAX ? UINT32_MAX : limit));
     pcre2_set_heap_limit(m->limits, (uint32_t)(heap > KIB(64) ? KIB(64) : heap));
+    struct regex_limit span;
+    regex_limit_begin(&span, m->limits, text.n, SPAN_FIXED + SPAN_EACH * (int64_t)text.n);
     int n = pcre2_match(pattern->code, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0,
                         PCRE2_NO_UTF_CHECK, m->data, m->limits);
-    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_HEAPLIMIT || n == PCRE2_ERROR_DEPTHLIMIT)
+    m->spent_ns = regex_limit_end(&span);
+    if (n == REGEX_LIMIT_SPENT || n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_HEAPLIMIT ||
+        n == PCRE2_ERROR_DEPTHLIMIT)
         return err_detail(E_TOO_LARGE, "a pattern of the schema takes too long to match");
     if (n < 0 && n != PCRE2_ERROR_NOMATCH)
         return err_set(E_INTERNAL, "PCRE2 error %d", n);

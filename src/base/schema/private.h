@@ -185,6 +185,8 @@ bool schema_pattern_valid(Str text);
 struct schema_matcher;
 struct schema_matcher *schema_matcher_new(void);
 void schema_matcher_free(struct schema_matcher *m);
+/* What the last match took, in nanoseconds; 0 if it was too short to be measured. */
+int64_t schema_matcher_spent(const struct schema_matcher *m);
 /* E_TOO_LARGE when the match was given up. */
 Err schema_pattern_match(struct schema_matcher *m, const struct schema_pattern *pattern, Str text,
                          bool *ret_matches);

@@ -8,7 +8,7 @@
 /* Bounds: frames in all, frames on the same value (a schema that refers to itself), and steps,
  * which are a fixed number and some for each value of the instance. */
 enum { FRAMES_MAX = 20000, IN_PLACE_MAX = 1000 };
-enum { STEPS_FIXED = 1000000, STEPS_EACH = 200 };
+enum { STEPS_FIXED = 1000000, STEPS_EACH = 200, NS_A_STEP = 100 };
 
 struct schema_run {
     struct json_stack frames;
@@ -147,7 +147,9 @@ bool schema_matches(struct schema_run *r, const struct schema_pattern *pattern, 
     if (!r->matcher)
         r->matcher = schema_matcher_new();
     r->e = schema_pattern_match(r->matcher, pattern, text, &matches);
-    return matches;
+    if (r->e == OK) /* many that each stay below their limit end here */
+        (void)schema_charge(r, (size_t)schema_matcher_spent(r->matcher) / NS_A_STEP);
+    return matches && r->e == OK;
 }
 
 /* ---- errors ---- */

@@ -233,6 +233,37 @@ TEST(a_pattern_that_tries_everything_is_given_up)
     t_expect(time_mono() - start < 10 * USEC_S);
 }
 
+TEST(a_pattern_that_takes_the_square_of_a_text_ends_with_an_error)
+{
+    char text[50004];
+    Usec start = time_mono();
+
+    memset(text, ' ', sizeof text);
+    text[0] = text[sizeof text - 2] = '"';
+    text[sizeof text - 3] = 'x';
+    text[sizeof text - 1] = 0;
+    t_expect_err(check("{\"pattern\":\"\\\\s+$\"}", text, NULL), E_TOO_LARGE);
+    t_expect(time_mono() - start < 5 * USEC_S);
+}
+
+TEST(patterns_that_each_take_long_end_with_an_error_together)
+{
+    AUTO_BUF(text, MIB(16));
+    Usec start = time_mono();
+
+    for (int i = 0; i < 3000; i++) {
+        buf_add_c(&text, i ? ",\"" : "[\"");
+        for (int k = 0; k < 3000; k++)
+            buf_add_char(&text, ' ');
+        buf_add_c(&text, "x\"");
+    }
+    buf_add_c(&text, "]");
+    buf_add_char(&text, 0);
+    t_expect_err(check("{\"items\":{\"not\":{\"pattern\":\"\\\\s+$\"}}}", text.p, NULL),
+                 E_TOO_LARGE);
+    t_expect(time_mono() - start < 8 * USEC_S);
+}
+
 TEST(honest_patterns_match_long_strings)
 {
     AUTO_BUF(b, MIB(4));
