@@ -10,7 +10,7 @@ static Err read_definition(struct req *req, struct res *res, WfProblems *ret_pro
     Str body;
 
     TRY(req_json_text(req, &body));
-    Err e = wf_def_parse(req->a, body, ret_problems, ret_def);
+    Err e = wf_def_parse_aside(req->a, body, ret_problems, ret_def);
     if (e != E_INVALID || ret_problems->n == 0)
         return e;
     *ret_answered = true;
@@ -53,7 +53,7 @@ static Err workflow_whole(struct req *req, const struct workflow_row *row, struc
 
     TRY(store_definition_get(api_of(req)->db, req->a, row->draft, &body));
     TRY(json_parse(req->a, body, &definition));
-    Err e = wf_def_parse(req->a, body, &problems, &def);
+    Err e = wf_def_parse_aside(req->a, body, &problems, &def);
     if (e != OK && e != E_INVALID)
         return e;
     json_set(req->a, doc, S("definition"), definition);
@@ -297,7 +297,7 @@ static Err validate(struct req *req, struct res *res)
     Str body;
 
     TRY(req_json_text(req, &body));
-    Err e = wf_def_parse(req->a, body, &problems, &def);
+    Err e = wf_def_parse_aside(req->a, body, &problems, &def);
     if (e != OK && e != E_INVALID)
         return e;
     WfProblems errors = {0}, warnings = {0};

@@ -42,7 +42,7 @@ static Err read_definition(struct run_call *c)
     Err e = work_read_file(a, str_dup_c(a, path), WF_TEXT_MAX, &text);
     if (e != OK)
         return err_detail(e, "%.*s cannot be read: %s", P(path), err_text(e));
-    e = wf_def_parse(a, text, &problems, &c->def);
+    e = wf_def_parse_aside(a, text, &problems, &c->def);
     vec_each(&problems, p) {
         const char *kind = p->warning ? "warning" : "error";
         fprintf(stderr, "%.*s: %s: %.*s%s%.*s: %.*s\n", P(path), kind, P(p->node),

@@ -138,7 +138,7 @@ Err wf_engine_def(struct wf_engine *e, Str hash, struct wf_def **ret_def)
         WfProblems problems = {0};
         Str body;
         TRY(store_definition_get(e->db, a, hash, &body));
-        Err err = wf_def_parse(a, body, &problems, &def);
+        Err err = wf_def_parse_aside(a, body, &problems, &def);
         if (err != OK)
             return err_add(err, "a stored definition is not valid any more");
         def_keep(e, hash, def);
