@@ -27,6 +27,7 @@ struct wf_run *run_new(struct wf_engine *e, struct wf_def *def)
     run->a = arena_new((size_t)RUN_MEMORY_MAX * 2);
     run->def = wf_def_ref(def);
     run->state = wf_core_new(run->a, def);
+    run->text = BUF(COMMIT_TEXT_MAX + 64); /* commas and brackets */
     run->began = time_mono();
     return run;
 }
@@ -59,6 +60,7 @@ void wf_run_unref(struct wf_run *run)
         return;
     wf_def_unref(run->def);
     arena_free(run->a);
+    buf_done(&run->text);
     free(run->start_record);
     free(run);
 }
@@ -97,15 +99,57 @@ static Err wait_poke(struct wf_run *run, Usec deadline)
 
 /* ---- recording ---- */
 
+enum commit_flags { COMMIT_RELEASE = 1 };
+static Err commit(struct wf_run *run, unsigned flags);
+
+/* What @n bytes of @ev may not be. Only what gives a value can be refused: a run must be able to
+ * fail. */
+static Err check_event(const struct wf_run *run, const struct wf_event *ev, size_t n)
+{
+    size_t max = run->engine->o.env.max_output;
+
+    if (ev->kind == WF_EV_STEP_FINISHED && n > max + KIB(4))
+        return err_detail(E_TOO_LARGE, "The output of node %.*s is larger than %zu bytes.",
+                          P(run->def->nodes[ev->node].id), max);
+    if (n > EVENT_TEXT_MAX)
+        return err_detail(E_TOO_LARGE, "The output is larger than %d MiB.", EVENT_TEXT_MAX >> 20);
+    bool gives = ev->kind == WF_EV_STEP_FINISHED || ev->kind == WF_EV_RUN_SUCCEEDED;
+    if (gives && run->written + run->text.n > RUN_TEXT_MAX)
+        return err_detail(E_TOO_LARGE, "The values of this run are together larger than %d MiB.",
+                          RUN_TEXT_MAX >> 20);
+    return OK;
+}
+
+Err run_note(struct wf_run *run, const struct wf_event *ev)
+{
+    AUTO(arena) *a = arena_new(MIB(64));
+    size_t before = run->text.n;
+
+    buf_add_char(&run->text, run->first_pending ? ',' : '[');
+    json_write(&run->text, wf_event_json(a, run->def, ev));
+    size_t n = run->text.failed ? SIZE_MAX : run->text.n - before;
+    Err e = check_event(run, ev, n);
+    if (e == OK)
+        e = wf_core_apply(run->state, ev);
+    if (e != OK) {
+        run->text.n = before;
+        run->text.failed = false;
+        return e;
+    }
+    if (!run->first_pending)
+        run->first_pending = ev->seq;
+    return OK;
+}
+
 /* Apply @ev to the state and keep it for the next commit. An event that cannot follow is a fault of
  * this program: the run is stopped where its journal is still right. */
 static Err record(struct wf_run *run, struct wf_event ev)
 {
+    if (run->text.n >= COMMIT_TEXT_GOOD)
+        TRY(commit(run, 0));
     ev.seq = run->state->seq + 1;
     ev.at = time_wall();
-    TRY(wf_core_apply(run->state, &ev));
-    vec_push(run->a, &run->pending, ev);
-    return OK;
+    return run_note(run, &ev);
 }
 
 static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, int attempt)
@@ -113,28 +157,13 @@ static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, in
     return record(run, (struct wf_event){.kind = kind, .node = node, .attempt = attempt});
 }
 
-/* The pending events as the journal keeps them: a JSON array. */
-static Err pending_text(struct wf_run *run, struct arena *a, struct buf *b)
-{
-    buf_add_char(b, '[');
-    for (size_t i = 0; i < run->pending.n; i++) {
-        if (i)
-            buf_add_char(b, ',');
-        json_write(b, wf_event_json(a, run->def, &run->pending.at[i]));
-    }
-    buf_add_char(b, ']');
-    return buf_ok(b);
-}
-
-enum commit_flags { COMMIT_RELEASE = 1 };
-
 static Err commit_once(struct wf_run *run, Str events, unsigned flags)
 {
     AUTO(arena) *a = arena_new(MIB(4));
     struct db_tx *tx = db_begin(run->engine->db, a);
     const struct wf_state *s = run->state;
     Usec finished_at = wf_run_state_is_final(s->run) ? s->ended_at : 0;
-    int64_t seq = run->pending.n ? run->pending.at[0].seq : 0;
+    int64_t seq = run->first_pending;
 
     run->row.state = (int)s->run;
     run->row.finished_at = finished_at;
@@ -187,13 +216,13 @@ static Err look_for_commit(struct wf_run *run, bool *ret_there)
     TRY(e);
     if (row.lease_epoch != run->row.lease_epoch)
         return err_set(E_CONFLICT, "another node has taken the run");
-    if (!run->pending.n) {
+    if (!run->first_pending) {
         *ret_there = true;
         return OK;
     }
-    TRY(store_journal_read(run->engine->db, a, run->row.id, run->pending.at[0].seq - 1, keep_last,
+    TRY(store_journal_read(run->engine->db, a, run->row.id, run->first_pending - 1, keep_last,
                            &last));
-    *ret_there = last.seq >= run->pending.at[0].seq;
+    *ret_there = last.seq >= run->first_pending;
     return OK;
 }
 
@@ -255,19 +284,19 @@ static void mark_accepted(struct wf_run *run)
 /* Make all that is pending durable, tell watchers, and count the run as accepted. */
 static Err commit(struct wf_run *run, unsigned flags)
 {
-    if (!run->pending.n && run->stored && !flags)
+    int64_t first = run->first_pending;
+    if (!first && run->stored && !flags)
         return OK;
-    AUTO(arena) *a = arena_new((size_t)COMMIT_TEXT_MAX * 4);
-    AUTO_BUF(events, COMMIT_TEXT_MAX);
-    int64_t first = run->pending.n ? run->pending.at[0].seq : 0;
-
-    TRY(pending_text(run, a, &events));
-    TRY(commit_patiently(run, buf_str(&events), flags));
+    if (first)
+        buf_add_char(&run->text, ']');
+    TRY(commit_patiently(run, buf_str(&run->text), flags));
     run->stored = true;
-    run->pending.n = 0;
+    run->written += run->text.n;
+    run->first_pending = 0;
     if (first && wf_hub_watched(run->engine->hub, run->row.id))
         wf_hub_publish(run->engine->hub, run->row.id, WF_HUB_EVENTS, first, S(""),
-                       buf_str(&events));
+                       buf_str(&run->text));
+    buf_done(&run->text);
     if (!run->accepted)
         mark_accepted(run);
     return OK;
@@ -327,8 +356,9 @@ static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number
     return n->type->run(&step, n->settings, ret_outcome);
 }
 
-/* The bytes of @output as JSON, held to the limit of a step and of the run's memory. */
-static Err check_output(struct wf_run *run, const struct wf_node *node, const struct json *output)
+/* The bytes of @output as JSON, held to the limit of a step. */
+static Err measure_output(struct wf_run *run, const struct wf_node *node, const struct json *output,
+                          size_t *ret_n)
 {
     size_t max = run->engine->o.env.max_output;
     AUTO_BUF(b, max);
@@ -337,20 +367,30 @@ static Err check_output(struct wf_run *run, const struct wf_node *node, const st
     if (buf_ok(&b) != OK)
         return err_detail(E_TOO_LARGE, "The output of node %.*s is larger than %zu bytes.",
                           P(node->id), max);
-    if (arena_used(run->a) + b.n * 4 > RUN_MEMORY_MAX)
+    *ret_n = b.n;
+    return OK;
+}
+
+/* Whether a value of @n bytes as JSON goes into the run's memory. Looked at before each one: many
+ * steps may end at once. */
+static Err check_memory(const struct wf_run *run, size_t n)
+{
+    if (arena_used(run->a) + n * 4 > RUN_MEMORY_MAX)
         return err_detail(E_TOO_LARGE, "The values of this run are too large to keep in memory.");
     return OK;
 }
 
+/* E_TOO_LARGE: nothing was recorded. */
 static Err record_success(struct wf_run *run, int node, int number, struct wf_outcome *o, Usec took)
 {
+    TRY(record(run, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
+                                      .node = node,
+                                      .attempt = number,
+                                      .handle = o->handle,
+                                      .data = o->output,
+                                      .took = took}));
     run_count_step(&run->def->nodes[node], true, took);
-    return record(run, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
-                                         .node = node,
-                                         .attempt = number,
-                                         .handle = o->handle,
-                                         .data = o->output,
-                                         .took = took});
+    return OK;
 }
 
 static Err record_failure(struct wf_run *run, int node, int number, Err e, Str message,
@@ -371,15 +411,18 @@ static Err run_pure(struct wf_run *run, int node, int number)
 {
     struct wf_outcome outcome = {0};
     Usec began = time_mono();
-    Err e = run_attempt(run, run->a, node, number, &outcome);
+    Err e = check_memory(run, 0);
 
-    if (e == OK && run->def->nodes[node].type->effects == WF_PURE && outcome.output == NULL)
-        outcome.output = json_null(run->a);
-    if (e == OK && arena_used(run->a) > KIB(256))
-        e = check_output(run, &run->def->nodes[node], outcome.output);
-    Usec took = time_mono() - began;
     if (e == OK)
-        return record_success(run, node, number, &outcome, took);
+        e = run_attempt(run, run->a, node, number, &outcome);
+    if (e == OK && outcome.output == NULL)
+        outcome.output = json_null(run->a);
+    Usec took = time_mono() - began;
+    if (e == OK) {
+        e = record_success(run, node, number, &outcome, took);
+        if (e != E_TOO_LARGE)
+            return e;
+    }
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
     return record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
@@ -401,7 +444,7 @@ static Err attempt_fiber(void *arg)
     if (t->result == OK) {
         if (!t->outcome.output)
             t->outcome.output = json_null(t->a);
-        t->result = check_output(run, &run->def->nodes[t->node], t->outcome.output);
+        t->result = measure_output(run, &run->def->nodes[t->node], t->outcome.output, &t->output_n);
     }
     if (t->result != OK) {
         t->message = str_dup(t->a, str_c(err_client_text(t->result)));
@@ -463,6 +506,24 @@ static Err begin_step(struct wf_run *run, int node, int number)
     return OK;
 }
 
+static Err record_end(struct wf_run *run, struct attempt *t)
+{
+    Err e = t->result == OK ? check_memory(run, t->output_n) : t->result;
+    Str message = t->message;
+
+    if (e == OK) {
+        t->outcome.output = json_dup(run->a, t->outcome.output);
+        t->outcome.handle = str_dup(run->a, t->outcome.handle);
+        e = record_success(run, t->node, t->number, &t->outcome, t->took);
+        if (e != E_TOO_LARGE)
+            return e;
+    }
+    if (t->result == OK)
+        message = str_c(err_client_text(e));
+    return record_failure(run, t->node, t->number, e, str_dup(run->a, message), t->retry_after,
+                          t->took);
+}
+
 /* Record the ends of attempts that came in; oldest first. */
 static Err take_outcomes(struct wf_run *run)
 {
@@ -479,16 +540,10 @@ static Err take_outcomes(struct wf_run *run)
         struct attempt *t = in_order;
         in_order = t->next;
         run->in_flight--;
-        if (run->stopping && t->result == E_CANCELLED && !run->state->cancel_requested) {
-            /* Broken off by the stop: its end is not known, and the next start decides. */
-        } else if (e == OK && t->result == OK) {
-            t->outcome.output = json_dup(run->a, t->outcome.output);
-            t->outcome.handle = str_dup(run->a, t->outcome.handle);
-            e = record_success(run, t->node, t->number, &t->outcome, t->took);
-        } else if (e == OK) {
-            e = record_failure(run, t->node, t->number, t->result, str_dup(run->a, t->message),
-                               t->retry_after, t->took);
-        }
+        /* Broken off by the stop: its end is not known, and the next start decides. */
+        bool unknown = run->stopping && t->result == E_CANCELLED && !run->state->cancel_requested;
+        if (e == OK && !unknown)
+            e = record_end(run, t);
         attempt_free(t);
     }
     return e;
@@ -510,7 +565,13 @@ static Err end_run(struct wf_run *run, const struct wf_decision *d)
     } else {
         ev.kind = WF_EV_RUN_CANCELLED;
     }
-    TRY(record(run, ev));
+    Err e = record(run, ev);
+    if (e == E_TOO_LARGE) /* its output, of many values that were small enough each */
+        e = record(run, (struct wf_event){
+                            .kind = WF_EV_RUN_FAILED,
+                            .node = -1,
+                            .error = {S("too_large"), str_dup(run->a, str_c(err_client_text(e)))}});
+    TRY(e);
     TRY(commit(run, COMMIT_RELEASE));
     run_count_end(run->state->run, time_mono() - run->began);
     return OK;
@@ -564,7 +625,7 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
  * stopped then; what they gave is kept, and the run is put down where it is. */
 static Err wind_down(struct wf_run *run, bool *ret_down)
 {
-    if (run->starting || (run->in_flight && run->pending.n)) {
+    if (run->starting || (run->in_flight && run->first_pending)) {
         TRY(commit(run, 0));
         TRY(launch(run));
     }
@@ -698,15 +759,20 @@ struct fold {
     struct arena *a;
     const struct wf_def *def;
     struct wf_state *state;
+    size_t text;
 };
 
 static Err fold_batch(void *ctx, int64_t seq, Str events)
 {
+    const struct json_limits limits = {.bytes = MIB(128)};
     struct fold *f = ctx;
     struct json *list;
 
     (void)seq;
-    TRY(json_parse(f->a, str_dup(f->a, events), &list));
+    f->text += events.n;
+    if (arena_used(f->a) + events.n + MIB(1) > arena_max(f->a))
+        return err_detail(E_TOO_LARGE, "The run is too large to be read whole.");
+    TRY(json_parse_limits(f->a, str_dup(f->a, events), &limits, &list));
     for (size_t i = 0; i < json_len(list); i++) {
         struct wf_event ev;
         TRY(wf_event_read(f->def, json_item(list, i), &ev));
@@ -716,13 +782,14 @@ static Err fold_batch(void *ctx, int64_t seq, Str events)
 }
 
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
-             struct wf_state **ret_state)
+             struct wf_state **ret_state, size_t *ret_text)
 {
     AUTO(arena) *rows = arena_new((size_t)RUN_MEMORY_MAX * 2);
-    struct fold f = {a, def, wf_core_new(a, def)};
+    struct fold f = {a, def, wf_core_new(a, def), 0};
 
     TRY(store_journal_read(e->db, rows, id, 0, fold_batch, &f));
     *ret_state = f.state;
+    *ret_text = f.text;
     return OK;
 }
 
@@ -767,7 +834,7 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
                                    row->version, row->created_at, run->row.origin};
     run->stored = run->accepted = true;
     run->cancel_asked = row->cancel_requested;
-    TRY(run_fold(e, run->a, row->id, def, &run->state));
+    TRY(run_fold(e, run->a, row->id, def, &run->state, &run->written));
     TRY(record_return(run, row));
     run->stopping = atomic_load(&e->draining);
     run_register(run);

@@ -190,9 +190,10 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
         .request = dup_or_null(run->a, start->request),
         .vars = dup_or_null(run->a, start->vars),
     };
-    TRY(wf_core_apply(run->state, &ev));
-    vec_push(run->a, &run->pending, ev);
-    return OK;
+    Err e = run_note(run, &ev);
+    return e == E_TOO_LARGE
+               ? err_detail(e, "The input of a run may have %d MiB as JSON.", EVENT_TEXT_MAX >> 20)
+               : e;
 }
 
 Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)

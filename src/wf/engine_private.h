@@ -3,15 +3,21 @@
 #ifndef WF_ENGINE_PRIVATE_H
 #define WF_ENGINE_PRIVATE_H
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "wf/engine.h"
 
 #include <stdatomic.h>
 
+/* In bytes. A batch of the journal is parsed whole when it is read again, and a run is folded into
+ * one arena: what is written stays well below what can be read. */
 enum {
-    RUN_MEMORY_MAX = 512 << 20, /* bytes of a run's values in memory; more fails the step */
+    RUN_MEMORY_MAX = 512 << 20, /* of a run's values in memory; more fails the step */
+    RUN_TEXT_MAX = 128 << 20,   /* of a run's journal; more output fails the step */
     ATTEMPT_MEMORY_MAX = 256 << 20,
-    COMMIT_TEXT_MAX = 96 << 20,
+    EVENT_TEXT_MAX = 32 << 20,
+    COMMIT_TEXT_GOOD = 16 << 20, /* so much waits for a commit of its own no longer */
+    COMMIT_TEXT_MAX = COMMIT_TEXT_GOOD + EVENT_TEXT_MAX,
 };
 /* A wait longer than this, with nothing in flight and nobody watching in person, frees the memory.
  */
@@ -24,6 +30,7 @@ struct attempt {
     int node, number;
     struct arena *a;
     struct wf_outcome outcome;
+    size_t output_n; /* bytes of the output as JSON */
     Err result;
     Str message;
     Usec retry_after, began, took;
@@ -41,8 +48,10 @@ struct wf_run {
     Str key, fingerprint;
     bool store_def;
 
-    VEC(struct wf_event) pending; /* applied, not yet durable */
-    bool stored;                  /* its row is in the store */
+    struct buf text;       /* the events that are applied and not yet durable: "[{...},{...}" */
+    int64_t first_pending; /* the first of them; 0: none */
+    size_t written;        /* bytes of its journal that are durable */
+    bool stored;           /* its row is in the store */
     bool accepted, ended, parked; /* ended: its driver is gone */
     Err start_error;
     struct err_record *start_record;
@@ -89,14 +98,18 @@ struct wf_run *run_new(struct wf_engine *e, struct wf_def *def);
 void run_register(struct wf_run *run);
 Err run_drive(void *run); /* fiber function; takes a reference */
 void run_poke(struct wf_run *run);
+/* Apply @ev and keep it for the next commit. E_TOO_LARGE: the journal does not take it, nothing has
+ * changed. */
+Err run_note(struct wf_run *run, const struct wf_event *ev);
 /* Load @row's run and drive it to its end; the lease is held. */
 Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
 /* Give the lease of a run that cannot go on back, to be tried again; after too many times end it as
  * failed. */
 void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIELDS;
-/* Fold the stored journal of @row into a fresh state in @a. */
+/* Fold the stored journal of run @id into a fresh state in @a. Gives the bytes of the journal.
+ * E_TOO_LARGE when @a does not hold it. */
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
-             struct wf_state **ret_state) YIELDS;
+             struct wf_state **ret_state, size_t *ret_text) YIELDS;
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s);
 
 /* Counters that /metrics shows. */

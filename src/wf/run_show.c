@@ -114,11 +114,17 @@ Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct j
     struct run_row row;
     struct wf_def *def;
     struct wf_state *state;
+    size_t text;
 
     TRY(store_run_get(e->db, a, tenant, id, &row));
     TRY(wf_engine_def(e, row.hash, &def));
     arena_defer(a, unref_def, def); /* the document points into it */
-    TRY(run_fold(e, a, id, def, &state));
+    TRY(run_fold(e, a, id, def, &state, &text));
+    /* Its text goes into the same arena. */
+    if (arena_used(a) + text + def->text.n * 2 + (size_t)def->n_nodes * KIB(1) + MIB(1) >
+        arena_max(a))
+        return err_detail(E_TOO_LARGE,
+                          "The run is too large to be shown whole; follow its events.");
     struct json *doc = run_doc(a, &row, state);
     json_set(a, doc, S("definition"), def->json);
     *ret_json = doc;
@@ -146,9 +152,10 @@ static Err give_batch(void *ctx, int64_t seq, Str events)
     struct follower *w = ctx;
     AUTO(arena) *a = arena_new(MIB(512));
     struct json *list;
+    const struct json_limits limits = {.bytes = MIB(128)};
 
     (void)seq;
-    TRY(json_parse(a, events, &list));
+    TRY(json_parse_limits(a, events, &limits, &list));
     for (size_t i = 0; i < json_len(list); i++) {
         struct json *ev = json_item(list, i);
         int64_t at = json_int_of(json_at(ev, "seq"), 0);
