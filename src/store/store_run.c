@@ -57,11 +57,19 @@ void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, 
 void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec finished_at,
                       Usec wake_at, bool release)
 {
+    /* A cancel may have been asked while this was on its way: the run is due at once then, because
+     * who asked it saw nothing parked. */
+    static const char park[] =
+        "UPDATE run SET state = ?3, finished_at = ?4, wake_at = CASE cancel_requested WHEN 0 THEN"
+        " ?5 ELSE 0 END, lease_node = NULL WHERE id = ?1 AND lease_epoch = ?2";
     static const char keep[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5"
                                " WHERE id = ?1 AND lease_epoch = ?2";
     static const char give[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5,"
                                " lease_node = NULL WHERE id = ?1 AND lease_epoch = ?2";
-    db_exec_expect(tx, 1, release ? give : keep,
+    db_exec_expect(tx, 1,
+                   release && wake_at ? park
+                   : release          ? give
+                                      : keep,
                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_USEC_OPT(finished_at),
                            D_USEC_OPT(wake_at)));
 }
