@@ -233,6 +233,12 @@ static bool may_pass(Err e)
            e == E_CONNECT || e == E_CLOSED;
 }
 
+/* The server stops, and its patience is at an end: the next start finds out. */
+static bool must_stop(const struct wf_run *run)
+{
+    return run->stopping && time_mono() >= run->stop_deadline;
+}
+
 /* One try, made certain. */
 static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
 {
@@ -242,7 +248,7 @@ static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
         Err seen = look_for_commit(run, &there);
         if (seen == OK)
             return there ? OK : err_set(E_UNAVAILABLE, "the database broke off the commit");
-        if (!may_pass(seen))
+        if (!may_pass(seen) || must_stop(run))
             return seen;
         TRY(fiber_sleep(200 * USEC_MS));
     }
@@ -262,7 +268,7 @@ static Err commit_patiently(struct wf_run *run, Str events, unsigned flags)
             LOG_INFO("the run's journal is written again");
         if (e == OK || !run->stored || !may_pass(e))
             return e;
-        if (run->stopping && time_mono() >= run->stop_deadline)
+        if (must_stop(run))
             return e;
         if (!said)
             LOG_WARN("the run waits for its journal to be written", L_ERR(e));

@@ -193,6 +193,34 @@ if (databases.includes('postgres'))
       assert.ok(!server.proc.isEnded);
     });
 
+    test('does not hold up a stop, also when it left in the middle of a commit', async () => {
+      const gate = new Gate();
+      const id = await server.api.workflow(
+        chain('Left', {
+          a: call(web.plan('left', { gate, body: { v: 6 } }), { timeout: '120s' }),
+          out: output('{{ a.body.v }}'),
+        }),
+      );
+      await server.restart({
+        env: {
+          HEDDLE_DRAIN_TIMEOUT: '2s',
+          HEDDLE_INJECT: 'wf.journal.before_commit=error:E_UNKNOWN_OUTCOME@2+',
+        },
+      });
+      const held = await server.api.start(id, {});
+      await web.reached(1, (r) => r.path === '/plan/left');
+      await pg.down();
+      gate.open();
+      await until('the database is missed', () => /waits for the store/.test(server.proc.stderr));
+      const at = Date.now();
+      await server.down();
+      assert.ok(Date.now() - at < 15_000, `it stopped after ${Date.now() - at} ms`);
+      await pg.up();
+      await server.up();
+      const run = await server.api.finished(held, { limit: 90_000 });
+      assert.deepEqual([run.state, run.output], ['succeeded', 6]);
+    });
+
     test('is waited for at the start, and readiness says so', async () => {
       await server.down();
       await pg.down();
