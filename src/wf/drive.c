@@ -29,6 +29,7 @@ struct wf_run *run_new(struct wf_engine *e, struct wf_def *def)
     run->state = wf_core_new(run->a, def);
     run->text = BUF(COMMIT_TEXT_MAX + 64); /* commas and brackets */
     run->began = time_mono();
+    run->began_wall = time_wall();
     return run;
 }
 
@@ -56,8 +57,13 @@ static void unregister(struct wf_run *run)
 
 void wf_run_unref(struct wf_run *run)
 {
-    if (!run || --run->refs)
+    if (!run)
         return;
+    if (--run->refs) {
+        if (run->held)
+            run_poke(run); /* it may be put away now */
+        return;
+    }
     wf_def_unref(run->def);
     arena_free(run->a);
     buf_done(&run->text);
@@ -73,6 +79,13 @@ Id wf_run_id(const struct wf_run *run)
 enum wf_run_state wf_run_state(const struct wf_run *run)
 {
     return run->state->run;
+}
+
+/* The wall clock as it was when the run came into memory, gone on steadily: whoever sets the clock
+ * neither ends a run nor makes it wait. */
+static Usec run_now(const struct wf_run *run)
+{
+    return run->began_wall + (time_mono() - run->began);
 }
 
 void run_poke(struct wf_run *run)
@@ -148,7 +161,7 @@ static Err record(struct wf_run *run, struct wf_event ev)
     if (run->text.n >= COMMIT_TEXT_GOOD)
         TRY(commit(run, 0));
     ev.seq = run->state->seq + 1;
-    ev.at = time_wall();
+    ev.at = run_now(run);
     return run_note(run, &ev);
 }
 
@@ -328,7 +341,7 @@ static Usec run_deadline(const struct wf_run *run)
 {
     if (!run->def->timeout)
         return USEC_NEVER;
-    return usec_in(usec_max(run->state->started_at + run->def->timeout - time_wall(), 0));
+    return usec_in(usec_max(run->state->started_at + run->def->timeout - run_now(run), 0));
 }
 
 static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_node *node)
@@ -405,7 +418,7 @@ static Err record_failure(struct wf_run *run, int node, int number, Err e, Str m
     struct wf_event ev;
     double chance = (double)(crypto_random_u64() >> 11) / 9007199254740992.0;
 
-    wf_core_failure(run->a, run->state, node, number, e, message, time_wall(), retry_after, chance,
+    wf_core_failure(run->a, run->state, node, number, e, message, run_now(run), retry_after, chance,
                     &ev);
     ev.took = took;
     run_count_step(&run->def->nodes[node], false, took);
@@ -589,7 +602,7 @@ static bool is_ending(const struct wf_run *run)
 {
     const struct wf_state *s = run->state;
     return s->cancel_requested || s->failed_node >= 0 ||
-           (run->def->timeout && time_wall() >= s->started_at + run->def->timeout);
+           (run->def->timeout && run_now(run) >= s->started_at + run->def->timeout);
 }
 
 static Err put_down(struct wf_run *run)
@@ -615,15 +628,16 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     TRY(launch(run));
     if (is_ending(run))
         fiber_group_cancel(run->group);
-    Usec now = time_wall(), until = d->until;
-    if (until && !run->in_flight && until - now > PARK_AFTER && !run->stopping &&
-        wait_queue_is_empty(&run->end_waiters)) {
+    Usec now = run_now(run), until = d->until;
+    bool long_wait = until && !run->in_flight && until - now > PARK_AFTER && !run->stopping;
+    if (long_wait && run->refs == OWN_REFS) {
         *ret_parked = true;
-        return park(run, until);
+        return park(run, until - now + time_wall());
     }
-    /* The wall clock may be set meanwhile: look again after a minute at the latest. */
-    Usec deadline = usec_in(until ? usec_min(usec_max(until - now, 0), USEC_MIN) : USEC_MIN);
+    run->held = long_wait;
+    Usec deadline = until ? usec_in(usec_max(until - now, 0)) : USEC_NEVER;
     Err e = wait_poke(run, deadline);
+    run->held = false;
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -666,7 +680,7 @@ static Err drive_loop(struct wf_run *run)
                 return OK;
             continue;
         }
-        wf_core_next(run->state, time_wall(), &d);
+        wf_core_next(run->state, run_now(run), &d);
         switch (d.what) {
         case WF_DO_START:
             TRY(begin_step(run, d.node, d.attempt));
@@ -820,7 +834,7 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
         struct wf_event ev;
         if (s->nodes[i].state != WF_NODE_RUNNING)
             continue;
-        wf_core_interrupted(run->a, s, i, time_wall(), &ev);
+        wf_core_interrupted(run->a, s, i, run_now(run), &ev);
         TRY(record(run, ev));
     }
     return OK;
@@ -850,6 +864,7 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
         unregister(run);
         return end;
     }
-    run->refs++;
-    return run_drive(run);
+    struct wf_run *driven = run;
+    run = NULL; /* its reference goes to the driver */
+    return run_drive(driven);
 }

@@ -61,7 +61,8 @@ struct wf_start {
 Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run) YIELDS;
 Id wf_run_id(const struct wf_run *run);
 enum wf_run_state wf_run_state(const struct wf_run *run);
-/* Until it has ended: OK. E_TIMEOUT. E_SHUTDOWN when it was parked because the server stops. */
+/* Until it has ended: OK. E_TIMEOUT. E_SHUTDOWN when it was put down because the server stops. As
+ * long as somebody holds a reference a run stays in memory, however long it has to wait. */
 Err wf_run_wait(struct wf_run *run, Usec deadline) YIELDS;
 void wf_run_unref(struct wf_run *run);
 DEFINE_AUTO(wf_run, wf_run_unref)

@@ -19,8 +19,7 @@ enum {
     COMMIT_TEXT_GOOD = 16 << 20, /* so much waits for a commit of its own no longer */
     COMMIT_TEXT_MAX = COMMIT_TEXT_GOOD + EVENT_TEXT_MAX,
 };
-/* A wait longer than this, with nothing in flight and nobody watching in person, frees the memory.
- */
+/* A wait longer than this, with nothing in flight and nobody holding the run, frees the memory. */
 static const Usec PARK_AFTER = 5 * USEC_S;
 
 /* One attempt of a step that calls out, in a fiber of its own. */
@@ -35,6 +34,8 @@ struct attempt {
     Str message;
     Usec retry_after, began, took;
 };
+
+enum { OWN_REFS = 2 }; /* of the registry and of the driver; more: somebody holds the run */
 
 struct wf_run {
     struct wf_engine *engine;
@@ -62,8 +63,9 @@ struct wf_run {
     int in_flight;
     struct wait *wake;
     bool poked, cancel_asked, stopping;
-    Usec stop_deadline; /* monotonic */
-    Usec began;         /* monotonic, for the duration metric */
+    bool held;              /* it would be put away if nobody held it */
+    Usec stop_deadline;     /* monotonic */
+    Usec began, began_wall; /* when it came into memory; began is monotonic */
 };
 
 struct shard_runs {

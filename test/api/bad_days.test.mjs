@@ -279,6 +279,27 @@ for (const db of databases)
       { timeout: testLimit },
     );
 
+    test('a day forward does not use up the time of a run under way', { skip }, async () => {
+      const { api } = server;
+      const gate = new Gate();
+      const id = await api.workflow(
+        chain('Short', {
+          a: call(web.plan('short', { gate, body: { v: 1 } }), { timeout: '60s' }),
+          b: call(web.plan('again', { status: 503 }, { body: { v: 2 } }), {
+            retry: { max_attempts: 2, delay: '1s', backoff: 'constant', jitter: 0 },
+          }),
+          out: output('{{ b.body.v }}'),
+        }, { settings: { timeout: '5m' } }),
+      );
+      const s = await api.stream(id, {});
+      await s.nextWith((e) => e.event === 'step.started' && e.json.node === 'a');
+      jump('+1d');
+      gate.open();
+      const rest = await s.all(60_000);
+      jump('+0');
+      assert.equal(rest.at(-1).event, 'run.succeeded', JSON.stringify(rest.at(-1).json));
+    });
+
     test('an hour back and a day forward neither stop runs nor stretch their waits', { skip }, async () => {
       const { api } = server;
       for (const [i, offset] of [-3600, 0, 86400, 0, -86400].entries()) {

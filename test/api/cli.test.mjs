@@ -42,6 +42,19 @@ onEachDatabase(
       assert.equal((await heddle(['serve', '--lisen', 'x'], { cwd: dir })).code, 2);
     });
 
+    test('a run that waits long for its next try is waited for', { skip: ctx.db !== 'sqlite' }, async () => {
+      const url = ctx.web.plan('slow-retry', { status: 503 }, { body: { v: 4 } });
+      const f = file(
+        'retry.json',
+        chain('Retry', {
+          a: call(url, { retry: { max_attempts: 2, delay: '6s', backoff: 'constant', jitter: 0 } }),
+          out: output('{{ a.body.v }}'),
+        }),
+      );
+      const r = await run([f]);
+      assert.deepEqual([r.code, r.stdout], [0, '4\n'], r.stderr);
+    });
+
     test('a bad setting stops the start and is named', async () => {
       for (const [env, names] of [
         [{ HEDDLE_DRAIN_TIMEOUT: 'soon' }, /HEDDLE_DRAIN_TIMEOUT/],
