@@ -24,6 +24,7 @@
 enum { ROUNDS = 5, KINDS = 4, BODY = 250 };
 static const int producers[KINDS] = {1, 64, 256, 1000};
 static Usec span = USEC_S;
+static int only; /* this number of producers */
 static char folder[200];
 static char body[BODY + 1];
 
@@ -35,6 +36,8 @@ static const struct migration schema[] = {
     {0},
 };
 static const char insert[] = "INSERT INTO step (id, run_id, seq, body) VALUES (?1, ?2, ?3, ?4)";
+
+static double raw_rows; /* of the last raw measurement */
 
 static double cpu_seconds(void)
 {
@@ -121,6 +124,7 @@ static double raw_sqlite(int group)
             insert_row(s, n++);
         need(sqlite3_exec(h, "COMMIT", NULL, NULL, NULL) == SQLITE_OK, "commit");
     }
+    raw_rows = (double)n;
     double rate = (double)n / ((double)(time_mono() - begin) / 1e6);
     sqlite3_finalize(s);
     sqlite3_close(h);
@@ -197,6 +201,7 @@ static double raw_postgres(int group)
     Usec end = time_mono() + span, begin = time_mono();
     while (time_mono() < end)
         pg_group(c, group, &n);
+    raw_rows = (double)n;
     double rate = (double)n / ((double)(time_mono() - begin) / 1e6);
     PQfinish(c);
     return rate;
@@ -298,17 +303,21 @@ static void compare(const char *name, double (*raw)(int group),
                     double (*ours)(int n, unsigned shards))
 {
     for (int k = 0; k < KINDS; k++) {
-        double r[ROUNDS], one[ROUNDS], two[ROUNDS], cpu[ROUNDS], grouped[ROUNDS];
+        if (only && producers[k] != only)
+            continue;
+        double r[ROUNDS], raw_cpu[ROUNDS], one[ROUNDS], two[ROUNDS], cpu[ROUNDS], grouped[ROUNDS];
         for (int i = 0; i < ROUNDS; i++) {
+            double begin = cpu_seconds();
             r[i] = raw(producers[k]);
+            raw_cpu[i] = (cpu_seconds() - begin) * 1e6 / raw_rows;
             one[i] = ours(producers[k], 1);
             cpu[i] = run.cpu_us;
             grouped[i] = run.per_commit;
             two[i] = ours(producers[k], 2);
         }
-        printf("| %s | %d | %.0f | %.0f | %.0f | %.2f | %.2f | %.1f | %.0f |\n", name, producers[k],
-               median(r), median(one), median(two), median(one) / median(r),
-               median(two) / median(r), median(cpu), median(grouped));
+        printf("| %s | %d | %.0f | %.0f | %.0f | %.2f | %.2f | %.1f | %.1f | %.0f |\n", name,
+               producers[k], median(r), median(one), median(two), median(one) / median(r),
+               median(two) / median(r), median(raw_cpu), median(cpu), median(grouped));
         fflush(stdout);
     }
 }
@@ -319,6 +328,8 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         span = (Usec)(strtod(argv[1], NULL) * 1e6);
+    if (argc > 2)
+        only = (int)strtol(argv[2], NULL, 10);
     crypto_init();
     log_setup(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     memset(body, 'x', BODY);
@@ -329,8 +340,8 @@ int main(int argc, char **argv)
         append[i] = raw_append();
     printf("append 4 KiB + fdatasync: %.0f/s (median of %d)\n\n", median(append), ROUNDS);
     printf("| store | producers | raw rows/s | heddle, 1 shard | heddle, 2 shards | 1 shard / raw "
-           "| 2 shards / raw | CPU us/row"
-           " | rows/commit |\n|---|---|---|---|---|---|---|---|---|\n");
+           "| 2 shards / raw | raw CPU us/row | CPU us/row"
+           " | rows/commit |\n|---|---|---|---|---|---|---|---|---|---|\n");
     compare("SQLite FULL", raw_sqlite, heddle_sqlite);
     if (getenv("HEDDLE_TEST_PG"))
         compare("PostgreSQL", raw_postgres, heddle_postgres);

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    BATCH_MAX = 512,
+    BATCH_MAX = 1024,
     BATCH_BYTES = 8 << 20,
     CAREFUL_BATCHES = 16,
     ATTEMPTS_MAX = 8,

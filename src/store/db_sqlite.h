@@ -65,8 +65,12 @@ struct sqlite_writer {
     bool idle, stopping, started; /* under the lock */
 
     /* of the thread itself */
-    unsigned careful; /* batches still to be run with a savepoint for each transaction */
-    int log_frames;   /* pages in the write-ahead log after the last commit */
+    unsigned careful;  /* batches still to be run with a savepoint for each transaction */
+    unsigned expected; /* transactions that are likely to come for this batch */
+    unsigned hold_score, not_held; /* whether waiting for them has been worth it */
+    bool held;
+    Usec hold_left, commit_span;            /* of this batch; how long COMMIT takes of late */
+    int log_frames;                         /* pages in the write-ahead log after the last commit */
     struct db_tx **done_first, **done_last; /* for each shard: what is to be woken */
 };
 

@@ -16,7 +16,8 @@
 
 #include <stdlib.h>
 
-enum { BATCH_MAX = 512, BATCH_BYTES = 16 << 20, CAREFUL_BATCHES = 32 };
+enum { BATCH_MAX = 1024, BATCH_BYTES = 16 << 20, CAREFUL_BATCHES = 32 };
+static const Usec HOLD_MAX = 500;
 
 struct batch {
     struct db_tx *first, *last;
@@ -154,6 +155,50 @@ static void gather(struct sqlite_db *db, struct batch *b)
     uv_mutex_unlock(&w->lock);
 }
 
+/* The callers of the last batch were woken a moment ago, and most of them come back with their next
+ * transaction at once: then half of them would always wait for the others' fsync. So COMMIT is held
+ * back for a little, at most a quarter of what it takes by itself, until as many have come as can
+ * be expected. Where callers do not come back (it is seen from the score) nothing is held back.
+ * True: something has come. */
+static bool worth_waiting(struct sqlite_db *db, const struct batch *b)
+{
+    struct sqlite_writer *w = &db->writer;
+
+    if (w->hold_score == 0 || w->hold_left <= 0 || b->n >= BATCH_MAX || b->n >= w->expected)
+        return false;
+    w->held = true;
+    Usec begin = time_mono();
+    uv_mutex_lock(&w->lock);
+    if (!w->first && !w->stopping) {
+        w->idle = true;
+        uv_cond_timedwait(&w->wake, &w->lock, (uint64_t)w->hold_left * 1000);
+        w->idle = false;
+    }
+    bool more = w->first && !w->first->task;
+    uv_mutex_unlock(&w->lock);
+    w->hold_left -= time_mono() - begin;
+    return more;
+}
+
+/* Learn from this batch, and say what is expected of the next one: its @n callers, and who waits
+ * already. */
+static void expect_next(struct sqlite_db *db, unsigned n)
+{
+    enum { SCORE_MAX = 8, RETRY_EVERY = 64 };
+    struct sqlite_writer *w = &db->writer;
+
+    if (w->held && n * 4 >= w->expected * 3)
+        w->hold_score += w->hold_score < SCORE_MAX;
+    else if (w->held)
+        w->hold_score--;
+    else if (w->hold_score == 0 && ++w->not_held % RETRY_EVERY == 0)
+        w->hold_score = 1;
+    w->held = false;
+    w->hold_left = usec_min(w->commit_span / 4, HOLD_MAX);
+    int64_t queued = atomic_load_explicit(&db->db.queued, memory_order_relaxed);
+    w->expected = n + (unsigned)(queued > 0 ? queued : 0);
+}
+
 enum outcome { DONE, AGAIN_CAREFULLY, FAILED };
 
 /* Run all transactions, and with @grow those that arrive meanwhile. */
@@ -174,16 +219,22 @@ static enum outcome run_members(struct sqlite_db *db, struct batch *b, bool grow
             }
         }
         if (!tx->next && grow)
-            gather(db, b); /* may give tx a next one */
+            do
+                gather(db, b); /* may give tx a next one */
+            while (!tx->next && worth_waiting(db, b));
     }
     return DONE;
 }
 
-static Err commit(struct sqlite_conn *c)
+static Err commit(struct sqlite_db *db)
 {
     static const char sql[] = "COMMIT";
+    struct sqlite_writer *w = &db->writer;
+
     TRY(INJECT("store.batch.before_fsync"));
-    TRY(control(c, sql));
+    Usec begin = time_mono();
+    TRY(control(w->conn, sql));
+    w->commit_span += (time_mono() - begin - w->commit_span) / 8;
     return OK;
 }
 
@@ -199,7 +250,7 @@ static enum outcome try_batch(struct sqlite_db *db, struct batch *b, bool grow, 
     if (*ret_error != OK)
         return FAILED;
     outcome = run_members(db, b, grow, ret_error);
-    if (outcome == DONE && (*ret_error = commit(c)) != OK)
+    if (outcome == DONE && (*ret_error = commit(db)) != OK)
         outcome = FAILED;
     if (outcome != DONE)
         roll_back(c);
@@ -343,7 +394,9 @@ static void writer_main(void *arg)
             run_batch(db, &b, true);
             INJECT_VOID("store.batch.after_fsync");
         }
+        unsigned n = b.n;
         wake_callers(db, &b);
+        expect_next(db, n);
         sqlite_checkpoint_ask(db, w->log_frames);
         if (w->log_frames > SQLITE_LOG_HARD)
             sqlite_checkpoint_inline(db);
@@ -360,6 +413,7 @@ Err sqlite_writer_start(struct sqlite_db *db)
         DIE("out of memory");
     uv_mutex_init(&w->lock);
     uv_cond_init(&w->wake);
+    w->hold_score = 4;
     sqlite3_wal_hook(w->conn->h, on_commit, db);
     if (uv_thread_create(&w->thread, writer_main, db))
         return err_set(E_OVERLOADED, "cannot start the thread that writes to the database");
