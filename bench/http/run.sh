@@ -44,19 +44,20 @@ done
 
 python3 - "$dir" <<'PY'
 import sys, json
-body = json.dumps({"id": "run-1", "name": "Lead Processing", "tags": ["a", "b"],
-                   "input": {"email": "someone@example.com", "score": 42.5, "note": "x" * 60},
-                   "items": [{"n": i, "ok": True, "text": "item number %d" % i} for i in range(16)]})
-body += " " * (1024 - len(body))
+lead = {"id": "lead-4711", "mode": "async", "input": {
+    "email": "someone@example.com", "name": "Some One", "company": "Example Ltd", "phone": "+49 30 1234567",
+    "source": "landing-page", "score": 42.5, "employees": 250, "consent": True, "owner": None,
+    "tags": ["trial", "emea", "inbound"], "utm": {"source": "news", "medium": "mail", "campaign": "autumn"},
+    "items": [{"sku": "A-100", "n": 2, "price": 19.9}, {"sku": "B-7", "n": 1, "price": 250}], "message": ""}}
+lead["input"]["message"] = ("We would like to see how this fits our team. " * 40)[:1024 - len(json.dumps(lead))]
+body = json.dumps(lead)
+assert len(body) == 1024
 open(sys.argv[1] + "/get.lua", "w").write(
     'wrk.headers["Authorization"] = "Bearer abcdefghijklmnopqrstuvwxyz"\n')
 open(sys.argv[1] + "/post.lua", "w").write(
     'wrk.method = "POST"\nwrk.headers["Authorization"] = "Bearer abcdefghijklmnopqrstuvwxyz"\n'
     'wrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[%s]==]\n' % body)
 PY
-
-ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
-precise() { awk '{print $1}' "/proc/$1/schedstat"; } # ns on a CPU, of the main thread
 
 # name pid url script -> "rps us"
 one() {

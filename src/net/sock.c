@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "rt/shard.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -303,14 +304,24 @@ uint64_t sock_sent(const struct sock *s)
     return s->raw - sock_queued(s);
 }
 
-/* Hand @bufs to the kernel if nothing waits before them; gives how much it took. */
+/* Hand @bufs to the kernel if nothing waits before them; gives how much it took. Not
+ * uv_try_write(): send() on a socket is some percent of a small request cheaper than write(). */
 static size_t try_write(struct sock *s, const uv_buf_t *bufs, unsigned n)
 {
-    if (s->queue)
+    struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)bufs, .msg_iovlen = n};
+    uv_os_fd_t fd;
+    ssize_t r;
+
+    static_assert(sizeof(uv_buf_t) == sizeof(struct iovec) &&
+                  offsetof(uv_buf_t, len) == offsetof(struct iovec, iov_len));
+    if (s->queue || uv_fileno((uv_handle_t *)&s->tcp, &fd))
         return 0;
-    int r = uv_try_write((uv_stream_t *)&s->tcp, bufs, n);
-    if (r < 0 && r != UV_EAGAIN)
-        write_broken(s, r);
+    do {
+        r = n == 1 ? send(fd, bufs->base, bufs->len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                   : sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0 && errno != EAGAIN && errno != ENOBUFS)
+        write_broken(s, uv_translate_sys_error(errno));
     s->raw += r > 0 ? (uint64_t)r : 0;
     return r > 0 ? (size_t)r : 0;
 }
