@@ -11,7 +11,8 @@ Err wf_signature_key(struct arena *a, Str secret, Str *ret_key)
         *ret_key = secret;
         return OK;
     }
-    return crypto_unbase64(a, str_skip(secret, 6), ret_key);
+    TRY(crypto_unbase64(a, str_skip(secret, 6), ret_key));
+    return ret_key->n ? OK : E_SYNTAX; /* everybody could sign with an empty key */
 }
 
 Str wf_signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body)

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 
 /* The key behind a secret: "whsec_" and base64, or any other text as it is. E_SYNTAX for bad
- * base64. */
+ * base64 and for none. */
 Err wf_signature_key(struct arena *a, Str secret, Str *ret_key);
 /* "v1,<base64>" of HMAC-SHA256 over "id.timestamp.body". */
 Str wf_signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body);

@@ -33,6 +33,7 @@ TEST(signature_key_of_bad_base64_is_refused)
     Str key;
 
     t_expect_err(wf_signature_key(t_arena(), S("whsec_%%"), &key), E_SYNTAX);
+    t_expect_err(wf_signature_key(t_arena(), S("whsec_"), &key), E_SYNTAX);
     t_expect_ok(wf_signature_key(t_arena(), S("anything"), &key));
     t_expect_str(key, S("anything"));
 }
