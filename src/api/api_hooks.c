@@ -75,10 +75,10 @@ static Err call_hook(struct req *req, struct res *res)
                              .input = input,
                              .request = request};
     /* Senders repeat a delivery under the same id: it starts one run. */
-    Str delivery = req_header(req, S("webhook-id"));
-    if (!delivery.p)
-        delivery = req_header(req, S("idempotency-key"));
-    if (delivery.n && delivery.n <= 255) {
+    Str delivery = wf_hook_delivery(req->a, def, &req->headers);
+    if (delivery.n > 255)
+        return err_detail(E_BAD_INPUT, "The id of a delivery may have 255 bytes at most.");
+    if (delivery.n) {
         start.key = str_fmt(req->a, "hook:%.*s", P(delivery));
         start.fingerprint = S("00000000000000000000000000000000");
     }

@@ -103,6 +103,18 @@ static bool may_call(struct arena *a, const struct wf_webhook_cfg *cfg,
     return hmac_matches(a, cfg, in);
 }
 
+Str wf_hook_delivery(struct arena *a, const struct wf_def *def, const HttpHeaders *headers)
+{
+    const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
+    Str id;
+
+    /* An id that is not signed could be another one each time that a delivery is replayed. */
+    if (str_eq(cfg->auth, S("hmac")) && cfg->timestamp_header.n)
+        return http_header_get(headers, id_header(a, cfg->timestamp_header));
+    id = http_header_get(headers, S("webhook-id"));
+    return id.p ? id : http_header_get(headers, S("idempotency-key"));
+}
+
 /* ---- what ---- */
 
 /* Pairs as an object; a name that comes again gives an array. */

@@ -18,6 +18,10 @@ struct wf_hook_request {
 bool wf_hook_is_set(const struct wf_def *def);
 bool wf_hook_wants_result(const struct wf_def *def);
 
+/* By which repeats of the same delivery are told: the id that is signed, where one is; else that of
+ * "webhook-id" or "idempotency-key". Empty: none was sent. */
+Str wf_hook_delivery(struct arena *a, const struct wf_def *def, const HttpHeaders *headers);
+
 /* Check method and credentials, and parse the body: *ret_input is what the run is started with,
  * *ret_request what templates see as request {method, headers, query}, without credentials.
  * E_METHOD, E_UNAUTHORIZED (nothing tells which part was wrong), E_MEDIA_TYPE, E_SYNTAX,

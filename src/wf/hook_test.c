@@ -131,6 +131,23 @@ TEST(hook_standard_webhooks_signature_is_checked)
     t_expect_err(call(hook, &c, NULL, NULL), E_UNAUTHORIZED);
 }
 
+TEST(hook_tells_deliveries_by_the_id_that_is_signed)
+{
+    const struct wf_def *plain = hook_def("{}");
+    const struct wf_def *svix = hook_def("{'auth':'hmac','secret':'s','signature_header':"
+                                         "'svix-signature','timestamp_header':'svix-timestamp'}");
+    struct call c = {0};
+
+    t_expect_str(wf_hook_delivery(t_arena(), plain, &c.headers), S(""));
+    header(&c, "idempotency-key", S("key"));
+    t_expect_str(wf_hook_delivery(t_arena(), plain, &c.headers), S("key"));
+    t_expect_str(wf_hook_delivery(t_arena(), svix, &c.headers), S(""));
+    header(&c, "webhook-id", S("made up"));
+    header(&c, "svix-id", S("signed"));
+    t_expect_str(wf_hook_delivery(t_arena(), plain, &c.headers), S("made up"));
+    t_expect_str(wf_hook_delivery(t_arena(), svix, &c.headers), S("signed"));
+}
+
 TEST(hook_body_signature_is_checked_as_github_sends_it)
 {
     /* The example of GitHub's documents. */
