@@ -44,7 +44,7 @@ const struct api_schema api_shapes[] = {
      "\"nodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"type\"],"
      "\"properties\":{\"id\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
      "\"position\":{\"type\":\"object\"},\"data\":{\"type\":\"object\"}}}},"
-     "\"edges\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"source\","
+     "\"edges\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"source\","
      "\"target\"],"
      "\"properties\":{\"id\":{\"type\":\"string\"},\"source\":{\"type\":\"string\"},"
      "\"target\":{\"type\":\"string\"},\"sourceHandle\":{\"type\":[\"string\",\"null\"]},"
