@@ -71,6 +71,9 @@ Err api_page_of(struct req *req, struct api_page *ret_page);
 /* {"items": @items, "next_cursor": ...}: a cursor if the page was full. */
 struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, Id last);
 
+/* @definition as the caller may see it: only who may change workflows sees the secrets in them. */
+const struct json *api_definition(const struct req *req, const struct json *definition);
+
 /* Answer 422 with located problems of a definition. */
 Err api_problems(struct req *req, struct res *res, const WfProblems *problems) YIELDS;
 /* The same for what is wrong with an input. */

@@ -27,6 +27,12 @@ struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, 
                     n < (size_t)limit ? json_null(a) : json_id(a, last), NULL);
 }
 
+const struct json *api_definition(const struct req *req, const struct json *definition)
+{
+    return who_may(&req->who, "workflow.write") ? definition
+                                                : wf_def_hide_secrets(req->a, definition);
+}
+
 Err api_problems(struct req *req, struct res *res, const WfProblems *problems)
 {
     struct json *errors = wf_problems_json(req->a, problems);

@@ -286,6 +286,7 @@ static Err get_run(struct req *req, struct res *res)
 
     TRY(req_id(req, "id", &id));
     TRY(wf_run_load(api_of(req)->engine, req->a, req->who.tenant, id, &doc));
+    json_set(req->a, doc, S("definition"), api_definition(req, json_at(doc, "definition")));
     return res_json(res, 200, doc);
 }
 

@@ -56,7 +56,7 @@ static Err workflow_whole(struct req *req, const struct workflow_row *row, struc
     Err e = wf_def_parse_aside(req->a, body, &problems, &def);
     if (e != OK && e != E_INVALID)
         return e;
-    json_set(req->a, doc, S("definition"), definition);
+    json_set(req->a, doc, S("definition"), api_definition(req, definition));
     json_set(req->a, doc, S("warnings"), wf_problems_json(req->a, &problems));
     *ret_json = doc;
     return OK;
@@ -273,7 +273,7 @@ static Err get_version(struct req *req, struct res *res)
     TRY(store_definition_get(api_of(req)->db, req->a, v.hash, &body));
     TRY(json_parse(req->a, body, &definition));
     struct json *doc = version_json(req->a, &v, row.published_version);
-    json_set(req->a, doc, S("definition"), definition);
+    json_set(req->a, doc, S("definition"), api_definition(req, definition));
     return res_json(res, 200, doc);
 }
 

@@ -116,6 +116,10 @@ DEFINE_AUTO(wf_def, wf_def_unref)
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
                        JsonSchemaErrors *ret_errors);
 
+/* A copy of a definition's JSON with stars for secrets: the settings that their type says are
+ * secret, and texts and variables with such names. What only refers to a value stays. */
+struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition);
+
 /* The index of node @id; -1. Safe on several threads. */
 int wf_def_node(const struct wf_def *def, Str id);
 /* The problems as JSON: [{path, node, field, code, message, warning}]. */

@@ -54,7 +54,7 @@ struct field {
     const struct field *sub; /* F_OBJECT, F_LIST; ends with {0} */
     uint32_t sub_size;       /* F_LIST */
     bool required;
-    bool secret; /* masked by the API, scrubbed from the log */
+    bool secret; /* shown only to who may change the workflow, scrubbed from the log */
     bool lines;  /* the editor shows several lines */
 };
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Api, expectProblem, expectStatus } from '../lib/api.mjs';
 import { heddle } from '../lib/server.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
-import { chain, set } from '../lib/flow.mjs';
+import { chain, flow, hook, set } from '../lib/flow.mjs';
 
 const nobody = '01890a5d-ac96-774b-bcce-b302099a8057'; /* an id that is well formed and nowhere */
 const tiny = chain('Tiny', { a: set({ x: 1 }) });
@@ -107,6 +107,20 @@ onEachDatabase('auth', (ctx) => {
     const scraper = ctx.api.as(await ctx.server.newKey('scraper', 'metrics.read'));
     expectStatus(await scraper.get('/metrics'), 200);
     expectStatus(await scraper.get('/api/workflows'), 403);
+  });
+
+  test('secrets of a definition are shown only to who may change it', async () => {
+    const hooked = flow('Keeps a secret', { t: hook({ auth: 'bearer', secret: 'open sesame' }) });
+    const id = await ctx.api.workflow(hooked);
+    const run = await ctx.api.run(id, {});
+    expectStatus(await ctx.api.post(`/api/workflows/${id}/publish`), 200);
+    const reader = ctx.api.as(await ctx.server.newKey('looks', 'workflow.read,run.read'));
+    for (const where of [`/api/workflows/${id}`, `/api/workflows/${id}/versions/1`, `/api/runs/${run.id}`]) {
+      const { json: all } = await ctx.api.get(where);
+      assert.equal(all.definition.nodes[0].data.webhook.secret, 'open sesame', where);
+      const { json: part } = await reader.get(where);
+      assert.equal(part.definition.nodes[0].data.webhook.secret, '********', where);
+    }
   });
 
   test('a key with an unknown capability is not made', async () => {
