@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 
@@ -138,6 +139,8 @@ Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str cap
     name = str_trim(name);
     if (name.n == 0 || name.n > NAME_MAX_BYTES)
         return err_detail(E_INVALID, "A key needs a name of 1 to %d bytes.", NAME_MAX_BYTES);
+    if (!utf8_valid(name) || memchr(name.p, 0, name.n))
+        return err_detail(E_INVALID, "The name of a key is text in UTF-8 without NUL characters.");
     TRY(auth_capabilities_parse(a, capabilities, &normal));
     Str key = str_fmt(a, "hdl_%.*s", P(crypto_token(a, TOKEN_CHARS)));
     Id id = id_new();

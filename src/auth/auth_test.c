@@ -47,6 +47,20 @@ TEST_FIBER(a_key_opens_what_it_was_made_for_until_it_is_revoked)
     db_close(db);
 }
 
+TEST_FIBER(a_name_that_no_database_stores_is_refused_with_a_reason)
+{
+    struct db *db = open_db();
+    Str key;
+    Id id;
+
+    t_expect_err(auth_key_create(db, t_arena(), auth_home_tenant, S("a\0b"), S("*"), 0, &key, &id),
+                 E_INVALID);
+    t_expect(str_find(str_c(err_client_text(E_INVALID)), S("NUL")) != SIZE_MAX);
+    t_expect_err(auth_key_create(db, t_arena(), auth_home_tenant, S("a\xff"), S("*"), 0, &key, &id),
+                 E_INVALID);
+    db_close(db);
+}
+
 TEST_FIBER(an_expired_or_unknown_or_malformed_key_is_refused)
 {
     struct arena *a = t_arena();

@@ -410,3 +410,15 @@ TEST(node_types_are_listed_in_order_with_their_fields)
     }
     t_expect(wf_node_type_find(S("nobody")) == NULL);
 }
+
+TEST(definition_with_a_nul_character_in_a_name_is_refused_where_it_stands)
+{
+    WfProblems problems = {0};
+    struct wf_def *def;
+
+    t_expect_err(t_def("{'heddle':1,'name':'a\\u0000b','nodes':[{'id':'t','type':'trigger',"
+                       "'data':{}}],'edges':[]}",
+                       &problems, &def),
+                 E_INVALID);
+    t_expect_str(t_problem(&problems), S("range /name"));
+}

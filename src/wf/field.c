@@ -222,6 +222,9 @@ static void read_str(struct slot *s, const struct json *json)
         wrong_type(s, "a string", json);
     else if (text.n > STR_MAX)
         wf_check_problem(s->ck, s->at, S("range"), "\"%s\" is longer than 1 MiB.", s->field->name);
+    else if (text.n && memchr(text.p, 0, text.n)) /* no database stores it as text */
+        wf_check_problem(s->ck, s->at, S("range"), "\"%s\" has a NUL character in it.",
+                         s->field->name);
     else if (in_bounds(s, (double)text.n)) {
         scrub(s, text);
         SET(s, Str, text);
