@@ -1,11 +1,11 @@
-/* bench/micro/bench_floor.c - the limits of this machine that ratios are made against: fdatasync, and SQLite
- * with nothing around it.
+/* bench/micro/bench_floor.c - the limits of this machine that ratios are made against: fdatasync,
+ * and SQLite with nothing around it.
  *
  *     bench_floor DIR [SECONDS]
  *
- * Prints one JSON object: fdatasync_per_s, and rows_per_s for groups of 64 and 512 rows of 300 bytes with one
- * secondary index, WAL, synchronous=FULL, one thread, one commit a group. Nothing that queues, wakes or answers
- * is in it: what a journal could do at best.
+ * Prints one JSON object: fdatasync_per_s, and rows_per_s for groups of 64 and 512 rows of 300
+ * bytes with one secondary index, WAL, synchronous=FULL, one thread, one commit a group. Nothing
+ * that queues, wakes or answers is in it: what a journal could do at best.
  */
 #include <fcntl.h>
 #include <sqlite3.h>

@@ -60,7 +60,8 @@ static const Usec AUTH_SESSION_TTL = 7 * USEC_DAY;
  * begin with a struct auth pointer. An unsafe method with a cookie must come from the same origin
  * (E_FORBIDDEN). */
 Err auth_check(struct auth *auth, struct req *req) YIELDS;
-/* For routes of RATE_AUTH: 20 tries a minute for each remote address. E_RATE_LIMITED with retry_after_us. */
+/* For routes of RATE_AUTH: 20 tries a minute for each remote address. E_RATE_LIMITED with
+ * retry_after_us. */
 Err auth_rate_take(struct req *req);
 /* Whether req->who came from a session rather than a key. */
 bool auth_is_session(const struct req *req);

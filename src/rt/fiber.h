@@ -1,8 +1,8 @@
 /* src/rt/fiber.h - fibers: straight-line code that waits.
  *
- * A fiber is a stackful coroutine on one shard. It runs until it waits; a function that may wait is marked
- * YIELDS. Every wait ends by a wake, by its deadline (E_TIMEOUT) or by cancellation (E_CANCELLED), and
- * both travel up like any other error. After a yield the world has changed.
+ * A fiber is a stackful coroutine on one shard. It runs until it waits; a function that may wait is
+ * marked YIELDS. Every wait ends by a wake, by its deadline (E_TIMEOUT) or by cancellation
+ * (E_CANCELLED), and both travel up like any other error. After a yield the world has changed.
  */
 #ifndef RT_FIBER_H
 #define RT_FIBER_H
@@ -16,8 +16,8 @@ struct fiber *fiber_self(void);
 const char *fiber_name(const struct fiber *f);
 
 /* Start a fiber on this shard that nobody waits for. It runs when the loop comes to it. An error it
- * returns is logged once, with its name and request id. It inherits no deadline and no cancellation, but
- * the request id. */
+ * returns is logged once, with its name and request id. It inherits no deadline and no
+ * cancellation, but the request id. */
 void fiber_start(const char *name, fiber_fn *fn, void *arg);
 /* The same; gives a reference with which it can be cancelled. */
 struct fiber *fiber_start_ref(const char *name, fiber_fn *fn, void *arg);
@@ -26,18 +26,19 @@ void fiber_unref(struct fiber *f);
 DEFINE_AUTO(fiber, fiber_unref)
 bool fiber_ended(const struct fiber *f);
 
-/* Make the present or next wait of @f (same shard) end with E_CANCELLED, and every later one, outside of
- * a shield. Its children are cancelled too. May be called again, or for a fiber that has ended. */
+/* Make the present or next wait of @f (same shard) end with E_CANCELLED, and every later one,
+ * outside of a shield. Its children are cancelled too. May be called again, or for a fiber that has
+ * ended. */
 void fiber_cancel(struct fiber *f);
 /* Whether this fiber was asked to stop. True inside a shield too. */
 bool fiber_cancelled(void);
-/* Between these, waits of this fiber are not ended by cancellation or by its own deadline: for clean-up
- * that must wait. They nest. */
+/* Between these, waits of this fiber are not ended by cancellation or by its own deadline: for
+ * clean-up that must wait. They nest. */
 void fiber_shield(void);
 void fiber_unshield(void);
 
-/* The deadline that bounds every wait of this fiber and of children started later; USEC_NEVER at first.
- * Setting gives the former one, to be put back. */
+/* The deadline that bounds every wait of this fiber and of children started later; USEC_NEVER at
+ * first. Setting gives the former one, to be put back. */
 Usec fiber_deadline(void);
 Usec fiber_deadline_set(Usec deadline);
 
@@ -47,12 +48,14 @@ Err fiber_sleep(Usec span) YIELDS;
 /* fiber_pause() if this fiber has held the loop for more than a millisecond. */
 Err fiber_breathe(void) YIELDS;
 
-/* The id that stands in this fiber's log lines; inherited by fibers it starts. At most 40 bytes, copied. */
+/* The id that stands in this fiber's log lines; inherited by fibers it starts. At most 40 bytes,
+ * copied. */
 void fiber_request_id_set(Str id);
 Str fiber_request_id(void);
 
-/* At its next wait, give back the memory of the stack that this fiber is not using then: for one that is
- * about to live long with short waits, after deep calls. Fibers in long waits are trimmed anyway. */
+/* At its next wait, give back the memory of the stack that this fiber is not using then: for one
+ * that is about to live long with short waits, after deep calls. Fibers in long waits are trimmed
+ * anyway. */
 void fiber_trim(void);
 /* Bytes of stack this fiber has used at most (debug builds), 0 elsewhere. */
 size_t fiber_stack_used(const struct fiber *f);
@@ -71,9 +74,9 @@ void fiber_no_yield(int change);
 
 /* ---- the one way to wait ---- */
 
-/* One wait, on the waiter's stack. Whoever holds a pointer to it ends it with wait_end(), once or more,
- * before or after the fiber sleeps; the first call counts. When wait_for() has returned, the pointer must
- * not be used any more: the waiter takes it away from wherever it registered it. */
+/* One wait, on the waiter's stack. Whoever holds a pointer to it ends it with wait_end(), once or
+ * more, before or after the fiber sleeps; the first call counts. When wait_for() has returned, the
+ * pointer must not be used any more: the waiter takes it away from wherever it registered it. */
 struct wait {
     struct fiber *fiber;
     Err result;
@@ -85,7 +88,8 @@ void wait_init(struct wait *w);
 Err wait_for(struct wait *w, Usec deadline) YIELDS;
 /* Same shard only. */
 void wait_end(struct wait *w, Err result);
-/* From any thread: ends a wait of a fiber of @s. The waiter must be sure to be there still (shielded). */
+/* From any thread: ends a wait of a fiber of @s. The waiter must be sure to be there still
+ * (shielded). */
 void wait_end_from(struct shard *s, struct wait *w, Err result);
 
 /* Fibers of one shard waiting for the same thing, first come first served. Zero is empty. */
@@ -107,7 +111,8 @@ void fiber_mutex_unlock(struct fiber_mutex *m);
 
 /* ---- children ---- */
 
-/* Fibers that end before their parent leaves the scope. In place; the parent is the fiber that inits. */
+/* Fibers that end before their parent leaves the scope. In place; the parent is the fiber that
+ * inits. */
 struct fiber_group {
     struct fiber *parent;
     struct fiber *children;
@@ -120,12 +125,13 @@ struct fiber_group {
     struct err_record *error;
 };
 
-/* At most @limit children at once (0: no limit). With @fail_fast the first error cancels the others. */
+/* At most @limit children at once (0: no limit). With @fail_fast the first error cancels the
+ * others. */
 void fiber_group_init(struct fiber_group *g, size_t limit, bool fail_fast);
 /* Start a child; waits for a free place. The child has this fiber's deadline and request id. */
 Err fiber_group_start(struct fiber_group *g, const char *name, fiber_fn *fn, void *arg) YIELDS;
-/* Wait for all. Gives the first error of a child, with its record. If this fiber is cancelled the children
- * are cancelled, awaited, and E_CANCELLED is given. */
+/* Wait for all. Gives the first error of a child, with its record. If this fiber is cancelled the
+ * children are cancelled, awaited, and E_CANCELLED is given. */
 Err fiber_group_join(struct fiber_group *g) YIELDS;
 void fiber_group_cancel(struct fiber_group *g);
 /* Cancel what still runs and wait for it. */

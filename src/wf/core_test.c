@@ -30,7 +30,7 @@ static Err apply(struct wf_state *s, struct wf_event ev)
 
 #define NODE(id)                                                                                   \
     "{\"id\":\"" id "\",\"type\":\"data-transform\",\"position\":{\"x\":0,\"y\":0},\"data\":{"     \
-                    "\"mode\":\"template\",\"template\":\"x\"}}"
+    "\"mode\":\"template\",\"template\":\"x\"}}"
 #define TRIGGER                                                                                    \
     "{\"id\":\"t\",\"type\":\"trigger\",\"position\":{\"x\":0,\"y\":0},\"data\":{\"trigger\":"     \
     "\"api\"}}"

@@ -105,8 +105,8 @@ typedef VEC(struct wf_problem) WfProblems;
  * E_SYNTAX. */
 Err wf_def_parse(struct arena *a, Str text, WfProblems *ret_problems, struct wf_def **ret_def);
 /* The same; a large text is parsed on a worker, so that it holds no loop. For fibers. */
-Err wf_def_parse_aside(struct arena *a, Str text, WfProblems *ret_problems,
-                       struct wf_def **ret_def) YIELDS;
+Err wf_def_parse_aside(struct arena *a, Str text, WfProblems *ret_problems, struct wf_def **ret_def)
+    YIELDS;
 struct wf_def *wf_def_ref(struct wf_def *def);
 void wf_def_unref(struct wf_def *def);
 DEFINE_AUTO(wf_def, wf_def_unref)
