@@ -13,6 +13,8 @@
 enum {
     SPARE_EXCHS = 64,
     SPARE_BUFFER = 4096,
+    BODY_COUNTED =
+        64 * 1024, /* smaller ones are bounded well enough by the number of connections */
     HEAD_IN_ARENA =
         640, /* more would be the second chunk of the arena, for as long as a stream lives */
     /* Limits on input keep a request far below; a megabyte of JSON may become some tens as values.
@@ -57,8 +59,16 @@ static struct exch *take_exch(struct http_shard *h)
     return x;
 }
 
+static void uncount_body(struct exch *x, struct http_server *s)
+{
+    if (x->counted)
+        atomic_fetch_sub_explicit(&s->bodies, x->counted, memory_order_relaxed);
+    x->counted = 0;
+}
+
 static void give_exch(struct http_shard *h, struct exch *x)
 {
+    uncount_body(x, h->server);
     buf_done(&x->out);
     free(x->head);
     x->head = NULL;
@@ -183,6 +193,20 @@ static void wake_reader(struct exch *x)
         wait_end(x->body_wait, OK);
 }
 
+/* Whether the server has room for what the body has grown to: many callers at once, whom nobody
+ * knows yet, must not take all memory. */
+static bool bodies_fit(struct exch *x)
+{
+    struct http_server *s = x->conn->shard->server;
+
+    if (x->in.cap <= BODY_COUNTED || x->in.cap <= x->counted)
+        return true;
+    size_t more = x->in.cap - x->counted;
+    x->counted = x->in.cap;
+    return atomic_fetch_add_explicit(&s->bodies, more, memory_order_relaxed) + more <=
+           s->o.max_bodies;
+}
+
 Err exch_body(struct exch *x, const char *data, size_t n)
 {
     if (x->body_error != OK)
@@ -196,6 +220,13 @@ Err exch_body(struct exch *x, const char *data, size_t n)
     if (x->in.cap == 0 && x->content_length > 0 && x->content_length <= BODY_BUFFER)
         (void)buf_room(&x->in, (size_t)x->content_length); /* in one piece */
     buf_add(&x->in, str_from(data, n));
+    if (!bodies_fit(x)) {
+        buf_done(&x->in);
+        uncount_body(x, x->conn->shard->server);
+        x->keep_alive = false;
+        exch_body_end(x, E_OVERLOADED);
+        return OK;
+    }
     wake_reader(x);
     return OK;
 }

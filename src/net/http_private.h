@@ -97,6 +97,7 @@ struct exch {
     int64_t content_length;
     size_t max_body;
     uint64_t received;
+    size_t counted; /* bytes of this body in the server's count */
     struct buf in;  /* of the body, not yet taken */
     struct buf out; /* the piece that the handler has */
     struct wait *body_wait;
@@ -153,7 +154,8 @@ struct http_server {
     struct cidr *proxies;
     size_t n_proxies;
     _Atomic bool draining;
-    _Atomic size_t open; /* listeners, connections and exchanges on all shards */
+    _Atomic size_t open;   /* listeners, connections and exchanges on all shards */
+    _Atomic size_t bodies; /* bytes of the larger bodies in memory */
 };
 
 /* ---- http_conn.c ---- */

@@ -101,6 +101,9 @@ static Err body_error(const struct exch *x)
         return err_detail(E_TOO_LARGE, "The body may have %zu bytes here.", x->max_body);
     case E_TIMEOUT:
         return err_detail(E_TIMEOUT, "The body did not come in time.");
+    case E_OVERLOADED:
+        return err_detail(E_OVERLOADED, "The server has too many large bodies in hand; try again "
+                                        "later.");
     case E_BAD_INPUT:
         return err_detail(E_BAD_INPUT, "%s", http1_why(&x->conn->parser));
     default:

@@ -248,6 +248,7 @@ static void fill_defaults(struct http_server_options *o)
     if (o->max_headers > HTTP1_FIELDS_MAX)
         o->max_headers = HTTP1_FIELDS_MAX;
     o->max_conns = o->max_conns ? o->max_conns : 60000;
+    o->max_bodies = o->max_bodies ? o->max_bodies : MIB(512);
     o->header_timeout = o->header_timeout ? o->header_timeout : 10 * USEC_S;
     o->body_timeout = o->body_timeout ? o->body_timeout : 20 * USEC_S;
     o->idle_timeout = o->idle_timeout ? o->idle_timeout : 75 * USEC_S;

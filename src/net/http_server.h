@@ -27,6 +27,7 @@ struct http_server_options {
     size_t max_header;     /* 0: 32 KiB for request line and headers together */
     unsigned max_headers;  /* 0: 100 fields */
     size_t max_conns;      /* on each shard; 0: 60,000 */
+    size_t max_bodies;     /* bytes of bodies in memory, of all requests; 0: 512 MiB */
     Usec header_timeout;   /* from connect, or from the first byte of a later request; 0: 10 s */
     Usec body_timeout;     /* whole body at least at 1 KiB/s after this grace; 0: 20 s */
     Usec idle_timeout;     /* between requests; 0: 75 s */

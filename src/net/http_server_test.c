@@ -460,6 +460,42 @@ TEST_FIBER(server_refuses_bodies_that_are_too_large)
     t_site_stop(&site);
 }
 
+/* All but the end of a body of 600,000 bytes. */
+static int send_most_of_a_body(const struct t_site *site)
+{
+    int fd = t_fd_open(site);
+
+    t_fd_send(fd, S("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 600000\r\n\r\n"));
+    t_fd_send(fd, (Str){memset(arena_bytes(t_arena(), 590000), 'x', 590000), 590000});
+    return fd;
+}
+
+TEST_FIBER(server_takes_no_more_large_bodies_than_it_has_room_for)
+{
+    struct t_site site;
+
+    start(&site, &(struct http_server_options){.max_bodies = KIB(1200)});
+    int a = send_most_of_a_body(&site);
+    t_expect_ok(fiber_sleep(50 * USEC_MS));
+    int b = send_most_of_a_body(&site);
+    Str answer = t_fd_read(b, S("\"}"), 2000);
+    t_expect_int(t_status(answer), 503);
+    t_expect(t_field(answer, "retry-after").p);
+    t_expect_int(
+        t_status(t_talk(&site, S("POST /echo HTTP/1.1\r\n" LAST "Content-Length: 2\r\n\r\nok"))),
+        200);
+    t_fd_close(b);
+    t_fd_send(a, (Str){memset(arena_bytes(t_arena(), 10000), 'y', 10000), 10000});
+    t_expect_int(t_status(t_fd_read(a, S("yyyy"), 2000)), 200);
+    t_fd_close(a);
+    t_expect_ok(fiber_sleep(50 * USEC_MS));
+    int c = send_most_of_a_body(&site);
+    t_fd_send(c, (Str){memset(arena_bytes(t_arena(), 10000), 'y', 10000), 10000});
+    t_expect_int(t_status(t_fd_read(c, S("yyyy"), 2000)), 200);
+    t_fd_close(c);
+    t_site_stop(&site);
+}
+
 TEST_FIBER(server_asks_for_the_body_only_when_the_handler_wants_it)
 {
     struct t_site site;
