@@ -93,12 +93,12 @@ static enum outcome plain(Str in, struct buf *out, Str *ret_rest)
     for (int i = 0;; i++) {
         line = (Str){0};
         bool got = take_line(&in, &line, &o);
+        bool bad = line.n && (i == 100 || !trailer_is_good(line, got || in.n > line.n));
         if (!got)
-            return o == SHORT && line.p && !trailer_is_good(line, in.n > line.n) && line.n ? BAD
-                                                                                           : o;
+            return o == SHORT && bad ? BAD : o;
         if (line.n == 0)
             break;
-        if (!trailer_is_good(line, true) || i == 100)
+        if (bad)
             return BAD;
     }
     *ret_rest = in;
