@@ -370,7 +370,7 @@ static void add_hints(struct res *res, Err code)
         res_header(res, S("WWW-Authenticate"), S("Bearer realm=\"heddle\""));
     if (retry > 0)
         res_header(res, S("Retry-After"), str_fmt(a, "%lld", (retry + USEC_S - 1) / USEC_S));
-    else if (code == E_SHUTDOWN || code == E_OVERLOADED)
+    else if (err_http(code) == 429 || err_http(code) == 503)
         res_header(res, S("Retry-After"), S("1"));
 }
 
