@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { heddle, Server } from '../lib/server.mjs';
+import { run as runProcess } from '../lib/proc.mjs';
+import { binary, cleanEnv, heddle, Server } from '../lib/server.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
 import { tempDir } from '../lib/tmp.mjs';
 import { call, chain, condition, flow, llm, noRetry, output, set, trigger, when } from '../lib/flow.mjs';
@@ -53,6 +54,18 @@ onEachDatabase(
       );
       const r = await run([f]);
       assert.deepEqual([r.code, r.stdout], [0, '4\n'], r.stderr);
+    });
+
+    test('a standard output that is closed is an error, not an accident', async () => {
+      const f = file('closed.json', chain('Closed', { out: output('x') }));
+      for (const command of [`run ${f}`, `run ${f} --json`, 'version']) {
+        const r = await runProcess('/bin/sh', ['-c', `exec "$0" ${command} >&-`, binary], {
+          cwd: dir,
+          env: cleanEnv(),
+        });
+        assert.equal(r.code, 1, `${command}: ${r.stderr}`);
+        assert.match(r.stderr, /standard output/);
+      }
     });
 
     test('a bad setting stops the start and is named', async () => {
