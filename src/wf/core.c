@@ -550,11 +550,11 @@ static struct json *root(void *ctx, Str name)
     struct arena *a = names->a;
     int node = wf_def_node(s->def, name);
 
-    if (node >= 0) {
-        const struct json *output =
-            s->nodes[node].state == WF_NODE_DONE ? s->nodes[node].output : NULL;
-        return output ? (struct json *)(uintptr_t)output : json_null(a);
-    }
+    /* A node that did not run has no output: a path into it leads nowhere. */
+    if (node >= 0)
+        return s->nodes[node].state == WF_NODE_DONE
+                   ? (struct json *)(uintptr_t)s->nodes[node].output
+                   : NULL;
     if (str_eq(name, S("input")))
         return s->input ? (struct json *)(uintptr_t)s->input : json_null(a);
     if (str_eq(name, S("vars")))
