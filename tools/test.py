@@ -104,6 +104,16 @@ def web_suite():
                                          folder=folder)
 
 
+def browser_suite():
+    """The console's main paths in Chromium, against the real program."""
+    folder = os.path.join(TOP, "web")
+    if not os.path.exists(os.path.join(folder, "test", "e2e.mjs")):
+        return None
+    name = "console in a browser"
+    return packages(name, folder) or run(name, "heddle", [os.path.join(TOP, "tools", "node.sh"), "node", "test/e2e.mjs"],
+                                         folder=folder, env={"HEDDLE": os.path.join(TOP, "build", "heddle")})
+
+
 def main(arguments):
     whole = not arguments
     if arguments[:1] == ["--unit"]:
@@ -112,7 +122,7 @@ def main(arguments):
         rows = [unit("build-test", arguments)]
     else:
         rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 2), web_suite(),
-                node_suite("crash tests (test/crash)", "crash", 1)]
+                browser_suite(), node_suite("crash tests (test/crash)", "crash", 1)]
     rows = [row for row in rows if row]
     print()
     for name, passed, failed, skipped, seconds in rows:
