@@ -100,7 +100,11 @@ Err auth_capabilities_parse(struct arena *a, Str list, Str *ret_normal)
                 " workflow.write, run.read, run.start, run.cancel, key.read, key.write,"
                 " metrics.read, and * for all.",
                 P(name));
-        vec_push(a, &names, name);
+        bool again = false;
+        vec_each(&names, known)
+            again = again || str_eq(*known, name);
+        if (!again)
+            vec_push(a, &names, name);
     }
     if (names.n == 0)
         return err_detail(E_INVALID, "A key needs at least one capability, or * for all.");

@@ -132,6 +132,8 @@ TEST(capabilities_are_checked_and_normalised)
     Str list;
     t_expect_ok(auth_capabilities_parse(a, S("run.read, run.start"), &list));
     t_expect_str(list, S("run.read run.start"));
+    t_expect_ok(auth_capabilities_parse(a, S("run.read run.start run.read"), &list));
+    t_expect_str(list, S("run.read run.start"));
     t_expect_ok(auth_capabilities_parse(a, S(" * "), &list));
     t_expect_str(list, S("*"));
     t_expect_err(auth_capabilities_parse(a, S("run.read,run.fly"), &list), E_INVALID);
