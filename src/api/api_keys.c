@@ -50,6 +50,8 @@ static Err post_key(struct req *req, struct res *res)
     expires = json_str_of(json_at(body, "expires_at"), S(""));
     if (expires.n && time_parse_rfc3339(expires, &expires_at) != OK)
         return err_detail(E_BAD_INPUT, "expires_at must be a time such as 2027-01-31T00:00:00Z.");
+    if (expires.n && expires_at <= time_wall()) /* 0, the year 1970, would mean never */
+        return err_detail(E_BAD_INPUT, "expires_at must be a time to come.");
     TRY(auth_key_create(api_of(req)->db, req->a, req->who.tenant,
                         json_str_of(json_at(body, "name"), S("")), capabilities, expires_at, &key,
                         &id));

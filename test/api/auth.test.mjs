@@ -206,6 +206,9 @@ onEachDatabase('auth', (ctx) => {
     assert.ok(list.json.items.some((k) => k.id === made.json.id && k.name === 'by-api'));
     assert.ok(!list.text.includes(made.json.key));
     expectProblem(await other.get('/api/keys'), 403, 'forbidden');
+    /* 1970 is no "never". */
+    for (const expires_at of ['1970-01-01T00:00:00Z', '2020-02-02T00:00:00Z'])
+      expectProblem(await ctx.api.post('/api/keys', { name: 'old', expires_at }), 400, 'bad_input');
     /* Nobody hands out more than they hold. */
     const maker = ctx.api.as(await ctx.server.newKey('maker', 'key.write,run.read'));
     expectStatus(await maker.post('/api/keys', { name: 'more', capabilities: 'workflow.write' }), 403);
