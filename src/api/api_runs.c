@@ -105,6 +105,7 @@ static Err read_execution(struct req *req, struct execution *ret)
         TRY(buf_ok(&b));
         crypto_blake2b(buf_str(&b), hash);
         x.fingerprint = str_dup(req->a, str_from((char *)hash, sizeof hash));
+        x.key = str_fmt(req->a, "api:%.*s", P(x.key)); /* never a webhook's, which has "hook:" */
     }
     *ret = x;
     return OK;

@@ -203,6 +203,14 @@ onEachDatabase('hooks', (ctx) => {
     assert.equal((await runsOf(id)).length, 1);
   });
 
+  test("an Idempotency-Key of the API takes no webhook's place", async () => {
+    const id = await echo({ auth: 'none' });
+    const headers = { 'idempotency-key': 'hook:msg_1' };
+    expectStatus(await ctx.api.post(`/api/workflows/${id}/execute`, { input: 1 }, { headers }), 200);
+    const r = await deliver(id, '2', { 'webhook-id': 'msg_1' });
+    assert.equal(expectStatus(r, 200).json, 2);
+  });
+
   test('respond immediately answers before the run ends', async () => {
     const gate = new Gate();
     const id = await ctx.api.published(
