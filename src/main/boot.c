@@ -66,15 +66,19 @@ static Err open_db(struct boot *b)
     return auth_init_store(b->db);
 }
 
-Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive)
+Err boot_folder(struct arena *a, const struct config *config)
 {
     struct folder_job job = {str_dup_c(a, config->data)};
+    return work_run(make_folder, &job);
+}
 
+Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive)
+{
     b->a = a;
     b->config = config;
-    TRY(work_run(make_folder, &job));
+    TRY(boot_folder(a, config));
     if (exclusive && is_sqlite(config_database(a, config)))
-        TRY(db_lock_exclusive(job.path, &b->lock));
+        TRY(db_lock_exclusive(str_dup_c(a, config->data), &b->lock));
     return open_db(b);
 }
 

@@ -17,6 +17,8 @@ struct boot {
     struct wf_engine *engine;
 };
 
+/* Make the data folder if it is not there, and see that it can be written. */
+Err boot_folder(struct arena *a, const struct config *config) YIELDS;
 /* Make the data folder (mode 0700) if it is not there, open the database, bring its schema up to
  * date.
  * @exclusive: take the lock of the data folder, as a server does. */

@@ -18,6 +18,7 @@ struct call {
     struct config config;
     struct boot boot;
     const char *from, *to, *kept;
+    bool had; /* there was a database before */
 };
 
 static Err in_runtime(struct cli *cli, Err (*fn)(void *arg))
@@ -122,6 +123,19 @@ static Err copy_file(const char *from, const char *to)
     return e;
 }
 
+/* Where the old database goes: a name that nothing has, however fast one restore follows another.
+ */
+static const char *free_name(struct call *call)
+{
+    long long now = time_wall() / USEC_S;
+    const char *name;
+
+    do
+        name = str_fmt(call->cli->a, "%s.before-restore-%lld%c", call->to, now++, 0).p;
+    while (access(name, F_OK) == 0);
+    return name;
+}
+
 /* On a worker: copy beside the place, move the old one away, move the new one in. */
 static Err put_in_place(void *arg)
 {
@@ -131,7 +145,9 @@ static Err put_in_place(void *arg)
 
     unlink(new_file);
     TRY(copy_file(call->from, new_file));
-    if (rename(call->to, call->kept) != 0 && errno != ENOENT)
+    call->kept = free_name(call);
+    call->had = rename(call->to, call->kept) == 0;
+    if (!call->had && errno != ENOENT)
         return io_error("cannot move away", call->to);
     /* A log of the old database must not be applied to the new one. */
     static const char *const tails[] = {"-wal", "-shm"};
@@ -154,16 +170,17 @@ static Err restore(void *arg)
     struct db_lock *lock = NULL;
 
     TRY(check_source(call, source));
+    TRY(boot_folder(a, &call->config));
     TRY(db_lock_exclusive(str_dup_c(a, call->config.data), &lock));
     call->from = str_dup_c(a, source);
     call->to = str_dup_c(a, config_database(a, &call->config));
-    call->kept =
-        str_fmt(a, "%s.before-restore-%lld%c", call->to, (long long)(time_wall() / USEC_S), 0).p;
     Err e = work_run(put_in_place, call);
     struct err_record record = *err_record();
     db_lock_free(lock);
     *err_record() = record;
     TRY(e);
+    if (!call->had)
+        return cli_print(str_fmt(a, "restored %.*s\n", P(source)));
     return cli_print(
         str_fmt(a, "restored %.*s; what was there is kept as %s\n", P(source), call->kept));
 }

@@ -56,6 +56,22 @@ onEachDatabase(
       assert.deepEqual([r.code, r.stdout], [0, '4\n'], r.stderr);
     });
 
+    test('a restore makes its folder, and each keeps what was there before', async () => {
+      const at = (name) => ['--data', path.join(dir, name)];
+      const ok = async (...args) => {
+        const r = await heddle(args, { cwd: dir });
+        assert.equal(r.code, 0, r.stderr);
+        return r.stdout;
+      };
+      await ok('key', 'create', ...at('from'), '--name', 'x');
+      await ok('backup', ...at('from'), path.join(dir, 'copy.db'));
+      await ok('restore', ...at('new/folder'), path.join(dir, 'copy.db'));
+      for (let i = 0; i < 3; i++)
+        assert.match(await ok('restore', ...at('new/folder'), path.join(dir, 'copy.db')), /kept as/);
+      const kept = fs.readdirSync(path.join(dir, 'new/folder')).filter((n) => /before-restore-\d+$/.test(n));
+      assert.equal(kept.length, 3);
+    });
+
     test('a standard output that is closed is an error, not an accident', async () => {
       const f = file('closed.json', chain('Closed', { out: output('x') }));
       for (const command of [`run ${f}`, `run ${f} --json`, 'version']) {
