@@ -123,6 +123,21 @@ static Err copy_file(const char *from, const char *to)
     return e;
 }
 
+/* A backup is one file. A file copied from under a server has a part of it in its log, which a copy
+ * of the file alone would lose. */
+static Err check_no_log(struct call *call)
+{
+    const char *log = str_fmt(call->cli->a, "%s-wal%c", call->from, 0).p;
+    struct stat st;
+
+    if (stat(log, &st) == 0 && st.st_size > 0)
+        return err_detail(E_CONFLICT,
+                          "%s has a log beside it (%s), so it is no backup but a database in use. "
+                          "Make a backup of it with \"heddle backup --data FOLDER\" first.",
+                          call->from, log);
+    return OK;
+}
+
 /* Where the old database goes: a name that nothing has, however fast one restore follows another.
  */
 static const char *free_name(struct call *call)
@@ -143,6 +158,7 @@ static Err put_in_place(void *arg)
     struct arena *a = call->cli->a;
     const char *new_file = str_fmt(a, "%s.restoring%c", call->to, 0).p;
 
+    TRY(check_no_log(call));
     unlink(new_file);
     TRY(copy_file(call->from, new_file));
     call->kept = free_name(call);

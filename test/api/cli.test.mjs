@@ -72,6 +72,23 @@ onEachDatabase(
       assert.equal(kept.length, 3);
     });
 
+    test('a database that has a log beside it is not taken for a backup', async () => {
+      const live = path.join(dir, 'live');
+      const server = await Server.start();
+      try {
+        await server.api.run(await server.api.workflow(chain('W', { out: output(1) })), {});
+        fs.cpSync(server.data, live, { recursive: true });
+        assert.ok(fs.statSync(path.join(live, 'heddle.db-wal')).size > 0);
+        const r = await heddle(['restore', '--data', path.join(dir, 'other'), path.join(live, 'heddle.db')], {
+          cwd: dir,
+        });
+        assert.equal(r.code, 1, r.stdout);
+        assert.match(r.stderr, /heddle backup/);
+      } finally {
+        await server.drop();
+      }
+    });
+
     test('a standard output that is closed is an error, not an accident', async () => {
       const f = file('closed.json', chain('Closed', { out: output('x') }));
       for (const command of [`run ${f}`, `run ${f} --json`, 'version']) {
