@@ -10,20 +10,33 @@ const features = readdirSync(new URL('./src/features', import.meta.url));
 const ban = (files, groups, message) => ({
   files,
   rules: {
-    'no-restricted-imports': ['error', { patterns: [{ group: ['../*', '!./*'], message: 'Import other folders by @/.' },
-      { group: groups, message }] }],
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          { group: ['../*', '!./*'], message: 'Import other folders by @/.' },
+          { group: groups, message },
+        ],
+      },
+    ],
   },
 });
 
 const layers = [
   ...shared.map((name, i) =>
-    ban([`src/${name}/**`],
+    ban(
+      [`src/${name}/**`],
       [...shared.slice(i + 1).flatMap((up) => [`@/${up}`, `@/${up}/*`]), '@/features/*', '@/app/*'],
-      `src/${name} may only import from: ${shared.slice(0, i).join(', ') || 'nothing'}.`)),
+      `src/${name} may only import from: ${shared.slice(0, i).join(', ') || 'nothing'}.`,
+    ),
+  ),
   ...features.map((name) =>
-    ban([`src/features/${name}/**`],
+    ban(
+      [`src/features/${name}/**`],
       ['@/app/*', '@/features/*', `!@/features/${name}`],
-      'Features import neither each other nor app; app puts them together.')),
+      'Features import neither each other nor app; app puts them together.',
+    ),
+  ),
 ];
 
 export default tseslint.config(
@@ -45,5 +58,9 @@ export default tseslint.config(
     },
   },
   ...layers,
-  { files: ['**/*.js', 'test/**', 'vite.config.ts'], extends: [tseslint.configs.disableTypeChecked], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.js', 'test/**', 'vite.config.ts'],
+    extends: [tseslint.configs.disableTypeChecked],
+    rules: { 'no-console': 'off' },
+  },
 );

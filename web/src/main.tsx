@@ -10,7 +10,12 @@ async function start() {
   document.documentElement.lang = lang;
   const t = await loadMessages(lang);
   const root = document.getElementById('root');
-  if (root) createRoot(root).render(<StrictMode><App words={{ lang, t }} /></StrictMode>);
+  if (root)
+    createRoot(root).render(
+      <StrictMode>
+        <App words={{ lang, t }} />
+      </StrictMode>,
+    );
 }
 
 void start();

@@ -6,7 +6,12 @@ import { afterEach, vi } from 'vitest';
 afterEach(cleanup);
 
 window.matchMedia = (query: string) =>
-  ({ matches: false, media: query, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
+  ({
+    matches: false,
+    media: query,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+  }) as unknown as MediaQueryList;
 HTMLDialogElement.prototype.showModal = vi.fn(function (this: HTMLDialogElement) {
   this.open = true;
 });
@@ -30,4 +35,13 @@ globalThis.IntersectionObserver = class {
   takeRecords() {
     return [];
   }
+};
+HTMLElement.prototype.showPopover = () => undefined;
+HTMLElement.prototype.hidePopover = () => undefined;
+Blob.prototype.text = function text(this: Blob) {
+  return new Promise((done) => {
+    const reader = new FileReader();
+    reader.onload = () => done(typeof reader.result === 'string' ? reader.result : '');
+    reader.readAsText(this);
+  });
 };

@@ -9,7 +9,13 @@ import { chromium } from 'playwright-core';
 import { makeMock } from './mock-server.mjs';
 import { leadFlow, startUpstreams } from './upstreams.mjs';
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const folder = mkdtempSync(join(tmpdir(), 'heddle-e2e-'));
 const upstreams = await startUpstreams();
 
@@ -19,9 +25,16 @@ async function startServer() {
     const mock = await makeMock({ empty: true, pace: 0.5 });
     await new Promise((done) => mock.server.listen(0, '127.0.0.1', done));
     const url = (mock.base.url = `http://127.0.0.1:${mock.server.address().port}`);
-    return { url, link: () => `${url}/signin?token=letmein123`, real: false, stop: () => (mock.server.close(), mock.server.closeAllConnections()) };
+    return {
+      url,
+      link: () => `${url}/signin?token=letmein123`,
+      real: false,
+      stop: () => (mock.server.close(), mock.server.closeAllConnections()),
+    };
   }
-  const child = spawn(program, ['serve', '--listen', '127.0.0.1:0', '--data', folder, '--egress-allow', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, ['serve', '--listen', '127.0.0.1:0', '--data', folder, '--egress-allow', '127.0.0.1'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const url = await new Promise((done, fail) => {
     child.once('exit', (code) => fail(new Error(`the server ended with ${code}`)));
     child.stdout.on('data', (data) => {
@@ -35,11 +48,16 @@ async function startServer() {
 
 const server = await startServer();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', permissions: ['clipboard-read', 'clipboard-write'] });
+const context = await browser.newContext({
+  viewport: { width: 1440, height: 900 },
+  locale: 'en-GB',
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
 const page = await context.newPage();
 const complaints = [];
 page.on('console', (message) => {
-  if (message.type() === 'error' && !/status of (401|404|409|412|422)/.test(message.text())) complaints.push(message.text());
+  if (message.type() === 'error' && !/status of (401|404|409|412|422)/.test(message.text()))
+    complaints.push(message.text());
 });
 page.on('pageerror', (error) => complaints.push(error.message));
 page.setDefaultTimeout(15_000);
@@ -85,7 +103,8 @@ await path('a file is imported and drawn, and nothing of it is lost', async () =
   assert.equal(await page.locator('.react-flow__node').count(), 7);
   assert.equal(await page.locator('.react-flow__edge').count(), 6);
   const stored = await draft();
-  for (const key of ['nodes', 'edges', 'variables', 'name']) assert.deepEqual(stored[key], leadFlow(upstreams.url)[key]);
+  for (const key of ['nodes', 'edges', 'variables', 'name'])
+    assert.deepEqual(stored[key], leadFlow(upstreams.url)[key]);
 });
 
 await path('settings are saved by themselves; undo brings them back', async () => {
@@ -106,7 +125,10 @@ await path('a template offers what can be read', async () => {
   const prompt = page.locator('[data-field="prompt"] textarea');
   await prompt.fill('About {{ enrich');
   await prompt.press('End');
-  await page.getByRole('option', { name: /^enrich-1\.body/ }).first().click();
+  await page
+    .getByRole('option', { name: /^enrich-1\.body/ })
+    .first()
+    .click();
   assert.match(await prompt.inputValue(), /\{\{ enrich-1\.body \}\}$/);
   await saved();
 });
@@ -118,7 +140,10 @@ await path('a mistake is shown at its place and kept until it is mended', async 
   await page.reload();
   await page.getByText('Changes of your last visit that were not saved are back.').waitFor();
   await button('1 problem').first().click();
-  await page.getByRole('button', { name: /Analyse/ }).last().click();
+  await page
+    .getByRole('button', { name: /Analyse/ })
+    .last()
+    .click();
   await page.locator('[data-field="prompt"] textarea').fill('Judge {{ enrich-1.body }}');
   await saved();
 });
@@ -156,7 +181,10 @@ await path('the whole run: time line, journal, input and output, run again', asy
   await page.waitForURL((url) => url.href !== before && url.pathname.startsWith('/runs/'));
   await page.getByText('Succeeded').first().waitFor();
   if (server.real) {
-    await page.getByRole('button', { name: /Enrich/ }).first().click();
+    await page
+      .getByRole('button', { name: /Enrich/ })
+      .first()
+      .click();
     await page.getByText('Error, handled').waitFor();
   }
 });
@@ -191,7 +219,17 @@ await path('publishing makes versions; an earlier one can be looked at and publi
 await path('two people: the second is told, and may overwrite', async () => {
   const other = await draft();
   const id = new URL(page.url()).pathname.split('/').at(-1);
-  const status = await page.evaluate(async ([path, body]) => (await fetch(path, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })).status, [`/api/workflows/${id}`, { ...other, description: 'Theirs' }]);
+  const status = await page.evaluate(
+    async ([path, body]) =>
+      (
+        await fetch(path, {
+          method: 'PUT',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      ).status,
+    [`/api/workflows/${id}`, { ...other, description: 'Theirs' }],
+  );
   assert.equal(status, 200);
   await page.locator('h1 input').fill('Mine');
   await page.getByText('Somebody else has changed this workflow.').waitFor();
@@ -256,7 +294,10 @@ await path('the palette goes places, the language and the theme change', async (
   await page.keyboard.press('Enter');
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
   await page.reload();
-  assert.equal(await page.evaluate(() => `${document.documentElement.lang} ${document.documentElement.dataset.theme}`), 'de dark');
+  assert.equal(
+    await page.evaluate(() => `${document.documentElement.lang} ${document.documentElement.dataset.theme}`),
+    'de dark',
+  );
 });
 
 await path('a session that ends leads to the door and back', async () => {

@@ -18,7 +18,12 @@ export function onSessionLost(listener: Listener): Listener {
   return () => lostListeners.delete(listener);
 }
 
-export async function request(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Response> {
+export async function request(
+  method: string,
+  path: string,
+  body?: unknown,
+  options: CallOptions = {},
+): Promise<Response> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
   if (body !== undefined) headers['Content-Type'] = 'application/json';

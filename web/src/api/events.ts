@@ -1,6 +1,6 @@
 // Server-sent events by fetch: unlike EventSource it can read a refusal, and it resumes by Last-Event-ID with
 // growing waits. One stream per call; the caller closes it.
-import type { ApiProblem} from '@/api/problem';
+import type { ApiProblem } from '@/api/problem';
 import { problemOf } from '@/api/problem';
 
 export interface SseMessage {
@@ -40,7 +40,9 @@ export class SseParser {
 
   private line(line: string): SseMessage | null {
     if (line === '') {
-      const message = this.data.length ? { id: this.id, event: this.event || 'message', data: this.data.join('\n') } : null;
+      const message = this.data.length
+        ? { id: this.id, event: this.event || 'message', data: this.data.join('\n') }
+        : null;
       this.data = [];
       this.event = '';
       this.id = null;
@@ -110,7 +112,12 @@ export function openEvents(path: string, { onMessage, onState }: StreamOptions):
       guard();
       const headers: Record<string, string> = { Accept: 'text/event-stream' };
       if (lastId !== null) headers['Last-Event-ID'] = lastId;
-      const response = await fetch(path, { headers, credentials: 'same-origin', cache: 'no-store', signal: abort.signal });
+      const response = await fetch(path, {
+        headers,
+        credentials: 'same-origin',
+        cache: 'no-store',
+        signal: abort.signal,
+      });
       if (!response.ok) {
         const problem = await problemOf(response);
         if (problem.status < 500 && problem.status !== 429) {

@@ -126,8 +126,21 @@ export interface Version extends VersionSummary {
 /* ---- node types ---- */
 
 export type FieldKind =
-  | 'string' | 'template' | 'value' | 'map' | 'integer' | 'number' | 'boolean' | 'enum' | 'span' | 'size'
-  | 'json' | 'schema' | 'strings' | 'object' | 'list';
+  | 'string'
+  | 'template'
+  | 'value'
+  | 'map'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'enum'
+  | 'span'
+  | 'size'
+  | 'json'
+  | 'schema'
+  | 'strings'
+  | 'object'
+  | 'list';
 
 export interface FieldType {
   name: string;
@@ -218,8 +231,17 @@ export interface Run extends RunSummary {
 }
 
 export type EventKind =
-  | 'run.started' | 'step.started' | 'step.finished' | 'step.failed' | 'step.skipped' | 'run.waiting'
-  | 'run.resumed' | 'run.cancel_requested' | 'run.succeeded' | 'run.failed' | 'run.cancelled';
+  | 'run.started'
+  | 'step.started'
+  | 'step.finished'
+  | 'step.failed'
+  | 'step.skipped'
+  | 'run.waiting'
+  | 'run.resumed'
+  | 'run.cancel_requested'
+  | 'run.succeeded'
+  | 'run.failed'
+  | 'run.cancelled';
 
 /** One line of a run's journal. */
 export interface RunEvent {

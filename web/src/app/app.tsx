@@ -27,13 +27,20 @@ function makeQueryClient() {
       queries: {
         staleTime: 5000,
         // What the server refused it will refuse again; only broken lines and busy servers are asked once more.
-        retry: (count, error) => count < 2 && error instanceof ApiProblem && (error.status === 0 || error.status === 429 || error.status >= 502),
+        retry: (count, error) =>
+          count < 2 &&
+          error instanceof ApiProblem &&
+          (error.status === 0 || error.status === 429 || error.status >= 502),
       },
     },
   });
 }
 
-const apiDialog = (workflow: { id: string; name: string }, onClose: () => void) => <Suspense><ApiDialog id={workflow.id} name={workflow.name} onClose={onClose} /></Suspense>;
+const apiDialog = (workflow: { id: string; name: string }, onClose: () => void) => (
+  <Suspense>
+    <ApiDialog id={workflow.id} name={workflow.name} onClose={onClose} />
+  </Suspense>
+);
 
 function EditorRoute() {
   const { id = '' } = useParams();
@@ -49,7 +56,18 @@ function NotFound() {
   const t = useT();
   return (
     <div className="grid min-h-full place-items-center">
-      <Empty art={<Icon name="thread" size={56} />} title={t.shell.notFound.title} actions={<ButtonLink to="/workflows" kind="primary">{t.shell.notFound.home}</ButtonLink>}><p>{t.shell.notFound.text}</p></Empty>
+      <Empty
+        whole
+        art={<Icon name="thread" size={56} />}
+        title={t.shell.notFound.title}
+        actions={
+          <ButtonLink to="/workflows" kind="primary">
+            {t.shell.notFound.home}
+          </ButtonLink>
+        }
+      >
+        <p>{t.shell.notFound.text}</p>
+      </Empty>
     </div>
   );
 }
@@ -58,7 +76,14 @@ function Pages({ me }: { me: Me }) {
   const { pathname } = useLocation();
   return (
     <CrashGuard resetKey={pathname}>
-      <Suspense fallback={<div className="space-y-4 p-8"><Skeleton className="h-7 w-60" /><Skeleton className="h-64" /></div>}>
+      <Suspense
+        fallback={
+          <div className="space-y-4 p-8">
+            <Skeleton className="h-7 w-60" />
+            <Skeleton className="h-64" />
+          </div>
+        }
+      >
         <Routes>
           <Route element={<Shell me={me} />}>
             <Route index element={<Navigate to="/workflows" replace />} />

@@ -34,7 +34,11 @@ export function CommandPalette({ open, onOpen, preferences }: CommandPaletteProp
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, [open, onOpen]);
-  return <Dialog open={open} bare title={t.shell.palette.title} onClose={() => onOpen(false)}><Content onDone={() => onOpen(false)} preferences={preferences} /></Dialog>;
+  return (
+    <Dialog open={open} bare title={t.shell.palette.title} onClose={() => onOpen(false)}>
+      <Content onDone={() => onOpen(false)} preferences={preferences} />
+    </Dialog>
+  );
 }
 
 function useCommands(search: string, preferences: MenuEntry[]): Command[] {
@@ -43,8 +47,15 @@ function useCommands(search: string, preferences: MenuEntry[]): Command[] {
   const words = t.shell.palette;
   const q = useDebounced(search.trim(), 150);
   const { data } = useInfiniteQuery({ ...workflowsQuery(q, 8), placeholderData: keepPreviousData });
-  const go = (group: string, label: string, icon: IconName, to: string): Command => ({ group, label, icon, run: () => void navigate(to) });
-  const found = (data?.pages[0]?.items ?? []).map((one) => go(words.workflows, one.name, 'workflow', `/workflows/${one.id}`));
+  const go = (group: string, label: string, icon: IconName, to: string): Command => ({
+    group,
+    label,
+    icon,
+    run: () => void navigate(to),
+  });
+  const found = (data?.pages[0]?.items ?? []).map((one) =>
+    go(words.workflows, one.name, 'workflow', `/workflows/${one.id}`),
+  );
   const fixed = [
     go(words.go, t.shell.workflows, 'workflow', '/workflows'),
     go(words.go, t.shell.runs, 'activity', '/runs'),
@@ -52,7 +63,11 @@ function useCommands(search: string, preferences: MenuEntry[]): Command[] {
     go(words.go, words.failedRuns, 'alert', '/runs?state=failed'),
     go(words.go, t.shell.about, 'info', '/about'),
     go(words.act, words.newWorkflow, 'plus', '/workflows?new=1'),
-    ...preferences.flatMap((entry): Command[] => (typeof entry === 'object' && 'onSelect' in entry ? [{ group: words.act, label: entry.label, icon: entry.icon ?? 'globe', run: entry.onSelect }] : [])),
+    ...preferences.flatMap((entry): Command[] =>
+      typeof entry === 'object' && 'onSelect' in entry
+        ? [{ group: words.act, label: entry.label, icon: entry.icon ?? 'globe', run: entry.onSelect }]
+        : [],
+    ),
   ];
   const wanted = search.trim().toLowerCase();
   // Also what was found: it may still be the answer to what was typed before.
@@ -84,22 +99,52 @@ function Content({ onDone, preferences }: { onDone: () => void; preferences: Men
   return (
     <div className="flex max-h-[70dvh] flex-col">
       <label className="flex items-center gap-3 border-b px-4">
-        <Icon name="search" className="text-ink-3" /><span className="sr-only">{t.shell.palette.placeholder}</span>
-        <input autoFocus role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={`palette-${chosen}`} value={search} placeholder={t.shell.palette.placeholder} onKeyDown={onKeyDown}
+        <Icon name="search" className="text-ink-3" />
+        <span className="sr-only">{t.shell.palette.placeholder}</span>
+        <input
+          autoFocus
+          role="combobox"
+          aria-expanded="true"
+          aria-controls="palette-list"
+          aria-activedescendant={`palette-${chosen}`}
+          value={search}
+          placeholder={t.shell.palette.placeholder}
+          onKeyDown={onKeyDown}
           onChange={(event) => {
             setSearch(event.target.value);
             setAt(0);
-          }} className="h-12 min-w-0 flex-1 bg-transparent text-lg outline-none!" />
+          }}
+          className="h-12 min-w-0 flex-1 bg-transparent text-lg outline-none!"
+        />
       </label>
-      <div id="palette-list" role="listbox" aria-label={t.shell.palette.title} className="min-h-0 flex-1 overflow-y-auto p-2">
+      <div
+        id="palette-list"
+        role="listbox"
+        aria-label={t.shell.palette.title}
+        className="min-h-0 flex-1 overflow-y-auto p-2"
+      >
         {list.length === 0 && <p className="px-3 py-6 text-center text-ink-3">{t.common.nothingFound}</p>}
         {list.map((command, i) => (
           <div key={`${command.group}/${command.label}/${i}`}>
-            {list[i - 1]?.group !== command.group && <p className="px-3 pt-2 pb-1 text-xs text-ink-3">{command.group}</p>}
-            <button type="button" id={`palette-${i}`} role="option" aria-selected={i === chosen} tabIndex={-1} onPointerMove={() => setAt(i)} onClick={() => run(command)}
+            {list[i - 1]?.group !== command.group && (
+              <p className="px-3 pt-2 pb-1 text-xs text-ink-3">{command.group}</p>
+            )}
+            <button
+              type="button"
+              id={`palette-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              tabIndex={-1}
+              onPointerMove={() => setAt(i)}
+              onClick={() => run(command)}
               ref={i === chosen ? (element) => element?.scrollIntoView({ block: 'nearest' }) : undefined}
-              className={cx('flex w-full items-center gap-3 rounded-md px-3 py-2 text-left', i === chosen && 'bg-indigo-soft')}>
-              <Icon name={command.icon} size={16} className="text-ink-3" /><span className="truncate">{command.label}</span>
+              className={cx(
+                'flex w-full items-center gap-3 rounded-md px-3 py-2 text-left',
+                i === chosen && 'bg-indigo-soft',
+              )}
+            >
+              <Icon name={command.icon} size={16} className="text-ink-3" />
+              <span className="truncate">{command.label}</span>
             </button>
           </div>
         ))}

@@ -5,7 +5,10 @@ import { Button } from '@/ui/button';
 import { Mark } from '@/ui/logo';
 import { Empty } from '@/ui/page';
 
-export class CrashGuard extends Component<{ children: ReactNode; resetKey: string }, { error: Error | null; key: string }> {
+export class CrashGuard extends Component<
+  { children: ReactNode; resetKey: string },
+  { error: Error | null; key: string }
+> {
   override state = { error: null as Error | null, key: this.props.resetKey };
 
   static getDerivedStateFromError(error: unknown) {
@@ -27,7 +30,16 @@ function Crashed({ error }: { error: Error }) {
   const stale = /dynamically imported module|module script|preload/i.test(error.message);
   return (
     <div role="alert" className="grid min-h-full place-items-center">
-      <Empty art={<Mark size={56} />} title={t.shell.crashed.title} actions={<Button kind="primary" icon="refresh" onClick={() => window.location.reload()}>{t.shell.crashed.reload}</Button>}>
+      <Empty
+        whole
+        art={<Mark size={56} />}
+        title={t.shell.crashed.title}
+        actions={
+          <Button kind="primary" icon="refresh" onClick={() => window.location.reload()}>
+            {t.shell.crashed.reload}
+          </Button>
+        }
+      >
         <p>{stale ? t.shell.crashed.updated : t.shell.crashed.text}</p>
         {!stale && <code className="code mt-3 block text-xs break-words text-ink-3">{error.message}</code>}
       </Empty>

@@ -16,7 +16,12 @@ export function usePreferenceEntries(): MenuEntry[] {
   };
   return [
     { heading: t.shell.theme },
-    ...(['light', 'dark', 'system'] as const).map((one) => ({ label: t.shell.themes[one], icon: THEMES[one], checked: theme === one, onSelect: () => put(one) })),
+    ...(['light', 'dark', 'system'] as const).map((one) => ({
+      label: t.shell.themes[one],
+      icon: THEMES[one],
+      checked: theme === one,
+      onSelect: () => put(one),
+    })),
     'line',
     { heading: t.shell.language },
     { label: 'English', checked: lang === 'en', onSelect: () => setLang('en') },

@@ -26,7 +26,10 @@ describe('the layout', () => {
   });
 
   it('keeps the branches of a condition in the order of its cases', () => {
-    const at = autoLayout([node('if'), node('else'), node('second'), node('first')], [edge('if', 'first', 0), edge('if', 'second', 1), edge('if', 'else', 2)]);
+    const at = autoLayout(
+      [node('if'), node('else'), node('second'), node('first')],
+      [edge('if', 'first', 0), edge('if', 'second', 1), edge('if', 'else', 2)],
+    );
     const ys = ['first', 'second', 'else'].map((id) => at.get(id)?.y ?? 0);
     expect(ys).toEqual([...ys].sort((a, b) => a - b));
   });
@@ -40,7 +43,10 @@ describe('the layout', () => {
   it('takes a moment for a thousand nodes', () => {
     const nodes = Array.from({ length: 1000 }, (_, i) => node(`n${i}`));
     const start = performance.now();
-    autoLayout(nodes, nodes.slice(1).map((one, i) => edge(`n${Math.floor(i / 2)}`, one.id)));
+    autoLayout(
+      nodes,
+      nodes.slice(1).map((one, i) => edge(`n${Math.floor(i / 2)}`, one.id)),
+    );
     expect(performance.now() - start).toBeLessThan(2000);
   });
 });

@@ -48,11 +48,13 @@ function layersOf(nodes: LayoutNode[], edges: LayoutEdge[]): string[][] {
 type Near = Map<string, { id: string; port: number }[]>;
 
 function order(layer: string[], near: Near, place: Map<string, number>): string[] {
-  const weight = new Map(layer.map((id, i) => {
-    const around = near.get(id) ?? [];
-    const sum = around.reduce((total, one) => total + (place.get(one.id) ?? 0) + one.port / 100, 0);
-    return [id, around.length > 0 ? sum / around.length : i] as const;
-  }));
+  const weight = new Map(
+    layer.map((id, i) => {
+      const around = near.get(id) ?? [];
+      const sum = around.reduce((total, one) => total + (place.get(one.id) ?? 0) + one.port / 100, 0);
+      return [id, around.length > 0 ? sum / around.length : i] as const;
+    }),
+  );
   return [...layer].sort((a, b) => (weight.get(a) ?? 0) - (weight.get(b) ?? 0));
 }
 
@@ -98,11 +100,13 @@ export function autoLayout(nodes: LayoutNode[], edges: LayoutEdge[]): Map<string
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const down = sweep % 2 === 0;
     for (const layer of down ? layers : [...layers].reverse()) {
-      const wish = new Map(layer.map((id) => {
-        const around = (down ? sources : targets).get(id) ?? [];
-        if (around.length === 0) return [id, y.get(id) ?? 0];
-        return [id, around.reduce((sum, one) => sum + middle(one.id), 0) / around.length - (height.get(id) ?? 0) / 2];
-      }));
+      const wish = new Map(
+        layer.map((id) => {
+          const around = (down ? sources : targets).get(id) ?? [];
+          if (around.length === 0) return [id, y.get(id) ?? 0];
+          return [id, around.reduce((sum, one) => sum + middle(one.id), 0) / around.length - (height.get(id) ?? 0) / 2];
+        }),
+      );
       settle(layer, wish, height, y);
     }
   }

@@ -12,29 +12,38 @@ const GLIDE_MS = 200;
 export function useFrame(): (glide?: boolean) => void {
   const { getNodes, getNodesBounds, setViewport } = useReactFlow<FlowNode, FlowEdge>();
   const store = useStoreApi();
-  return useCallback((glide = true) => {
-    const nodes = getNodes();
-    const first = nodes.find((node) => node.type === 'trigger') ?? nodes[0];
-    const { width, height } = store.getState();
-    if (!first || width === 0) return;
-    void setViewport(frameOf(getNodesBounds(nodes), getNodesBounds([first]), width, height), glide ? { duration: GLIDE_MS } : undefined);
-  }, [getNodes, getNodesBounds, setViewport, store]);
+  return useCallback(
+    (glide = true) => {
+      const nodes = getNodes();
+      const first = nodes.find((node) => node.type === 'trigger') ?? nodes[0];
+      const { width, height } = store.getState();
+      if (!first || width === 0) return;
+      void setViewport(
+        frameOf(getNodesBounds(nodes), getNodesBounds([first]), width, height),
+        glide ? { duration: GLIDE_MS } : undefined,
+      );
+    },
+    [getNodes, getNodesBounds, setViewport, store],
+  );
 }
 
 /** Move the view as little as it takes to have node @id in it. */
 export function useReveal(): (id: string) => void {
   const { getInternalNode, getViewport, setViewport } = useReactFlow<FlowNode, FlowEdge>();
   const store = useStoreApi();
-  return useCallback((id) => {
-    const node = getInternalNode(id);
-    if (!node) return;
-    const { width, height } = store.getState();
-    const view = getViewport();
-    const { x, y } = node.internals.positionAbsolute;
-    const dx = shiftInto(x * view.zoom + view.x, (node.measured.width ?? 0) * view.zoom, width);
-    const dy = shiftInto(y * view.zoom + view.y, (node.measured.height ?? 0) * view.zoom, height);
-    if (dx !== 0 || dy !== 0) void setViewport({ ...view, x: view.x + dx, y: view.y + dy }, { duration: GLIDE_MS });
-  }, [getInternalNode, getViewport, setViewport, store]);
+  return useCallback(
+    (id) => {
+      const node = getInternalNode(id);
+      if (!node) return;
+      const { width, height } = store.getState();
+      const view = getViewport();
+      const { x, y } = node.internals.positionAbsolute;
+      const dx = shiftInto(x * view.zoom + view.x, (node.measured.width ?? 0) * view.zoom, width);
+      const dy = shiftInto(y * view.zoom + view.y, (node.measured.height ?? 0) * view.zoom, height);
+      if (dx !== 0 || dy !== 0) void setViewport({ ...view, x: view.x + dx, y: view.y + dy }, { duration: GLIDE_MS });
+    },
+    [getInternalNode, getViewport, setViewport, store],
+  );
 }
 
 export function Camera({ moved }: { moved: RefObject<boolean> }) {

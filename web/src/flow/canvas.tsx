@@ -31,17 +31,28 @@ export function Canvas({ children, map = true, ...rest }: CanvasProps) {
   const moved = useRef(false);
   const labels = useMemo(() => t.flow.a11y, [t]);
   return (
-    <ReactFlow<FlowNode, FlowEdge> nodeTypes={NODE_VIEWS} edgeTypes={EDGE_VIEWS} minZoom={0.1} maxZoom={2}
+    <ReactFlow<FlowNode, FlowEdge>
+      nodeTypes={NODE_VIEWS}
+      edgeTypes={EDGE_VIEWS}
+      minZoom={0.1}
+      maxZoom={2}
       onMoveStart={(event) => {
         // Moves that the console makes itself come without an event.
         if (event) moved.current = true;
       }}
-      onlyRenderVisibleElements={(rest.nodes?.length ?? 0) > 200} proOptions={{ hideAttribution: true }} ariaLabelConfig={labels}
-      {...rest}>
+      onlyRenderVisibleElements={(rest.nodes?.length ?? 0) > 200}
+      proOptions={{ hideAttribution: true }}
+      ariaLabelConfig={labels}
+      {...rest}
+    >
       <Weave />
       <Camera moved={moved} />
-      {map && !narrow && (rest.nodes?.length ?? 0) > 3 && <MiniMap pannable zoomable position="bottom-right" style={MAP_SIZE} ariaLabel={t.flow.minimap} />}
-      <Panel position="bottom-left" className="m-3!"><Zoom /></Panel>
+      {map && !narrow && (rest.nodes?.length ?? 0) > 3 && (
+        <MiniMap pannable zoomable position="bottom-right" style={MAP_SIZE} ariaLabel={t.flow.minimap} />
+      )}
+      <Panel position="bottom-left" className="m-3!">
+        <Zoom />
+      </Panel>
       {children}
     </ReactFlow>
   );
@@ -55,8 +66,15 @@ function Zoom() {
   return (
     <div className="flex items-center rounded-md border bg-raised shadow-sm">
       <IconButton size="sm" icon="minus" label={t.flow.zoomOut} onClick={() => void zoomOut({ duration: 150 })} />
-      <button type="button" className="w-11 text-center text-xs text-ink-2" aria-label={t.flow.zoomReset} data-tip={t.flow.zoomReset}
-        onClick={() => void zoomTo(1, { duration: 150 })}>{zoom} %</button>
+      <button
+        type="button"
+        className="w-11 text-center text-xs text-ink-2"
+        aria-label={t.flow.zoomReset}
+        data-tip={t.flow.zoomReset}
+        onClick={() => void zoomTo(1, { duration: 150 })}
+      >
+        {zoom} %
+      </button>
       <IconButton size="sm" icon="plus" label={t.flow.zoomIn} onClick={() => void zoomIn({ duration: 150 })} />
       <IconButton size="sm" icon="fit" label={t.flow.fit} onClick={() => frame()} />
     </div>

@@ -27,17 +27,30 @@ const FRAMES: Record<string, string> = {
   idle: 'opacity-75',
 };
 
-function Eye({ id, type, label }: { id: string; type: 'source' | 'target'; label: string }) {
-  return <Handle id={id} type={type} position={type === 'source' ? Position.Right : Position.Left} className={id === 'error' ? 'eye eye-error' : 'eye'} aria-label={label} />;
+function Eye({ id, type }: { id: string; type: 'source' | 'target' }) {
+  return (
+    <Handle
+      id={id}
+      type={type}
+      position={type === 'source' ? Position.Right : Position.Left}
+      className={id === 'error' ? 'eye eye-error' : 'eye'}
+    />
+  );
 }
 
 function Branch({ id, label, tone }: { id: string; label: string; tone?: string }) {
   const step = useContext(StepContext);
   const taken = step?.handle === id;
   return (
-    <div className={cx('relative flex h-7 items-center border-t px-3 text-xs', tone ?? 'text-ink-2', taken && 'bg-green-soft font-medium text-green')}>
+    <div
+      className={cx(
+        'relative flex h-7 items-center border-t px-3 text-xs',
+        tone ?? 'text-ink-2',
+        taken && 'bg-green-soft font-medium text-green',
+      )}
+    >
       <span className="truncate">{label}</span>
-      <Eye id={id} type="source" label={label} />
+      <Eye id={id} type="source" />
     </div>
   );
 }
@@ -55,11 +68,17 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
 
   return (
     <StepContext value={step}>
-      <div className={cx('w-[232px] rounded-lg border bg-raised shadow-md transition-[border-color,box-shadow,opacity]',
-        step !== null ? (FRAMES[step?.state ?? 'idle'] ?? '') : 'border-thread/60',
-        selected && 'border-indigo! ring-2 ring-indigo/35')}>
+      <div
+        className={cx(
+          'w-[232px] rounded-lg border bg-raised shadow-md transition-[border-color,box-shadow,opacity]',
+          step !== null ? (FRAMES[step?.state ?? 'idle'] ?? '') : 'border-thread/60',
+          selected && 'border-indigo! ring-2 ring-indigo/35',
+        )}
+      >
         <div className="relative flex items-center gap-2.5 px-3 py-2.5">
-          <span className={cx('grid size-8 shrink-0 place-items-center rounded-md', TONES[nodeTone(type, known?.group)])}>
+          <span
+            className={cx('grid size-8 shrink-0 place-items-center rounded-md', TONES[nodeTone(type, known?.group)])}
+          >
             <Icon name={nodeIcon(type, known?.group)} size={18} />
           </span>
           <span className="min-w-0 flex-1">
@@ -67,12 +86,19 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
             <span className="block truncate text-xs text-ink-3">{nodeSummary(type, data, t)}</span>
           </span>
           {problems.length > 0 && step === null && (
-            <span data-tip={problems.map((problem) => problem.message).slice(0, 5).join('\n')} className={errors ? 'text-madder' : 'text-weld'}>
-              <Icon name="alert" size={16} /><span className="sr-only">{t.flow.problems(problems.length)}</span>
+            <span
+              data-tip={problems
+                .map((problem) => problem.message)
+                .slice(0, 5)
+                .join('\n')}
+              className={errors ? 'text-madder' : 'text-weld'}
+            >
+              <Icon name="alert" size={16} />
+              <span className="sr-only">{t.flow.problems(problems.length)}</span>
             </span>
           )}
-          {type !== 'trigger' && <Eye id="in" type="target" label={t.flow.handleIn} />}
-          {handles.includes('out') && <Eye id="out" type="source" label={t.flow.handleOut} />}
+          {type !== 'trigger' && <Eye id="in" type="target" />}
+          {handles.includes('out') && <Eye id="out" type="source" />}
         </div>
         {branches && <CaseRows data={data} />}
         {hasErrorBranch(data) && <Branch id="error" label={t.flow.onError} tone="text-madder" />}
@@ -112,14 +138,40 @@ function LiveText({ text }: { text: string }) {
 
 function StepFoot({ step }: { step: Step }) {
   const t = useT();
-  const tone = { running: 'text-indigo', retrying: 'text-weld', succeeded: 'text-green', failed: 'text-madder', skipped: 'text-ink-3', idle: '' }[step.state];
+  const tone = {
+    running: 'text-indigo',
+    retrying: 'text-weld',
+    succeeded: 'text-green',
+    failed: 'text-madder',
+    skipped: 'text-ink-3',
+    idle: '',
+  }[step.state];
   return (
     <div className={cx('flex items-center gap-1.5 border-t px-3 py-1 text-xs', tone)}>
-      {step.state === 'running' ? <Spinner size={13} /> : <Icon size={13} name={step.state === 'succeeded' ? 'check' : step.state === 'failed' ? 'x' : step.state === 'retrying' ? 'clock' : 'minus'} />}
-      <span className="truncate">{step.state === 'failed' && step.error ? step.error.message : t.run.stepStates[step.state]}</span>
+      {step.state === 'running' ? (
+        <Spinner size={13} />
+      ) : (
+        <Icon
+          size={13}
+          name={
+            step.state === 'succeeded'
+              ? 'check'
+              : step.state === 'failed'
+                ? 'x'
+                : step.state === 'retrying'
+                  ? 'clock'
+                  : 'minus'
+          }
+        />
+      )}
+      <span className="truncate">
+        {step.state === 'failed' && step.error ? step.error.message : t.run.stepStates[step.state]}
+      </span>
       <span className="ml-auto shrink-0 text-ink-3">
         {step.attempts > 1 && `${t.run.attemptsShort(step.attempts)} · `}
-        {step.state !== 'skipped' && <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />}
+        {step.state !== 'skipped' && (
+          <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />
+        )}
       </span>
     </div>
   );

@@ -22,14 +22,31 @@ export function FlowView({ definition, selected = null, onSelect }: FlowViewProp
   }
   // Only measuring is let through: what is shown here cannot be moved.
   const onNodesChange = (changes: NodeChange<FlowNode>[]) =>
-    setNodes((now) => applyNodeChanges(changes.filter((change) => change.type === 'dimensions'), now));
+    setNodes((now) =>
+      applyNodeChanges(
+        changes.filter((change) => change.type === 'dimensions'),
+        now,
+      ),
+    );
 
   return (
     <ReactFlowProvider>
-      <Canvas nodes={nodes} edges={graph.edges} onNodesChange={onNodesChange} map={false} nodesDraggable={false} nodesConnectable={false}
-        edgesFocusable={false} deleteKeyCode={null} selectionKeyCode={null} multiSelectionKeyCode={null}
-        onNodeClick={(_, node) => onSelect?.(node.id)} onPaneClick={() => onSelect?.(null)}
-        onNodeDoubleClick={(_, node) => onSelect?.(node.id)} />
+      <Canvas
+        nodes={nodes}
+        edges={graph.edges}
+        onNodesChange={onNodesChange}
+        map={false}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        elementsSelectable={false}
+        edgesFocusable={false}
+        deleteKeyCode={null}
+        selectionKeyCode={null}
+        multiSelectionKeyCode={null}
+        onNodeClick={(_, node) => onSelect?.(node.id)}
+        onPaneClick={() => onSelect?.(null)}
+        onNodeDoubleClick={(_, node) => onSelect?.(node.id)}
+      />
     </ReactFlowProvider>
   );
 }

@@ -14,12 +14,25 @@ const READABLE = 0.5;
 const LARGEST = 1.05;
 
 /** The viewport for a graph within @bounds whose first node is @start, in a pane of @width and @height. */
-export function frameOf(bounds: Box, start: Box, width: number, height: number): { x: number; y: number; zoom: number } {
+export function frameOf(
+  bounds: Box,
+  start: Box,
+  width: number,
+  height: number,
+): { x: number; y: number; zoom: number } {
   const margin = width < 600 ? MARGIN_PHONE : MARGIN;
-  const fit = Math.min((width - 2 * margin) / Math.max(1, bounds.width), (height - 2 * margin) / Math.max(1, bounds.height), LARGEST);
+  const fit = Math.min(
+    (width - 2 * margin) / Math.max(1, bounds.width),
+    (height - 2 * margin) / Math.max(1, bounds.height),
+    LARGEST,
+  );
   if (fit >= READABLE || !Number.isFinite(fit)) {
     const zoom = Number.isFinite(fit) ? fit : 1;
-    return { zoom, x: (width - bounds.width * zoom) / 2 - bounds.x * zoom, y: (height - bounds.height * zoom) / 2 - bounds.y * zoom };
+    return {
+      zoom,
+      x: (width - bounds.width * zoom) / 2 - bounds.x * zoom,
+      y: (height - bounds.height * zoom) / 2 - bounds.y * zoom,
+    };
   }
   const zoom = width < 600 ? 0.7 : READABLE;
   const middle = start.y + start.height / 2;

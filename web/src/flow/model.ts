@@ -42,16 +42,24 @@ export function toDefinition({ meta, nodes, edges }: Graph): Definition {
 
 /** Whether @value is near enough to a definition to be drawn; the server checks the rest. */
 export function isDefinition(value: unknown): value is Definition {
-  const list = (items: unknown) => Array.isArray(items) && items.every((item) => isObject(item) && typeof item['id'] === 'string');
-  return isObject(value) && typeof value['name'] === 'string' && list(value['nodes']) && list(value['edges']) &&
+  const list = (items: unknown) =>
+    Array.isArray(items) && items.every((item) => isObject(item) && typeof item['id'] === 'string');
+  return (
+    isObject(value) &&
+    typeof value['name'] === 'string' &&
+    list(value['nodes']) &&
+    list(value['edges']) &&
     (value['nodes'] as unknown[]).every((node) => {
       const { position, data } = node as Record<string, unknown>;
-      return isObject(data) && isObject(position) && typeof position['x'] === 'number' && typeof position['y'] === 'number';
-    });
+      return (
+        isObject(data) && isObject(position) && typeof position['x'] === 'number' && typeof position['y'] === 'number'
+      );
+    })
+  );
 }
 
 export const str = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
-export const obj = (value: Json | undefined): JsonObject => (isObject(value) ? (value) : {});
+export const obj = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
 export const arr = (value: Json | undefined): Json[] => (Array.isArray(value) ? value : []);
 
 export interface Case {
@@ -64,7 +72,12 @@ export interface Case {
 export function casesOf(data: JsonObject): Case[] {
   return arr(data['cases']).map((item) => {
     const one = obj(item);
-    return { id: str(one['id']), title: str(one['title']), logic: one['logic'] === 'or' ? 'or' : 'and', conditions: arr(one['conditions']).map(obj) };
+    return {
+      id: str(one['id']),
+      title: str(one['title']),
+      logic: one['logic'] === 'or' ? 'or' : 'and',
+      conditions: arr(one['conditions']).map(obj),
+    };
   });
 }
 
@@ -98,7 +111,12 @@ export function wouldCycle(source: string, target: string, edges: Pick<FlowEdge,
 }
 
 /** Retitle ids of @nodes that are taken, and put their edges on the new ids. Templates inside follow. */
-export function withFreshIds(nodes: FlowNode[], edges: FlowEdge[], rename: (node: FlowNode) => string, edgeId: () => string) {
+export function withFreshIds(
+  nodes: FlowNode[],
+  edges: FlowEdge[],
+  rename: (node: FlowNode) => string,
+  edgeId: () => string,
+) {
   const ids = new Map(nodes.map((node) => [node.id, rename(node)]));
   const swap = (value: Json): Json => {
     if (typeof value === 'string') return value.includes('{{') ? renameInTemplate(value, ids) : value;
@@ -108,16 +126,30 @@ export function withFreshIds(nodes: FlowNode[], edges: FlowEdge[], rename: (node
   };
   return {
     nodes: nodes.map((node) => ({ ...node, id: ids.get(node.id) ?? node.id, data: swap(node.data) as JsonObject })),
-    edges: edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target)).map((edge) =>
-      compact({ ...edge, id: edgeId(), source: ids.get(edge.source) ?? edge.source, target: ids.get(edge.target) ?? edge.target })),
+    edges: edges
+      .filter((edge) => ids.has(edge.source) && ids.has(edge.target))
+      .map((edge) =>
+        compact({
+          ...edge,
+          id: edgeId(),
+          source: ids.get(edge.source) ?? edge.source,
+          target: ids.get(edge.target) ?? edge.target,
+        }),
+      ),
   };
 }
 
 /** "{{ old.path }}" with the first name of each path replaced. */
 export function renameInTemplate(text: string, ids: Map<string, string>): string {
-  return text.replace(/\{\{(.*?)\}\}/gs, (_whole, inside: string) =>
-    `{{${inside.replace(/(^|\?\?)(\s*)([A-Za-z0-9_-]+)/g, (all: string, before: string, space: string, name: string) => {
-      const to = ids.get(name);
-      return to === undefined ? all : before + space + to;
-    })}}}`);
+  return text.replace(
+    /\{\{(.*?)\}\}/gs,
+    (_whole, inside: string) =>
+      `{{${inside.replace(
+        /(^|\?\?)(\s*)([A-Za-z0-9_-]+)/g,
+        (all: string, before: string, space: string, name: string) => {
+          const to = ids.get(name);
+          return to === undefined ? all : before + space + to;
+        },
+      )}}}`,
+  );
 }

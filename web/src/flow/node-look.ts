@@ -7,17 +7,39 @@ import { arr, str } from '@/flow/model';
 export type Tone = 'ink' | 'weld' | 'walnut' | 'indigo' | 'lichen' | 'green';
 
 const ICONS: Record<string, IconName> = {
-  trigger: 'bolt', 'api-call': 'globe', condition: 'split', 'data-transform': 'transform', llm: 'spark', webhook: 'send', output: 'flag',
+  trigger: 'bolt',
+  'api-call': 'globe',
+  condition: 'split',
+  'data-transform': 'transform',
+  llm: 'spark',
+  webhook: 'send',
+  output: 'flag',
 };
 const GROUP_ICONS: Record<string, IconName> = {
-  trigger: 'bolt', logic: 'split', data: 'transform', ai: 'spark', integration: 'globe', output: 'flag',
+  trigger: 'bolt',
+  logic: 'split',
+  data: 'transform',
+  ai: 'spark',
+  integration: 'globe',
+  output: 'flag',
 };
 const GROUP_TONES: Record<string, Tone> = {
-  trigger: 'ink', logic: 'weld', data: 'walnut', ai: 'indigo', integration: 'lichen', output: 'green',
+  trigger: 'ink',
+  logic: 'weld',
+  data: 'walnut',
+  ai: 'indigo',
+  integration: 'lichen',
+  output: 'green',
 };
 /** While the types are not loaded (or a definition has one the server does not know). */
 const TYPE_GROUPS: Record<string, string> = {
-  trigger: 'trigger', condition: 'logic', 'data-transform': 'data', llm: 'ai', 'api-call': 'integration', webhook: 'integration', output: 'output',
+  trigger: 'trigger',
+  condition: 'logic',
+  'data-transform': 'data',
+  llm: 'ai',
+  'api-call': 'integration',
+  webhook: 'integration',
+  output: 'output',
 };
 
 export const TONES: Record<Tone, string> = {
@@ -69,7 +91,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
 
 /** `{{ a.b }} ≥ 50` for a condition, as it stands on the node. */
 export function conditionText(condition: JsonObject, t: Messages): string {
-  const show = (value: unknown) => (typeof value === 'string' ? value.replace(/^\{\{\s*(.*?)\s*\}\}$/, '$1') : JSON.stringify(value));
+  const show = (value: unknown) =>
+    typeof value === 'string' ? value.replace(/^\{\{\s*(.*?)\s*\}\}$/, '$1') : JSON.stringify(value);
   const operator = str(condition['operator']);
   const sign = word(t.flow.operatorSigns, operator) ?? operator;
   const right = condition['right'] === undefined ? '' : ` ${show(condition['right'])}`;

@@ -1,6 +1,6 @@
 // An edge is a thread; while a run is shown it tells whether it was taken.
-import { memo } from 'react';
-import { BaseEdge, getBezierPath, type EdgeProps } from '@xyflow/react';
+import { createContext, memo, useContext, type ReactNode } from 'react';
+import { BaseEdge, EdgeLabelRenderer, getBezierPath, type EdgeProps } from '@xyflow/react';
 import type { Step } from '@/api/types';
 import { cx } from '@/lib/cx';
 import type { FlowEdge } from '@/flow/model';
@@ -17,8 +17,12 @@ export function edgeState(step: Step | null | undefined, handle: string): EdgeSt
   return (step.handle ?? 'out') === handle ? 'taken' : 'skipped';
 }
 
+/** What an editor puts on the middle of an edge that is selected. */
+export const EdgeTools = createContext<((edgeId: string) => ReactNode) | null>(null);
+
 export const ThreadEdge = memo(function ThreadEdge(props: EdgeProps<FlowEdge>) {
   const { source, target, sourceHandleId, selected, label } = props;
+  const tools = useContext(EdgeTools);
   const handle = sourceHandleId ?? 'out';
   const from = useStep(source);
   const to = useStep(target);
@@ -27,11 +31,35 @@ export const ThreadEdge = memo(function ThreadEdge(props: EdgeProps<FlowEdge>) {
   const [path, labelX, labelY] = getBezierPath(props);
   return (
     <>
-      <BaseEdge id={props.id} path={path} labelX={labelX} labelY={labelY} label={label} interactionWidth={18}
-        className={cx('thread', `thread-${moving ? 'moving' : state}`, handle === 'error' && state === 'plain' && 'thread-error', selected && 'thread-selected')} />
-      {moving && <circle r="3" className="fill-indigo motion-reduce:hidden">
-        <animateMotion dur="1.1s" repeatCount="indefinite" path={path} />
-      </circle>}
+      <BaseEdge
+        id={props.id}
+        path={path}
+        labelX={labelX}
+        labelY={labelY}
+        label={label}
+        interactionWidth={18}
+        className={cx(
+          'thread',
+          `thread-${moving ? 'moving' : state}`,
+          handle === 'error' && state === 'plain' && 'thread-error',
+          selected && 'thread-selected',
+        )}
+      />
+      {moving && (
+        <circle r="3" className="fill-indigo motion-reduce:hidden">
+          <animateMotion dur="1.1s" repeatCount="indefinite" path={path} />
+        </circle>
+      )}
+      {selected && tools && (
+        <EdgeLabelRenderer>
+          <div
+            className="nodrag nopan pointer-events-auto absolute z-10"
+            style={{ transform: `translate(-50%, -50%) translate(${labelX}px, ${labelY}px)` }}
+          >
+            {tools(props.id)}
+          </div>
+        </EdgeLabelRenderer>
+      )}
     </>
   );
 });

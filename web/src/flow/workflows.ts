@@ -6,7 +6,8 @@ import type { Definition, Page, Version, VersionSummary, Workflow, WorkflowSumma
 export const workflowsQuery = (q: string, limit = 30) =>
   infiniteQueryOptions({
     queryKey: ['workflows', q, limit],
-    queryFn: ({ pageParam, signal }) => api.get<Page<WorkflowSummary>>(withQuery('/api/workflows', { q, limit, cursor: pageParam }), { signal }),
+    queryFn: ({ pageParam, signal }) =>
+      api.get<Page<WorkflowSummary>>(withQuery('/api/workflows', { q, limit, cursor: pageParam }), { signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
@@ -20,7 +21,9 @@ export const workflowQuery = (id: string) =>
 export const versionsQuery = (id: string) =>
   queryOptions({
     queryKey: ['versions', id],
-    queryFn: async ({ signal }) => (await api.get<Page<VersionSummary>>(withQuery(`/api/workflows/${id}/versions`, { limit: 200 }), { signal })).items,
+    queryFn: async ({ signal }) =>
+      (await api.get<Page<VersionSummary>>(withQuery(`/api/workflows/${id}/versions`, { limit: 200 }), { signal }))
+        .items,
   });
 
 export const versionQuery = (id: string, version: number) =>
@@ -33,7 +36,8 @@ export const versionQuery = (id: string, version: number) =>
 export const createWorkflow = (definition: Definition) => api.post<Workflow>('/api/workflows', definition);
 export const deleteWorkflow = (id: string) => api.delete(`/api/workflows/${id}`);
 export const publishDraft = (id: string) => api.post<{ version: number }>(`/api/workflows/${id}/publish`, {});
-export const publishVersion = (id: string, version: number) => api.post<unknown>(`/api/workflows/${id}/versions/${version}/publish`, {});
+export const publishVersion = (id: string, version: number) =>
+  api.post<unknown>(`/api/workflows/${id}/versions/${version}/publish`, {});
 
 /** Replace the draft; fails with 412 when its revision is not @revision any more (null: whatever it is). */
 export async function putDraft(id: string, definition: Definition, revision: string | null): Promise<Workflow> {

@@ -5,4 +5,18 @@ import { editor } from '@/i18n/de/editor';
 import { flow, nodeWords } from '@/i18n/de/flow';
 import { run, runs, starters, workflows } from '@/i18n/de/lists';
 
-export const de: Messages = { about, api, common, editor, flow, nodeWords, problems, run, runs, shell, signIn, starters, workflows };
+export const de: Messages = {
+  about,
+  api,
+  common,
+  editor,
+  flow,
+  nodeWords,
+  problems,
+  run,
+  runs,
+  shell,
+  signIn,
+  starters,
+  workflows,
+};

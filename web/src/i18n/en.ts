@@ -4,4 +4,18 @@ import { editor } from '@/i18n/en/editor';
 import { flow, nodeWords } from '@/i18n/en/flow';
 import { run, runs, starters, workflows } from '@/i18n/en/lists';
 
-export const en = { about, api, common, editor, flow, nodeWords, problems, run, runs, shell, signIn, starters, workflows };
+export const en = {
+  about,
+  api,
+  common,
+  editor,
+  flow,
+  nodeWords,
+  problems,
+  run,
+  runs,
+  shell,
+  signIn,
+  starters,
+  workflows,
+};

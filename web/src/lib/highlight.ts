@@ -9,7 +9,12 @@ export interface Piece {
 const EXPRESSION = /\{\{(?:[^{}]|\}(?!\}))*\}\}/g;
 const JSON_TOKEN = /"(?:[^"\\\n]|\\.)*"?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\b(?:true|false|null)\b|[{}[\],:]/g;
 
-function cut(source: string, pattern: RegExp, name: (token: string, end: number) => PieceKind, rest: PieceKind): Piece[] {
+function cut(
+  source: string,
+  pattern: RegExp,
+  name: (token: string, end: number) => PieceKind,
+  rest: PieceKind,
+): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   for (const match of source.matchAll(pattern)) {
@@ -26,10 +31,17 @@ export function templatePieces(source: string, rest: PieceKind = 'text'): Piece[
 }
 
 export function jsonPieces(source: string): Piece[] {
-  const pieces = cut(source, JSON_TOKEN, (token, end) => {
-    if (token.startsWith('"')) return /^\s*:/.test(source.slice(end, end + 20)) ? 'key' : 'string';
-    if (/^[-\d]/.test(token)) return 'number';
-    return /^[a-z]/.test(token) ? 'word' : 'mark';
-  }, 'text');
-  return pieces.flatMap((piece) => (piece.kind === 'string' && piece.text.includes('{{') ? templatePieces(piece.text, 'string') : [piece]));
+  const pieces = cut(
+    source,
+    JSON_TOKEN,
+    (token, end) => {
+      if (token.startsWith('"')) return /^\s*:/.test(source.slice(end, end + 20)) ? 'key' : 'string';
+      if (/^[-\d]/.test(token)) return 'number';
+      return /^[a-z]/.test(token) ? 'word' : 'mark';
+    },
+    'text',
+  );
+  return pieces.flatMap((piece) =>
+    piece.kind === 'string' && piece.text.includes('{{') ? templatePieces(piece.text, 'string') : [piece],
+  );
 }

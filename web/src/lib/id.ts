@@ -1,6 +1,6 @@
 /** A short random id with a readable start: "edge-k3f9a". */
 export function randomId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(4));
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
   return `${prefix}-${Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')}${Date.now().toString(36).slice(-3)}`;
 }
 

@@ -20,7 +20,10 @@ export function pretty(value: unknown): string {
 /** The parts of a JSON pointer (RFC 6901); [] for one that is not. */
 export function pointerParts(pointer: string): string[] {
   if (!pointer.startsWith('/')) return [];
-  return pointer.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 /** The value without members that are undefined, at its top level. */
@@ -45,6 +48,11 @@ export function tryParse(text: string): JsonSyntax {
       line = before.split('\n').length;
       column = offset - before.lastIndexOf('\n');
     }
-    return { ok: false, message: message.replace(/ in JSON at position.*$/, '').replace(/ \(line.*$/, ''), line, column };
+    return {
+      ok: false,
+      message: message.replace(/ in JSON at position.*$/, '').replace(/ \(line.*$/, ''),
+      line,
+      column,
+    };
   }
 }

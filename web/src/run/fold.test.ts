@@ -2,15 +2,39 @@ import { describe, expect, it } from 'vitest';
 import type { EventKind, Run, RunEvent } from '@/api/types';
 import { attemptsOf, foldEvent } from '@/run/fold';
 
-const RUN: Run = { id: 'r', workflow_id: 'w', workflow_name: 'W', version: 1, state: 'queued', trigger: 'api', created_at: '2026-11-20T08:00:00Z', input: null, output: null, error: null, steps: [] };
+const RUN: Run = {
+  id: 'r',
+  workflow_id: 'w',
+  workflow_name: 'W',
+  version: 1,
+  state: 'queued',
+  trigger: 'api',
+  created_at: '2026-11-20T08:00:00Z',
+  input: null,
+  output: null,
+  error: null,
+  steps: [],
+};
 let seq = 0;
 const at = (second: number) => `2026-11-20T08:00:${String(second).padStart(2, '0')}.000Z`;
-const event = (type: EventKind, second: number, more: Partial<RunEvent> = {}): RunEvent => ({ seq: ++seq, at: at(second), type, run_id: 'r', ...more });
+const event = (type: EventKind, second: number, more: Partial<RunEvent> = {}): RunEvent => ({
+  seq: ++seq,
+  at: at(second),
+  type,
+  run_id: 'r',
+  ...more,
+});
 
 const JOURNAL: RunEvent[] = [
   event('run.started', 0),
   event('step.started', 0, { node: 'a', attempt: 1 }),
-  event('step.failed', 1, { node: 'a', attempt: 1, error: { code: 'unavailable', message: 'down' }, retry_at: at(2), duration_ms: 1000 }),
+  event('step.failed', 1, {
+    node: 'a',
+    attempt: 1,
+    error: { code: 'unavailable', message: 'down' },
+    retry_at: at(2),
+    duration_ms: 1000,
+  }),
   event('step.started', 2, { node: 'a', attempt: 2 }),
   event('step.finished', 4, { node: 'a', attempt: 2, output: { x: 1 }, handle: 'out', duration_ms: 2000 }),
   event('step.started', 4, { node: 'b', attempt: 1 }),
@@ -24,7 +48,14 @@ describe('folding the events of a run', () => {
     const run = JOURNAL.reduce(foldEvent, RUN);
     expect(run).toMatchObject({ state: 'succeeded', output: { done: true }, started_at: at(0), finished_at: at(6) });
     const [a, b, c] = run.steps;
-    expect(a).toMatchObject({ node: 'a', state: 'succeeded', attempts: 2, output: { x: 1 }, error: null, started_at: at(0) });
+    expect(a).toMatchObject({
+      node: 'a',
+      state: 'succeeded',
+      attempts: 2,
+      output: { x: 1 },
+      error: null,
+      started_at: at(0),
+    });
     expect(b).toMatchObject({ node: 'b', state: 'succeeded', handle: 'error', error: { code: 'invalid' } });
     expect(c).toMatchObject({ node: 'c', state: 'skipped' });
   });
@@ -49,7 +80,14 @@ describe('folding the events of a run', () => {
 describe('the attempts of a step', () => {
   it('have their times and what came of them', () => {
     expect(attemptsOf(JOURNAL).get('a')).toEqual([
-      { attempt: 1, from: Date.parse(at(0)), to: Date.parse(at(1)), ok: false, error: { code: 'unavailable', message: 'down' }, retryAt: at(2) },
+      {
+        attempt: 1,
+        from: Date.parse(at(0)),
+        to: Date.parse(at(1)),
+        ok: false,
+        error: { code: 'unavailable', message: 'down' },
+        retryAt: at(2),
+      },
       { attempt: 2, from: Date.parse(at(2)), to: Date.parse(at(4)), ok: true, error: undefined, retryAt: undefined },
     ]);
   });

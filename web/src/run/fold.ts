@@ -10,7 +10,15 @@ const isDone = (step: Step) => step.state === 'succeeded' || step.state === 'fai
 function started(step: Step, event: RunEvent): Step {
   const attempt = event.attempt ?? 1;
   if (attempt < step.attempts || (attempt === step.attempts && step.state !== 'idle')) return step;
-  return { ...step, state: 'running', attempts: attempt, started_at: step.started_at ?? event.at, finished_at: null, retry_at: null, error: null };
+  return {
+    ...step,
+    state: 'running',
+    attempts: attempt,
+    started_at: step.started_at ?? event.at,
+    finished_at: null,
+    retry_at: null,
+    error: null,
+  };
 }
 
 function ended(step: Step, event: RunEvent): Step {
@@ -18,11 +26,26 @@ function ended(step: Step, event: RunEvent): Step {
   if (attempt < step.attempts || (attempt === step.attempts && isDone(step))) return step;
   const base = { ...step, attempts: attempt, duration_ms: event.duration_ms ?? step.duration_ms };
   if (event.type === 'step.finished')
-    return { ...base, state: 'succeeded', finished_at: event.at, output: event.output, handle: event.handle ?? 'out', error: null, retry_at: null };
+    return {
+      ...base,
+      state: 'succeeded',
+      finished_at: event.at,
+      output: event.output,
+      handle: event.handle ?? 'out',
+      error: null,
+      retry_at: null,
+    };
   if (event.retry_at) return { ...base, state: 'retrying', retry_at: event.retry_at, error: event.error };
   if (event.handled)
-    return { ...base, state: 'succeeded', finished_at: event.at, output: event.output ?? step.output, error: event.error, retry_at: null,
-      handle: event.handled === 'branch' ? 'error' : 'out' };
+    return {
+      ...base,
+      state: 'succeeded',
+      finished_at: event.at,
+      output: event.output ?? step.output,
+      error: event.error,
+      retry_at: null,
+      handle: event.handled === 'branch' ? 'error' : 'out',
+    };
   return { ...base, state: 'failed', finished_at: event.at, error: event.error, retry_at: null };
 }
 
@@ -44,7 +67,12 @@ function foldRun(run: Run, event: RunEvent): Run {
     case 'run.succeeded':
       return { ...run, state: 'succeeded', finished_at: event.at, output: event.output };
     case 'run.failed':
-      return { ...run, state: 'failed', finished_at: event.at, error: event.error ? { ...event.error, node: event.node } : run.error };
+      return {
+        ...run,
+        state: 'failed',
+        finished_at: event.at,
+        error: event.error ? { ...event.error, node: event.node } : run.error,
+      };
     case 'run.cancelled':
       return { ...run, state: 'cancelled', finished_at: event.at };
     default:
@@ -81,7 +109,14 @@ export function attemptsOf(events: RunEvent[]): Map<string, Attempt[]> {
     const at = Date.parse(event.at);
     const last = list.at(-1);
     if (event.type === 'step.started') {
-      list.push({ attempt: event.attempt ?? list.length + 1, from: at, to: null, ok: null, error: undefined, retryAt: undefined });
+      list.push({
+        attempt: event.attempt ?? list.length + 1,
+        from: at,
+        to: null,
+        ok: null,
+        error: undefined,
+        retryAt: undefined,
+      });
       continue;
     }
     const end = { to: at, ok: event.type === 'step.finished', error: event.error, retryAt: event.retry_at };

@@ -4,19 +4,34 @@ import { exampleInput, formFields, formInput, formValues } from '@/run/input-sch
 
 const SCHEMA: JsonObject = {
   type: 'object',
-  properties: { email: { type: 'string', title: 'E-mail' }, age: { type: 'integer' }, vip: { type: 'boolean' }, from: { enum: ['site', 'fair'] }, note: { type: 'string', maxLength: 4000 } },
+  properties: {
+    email: { type: 'string', title: 'E-mail' },
+    age: { type: 'integer' },
+    vip: { type: 'boolean' },
+    from: { enum: ['site', 'fair'] },
+    note: { type: 'string', maxLength: 4000 },
+  },
   required: ['email'],
 };
 
 const flow = (trigger: JsonObject, other: JsonObject = {}): Definition => ({
-  heddle: 1, name: 'x', edges: [],
-  nodes: [{ id: 't', type: 'trigger', position: { x: 0, y: 0 }, data: trigger }, { id: 'a', type: 'output', position: { x: 0, y: 0 }, data: other }],
+  heddle: 1,
+  name: 'x',
+  edges: [],
+  nodes: [
+    { id: 't', type: 'trigger', position: { x: 0, y: 0 }, data: trigger },
+    { id: 'a', type: 'output', position: { x: 0, y: 0 }, data: other },
+  ],
 });
 
 describe('the form of a schema', () => {
   it('has a field for each simple property', () => {
     expect(formFields(SCHEMA)?.map((field) => [field.name, field.kind, field.required, field.title])).toEqual([
-      ['email', 'string', true, 'E-mail'], ['age', 'integer', false, 'age'], ['vip', 'boolean', false, 'vip'], ['from', 'enum', false, 'from'], ['note', 'text', false, 'note'],
+      ['email', 'string', true, 'E-mail'],
+      ['age', 'integer', false, 'age'],
+      ['vip', 'boolean', false, 'vip'],
+      ['from', 'enum', false, 'from'],
+      ['note', 'text', false, 'note'],
     ]);
   });
 
@@ -29,7 +44,11 @@ describe('the form of a schema', () => {
 
   it('gives numbers as numbers and leaves empty fields out', () => {
     const fields = formFields(SCHEMA) ?? [];
-    expect(formInput(fields, { email: 'a@b.c', age: '41', note: '', vip: true })).toEqual({ email: 'a@b.c', age: 41, vip: true });
+    expect(formInput(fields, { email: 'a@b.c', age: '41', note: '', vip: true })).toEqual({
+      email: 'a@b.c',
+      age: 41,
+      vip: true,
+    });
   });
 
   it('gives nothing for a number that is none', () => {
@@ -52,6 +71,10 @@ describe('an example of the input', () => {
   });
 
   it('is guessed from the templates that read it', () => {
-    expect(exampleInput(flow({}, { output: { a: '{{ input.order }}', b: '{{ t?.customer.name }}', c: '{{ other.thing }}' } }))).toEqual({ order: '', customer: '' });
+    expect(
+      exampleInput(
+        flow({}, { output: { a: '{{ input.order }}', b: '{{ t?.customer.name }}', c: '{{ other.thing }}' } }),
+      ),
+    ).toEqual({ order: '', customer: '' });
   });
 });

@@ -22,21 +22,32 @@ export function triggerOf(definition: Definition) {
 
 export function inputSchema(definition: Definition): JsonObject | null {
   const schema = triggerOf(definition)?.data['input'];
-  return isObject(schema) ? (schema) : null;
+  return isObject(schema) ? schema : null;
 }
 
 /** The fields of a schema that is flat enough for a form; null when only JSON will do. */
 export function formFields(schema: JsonObject | null): InputField[] | null {
   if (schema?.['type'] !== 'object') return null;
   const properties = Object.entries(obj(schema['properties']));
-  if (properties.length === 0 || properties.length > FIELDS_MAX || schema['$ref'] || schema['allOf'] || schema['oneOf'] || schema['anyOf']) return null;
+  if (
+    properties.length === 0 ||
+    properties.length > FIELDS_MAX ||
+    schema['$ref'] ||
+    schema['allOf'] ||
+    schema['oneOf'] ||
+    schema['anyOf']
+  )
+    return null;
   const required = arr(schema['required']);
   const fields: InputField[] = [];
   for (const [name, value] of properties) {
     const one = obj(value);
     const options = arr(one['enum']);
     const type = str(one['type']);
-    const simple = options.length > 0 ? options.every((option) => typeof option === 'string') : ['string', 'number', 'integer', 'boolean'].includes(type);
+    const simple =
+      options.length > 0
+        ? options.every((option) => typeof option === 'string')
+        : ['string', 'number', 'integer', 'boolean'].includes(type);
     if (!simple) return null;
     const long = type === 'string' && typeof one['maxLength'] === 'number' && one['maxLength'] > 200;
     fields.push({
@@ -79,12 +90,13 @@ export function formInput(fields: InputField[], values: Record<string, string | 
 }
 
 export function formValues(fields: InputField[], input: Json | undefined): Record<string, string | boolean> {
-  const given = isObject(input) ? (input) : {};
+  const given = isObject(input) ? input : {};
   const values: Record<string, string | boolean> = {};
   for (const field of fields) {
     const value = given[field.name] ?? field.example;
     if (typeof value === 'boolean') values[field.name] = value;
-    else if (value !== undefined && value !== null) values[field.name] = typeof value === 'string' ? value : JSON.stringify(value);
+    else if (value !== undefined && value !== null)
+      values[field.name] = typeof value === 'string' ? value : JSON.stringify(value);
     else if (field.kind === 'enum' && field.required) values[field.name] = field.options[0] ?? '';
   }
   return values;

@@ -23,7 +23,15 @@ export function Journal({ events, titles, onSelect }: JournalProps) {
   return (
     <div className="overflow-x-auto">
       <table className="w-full text-left text-sm">
-        <thead className="sr-only"><tr><th>{t.run.journal.seq}</th><th>{t.run.journal.at}</th><th>{t.run.journal.event}</th><th>{t.run.journal.step}</th><th>{t.run.journal.note}</th></tr></thead>
+        <thead className="sr-only">
+          <tr>
+            <th>{t.run.journal.seq}</th>
+            <th>{t.run.journal.at}</th>
+            <th>{t.run.journal.event}</th>
+            <th>{t.run.journal.step}</th>
+            <th>{t.run.journal.note}</th>
+          </tr>
+        </thead>
         <tbody>
           {events.map((event) => {
             const node = event.node;
@@ -33,8 +41,14 @@ export function Journal({ events, titles, onSelect }: JournalProps) {
                 <td className="code px-3 py-1.5 whitespace-nowrap text-ink-2">{clock(event.at, lang)}</td>
                 <td className={cx('code px-1 py-1.5 whitespace-nowrap', tone(event.type))}>{event.type}</td>
                 <td className="px-3 py-1.5 whitespace-nowrap">
-                  {node !== undefined && <button type="button" className="rounded-sm hover:underline" onClick={() => onSelect(node)}>{titles.get(node) ?? node}</button>}
-                  {(event.attempt ?? 1) > 1 && <span className="text-ink-3"> · {t.run.attempt(event.attempt ?? 1)}</span>}
+                  {node !== undefined && (
+                    <button type="button" className="rounded-sm hover:underline" onClick={() => onSelect(node)}>
+                      {titles.get(node) ?? node}
+                    </button>
+                  )}
+                  {(event.attempt ?? 1) > 1 && (
+                    <span className="text-ink-3"> · {t.run.attempt(event.attempt ?? 1)}</span>
+                  )}
                 </td>
                 <td className="w-full min-w-56 px-3 py-1.5 text-ink-2">
                   {event.error?.message ?? (event.duration_ms !== undefined ? duration(event.duration_ms, lang) : '')}

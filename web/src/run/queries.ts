@@ -32,7 +32,11 @@ export const runsQuery = (filter: RunFilter, limit = 30) =>
   });
 
 /** The graph a run ran, where the run itself does not tell: that of its version. */
-export const runDefinitionQuery = ({ workflow_id, version, definition }: Pick<Run, 'workflow_id' | 'version' | 'definition'>) =>
+export const runDefinitionQuery = ({
+  workflow_id,
+  version,
+  definition,
+}: Pick<Run, 'workflow_id' | 'version' | 'definition'>) =>
   queryOptions({
     queryKey: ['run-definition', workflow_id, version],
     queryFn: async ({ signal }): Promise<Definition> => {
@@ -47,7 +51,12 @@ export const runDefinitionQuery = ({ workflow_id, version, definition }: Pick<Ru
 export function useStartRun(workflowId: string) {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: (body: ExecuteRequest) => api.post<Run>(`/api/workflows/${workflowId}/execute`, { ...body, mode: 'async' }),
+    mutationFn: ({ key, ...body }: ExecuteRequest & { key: string }) =>
+      api.post<Run>(
+        `/api/workflows/${workflowId}/execute`,
+        { ...body, mode: 'async' },
+        { headers: { 'Idempotency-Key': key } },
+      ),
     onSuccess: (run) => {
       if (Array.isArray(run.steps)) cache.setQueryData(['run', run.id], run);
       void cache.invalidateQueries({ queryKey: ['runs'] });

@@ -29,8 +29,24 @@ interface BadgeProps {
 function Badge({ state, word, dot }: BadgeProps) {
   const { icon, tone } = LOOKS[state];
   const mark = icon ? <Icon name={icon} size={13} /> : <Spinner size={13} />;
-  if (dot) return <span data-tip={word} className={cx('inline-grid size-6 place-items-center rounded-full', tone)}>{mark}<span className="sr-only">{word}</span></span>;
-  return <span className={cx('inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium whitespace-nowrap', tone)}>{mark}{word}</span>;
+  if (dot)
+    return (
+      <span data-tip={word} className={cx('inline-grid size-6 place-items-center rounded-full', tone)}>
+        {mark}
+        <span className="sr-only">{word}</span>
+      </span>
+    );
+  return (
+    <span
+      className={cx(
+        'inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium whitespace-nowrap',
+        tone,
+      )}
+    >
+      {mark}
+      {word}
+    </span>
+  );
 }
 
 export function RunBadge({ state, dot }: { state: RunState; dot?: boolean }) {

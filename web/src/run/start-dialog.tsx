@@ -1,8 +1,9 @@
 // Asks for the input of a run and starts it: a form where the trigger's schema is simple, JSON otherwise.
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { asProblem } from '@/api/problem';
 import type { Definition, Json, Run } from '@/api/types';
 import { useT } from '@/i18n/i18n';
+import { randomId } from '@/lib/id';
 import { pretty, tryParse } from '@/lib/json';
 import { tab } from '@/lib/prefs';
 import { Button } from '@/ui/button';
@@ -39,6 +40,8 @@ export function StartDialog(props: StartDialogProps) {
   const [text, setText] = useState(() => pretty(first));
   const [values, setValues] = useState(() => formValues(fields ?? [], first));
   const [view, setView] = useState<'form' | 'json'>(fields ? 'form' : 'json');
+  // The same input asked for again (after a line that broke) must not run twice.
+  const keys = useRef(new Map<string, string>());
   const parsed = tryParse(text.trim() === '' ? 'null' : text);
   const input = view === 'form' && fields ? formInput(fields, values) : parsed.ok ? (parsed.value as Json) : undefined;
   const ready = view === 'form' ? input !== null : parsed.ok;
@@ -51,34 +54,81 @@ export function StartDialog(props: StartDialogProps) {
   const go = () => {
     if (!ready || start.isPending) return;
     tab.remember(`input.${workflowId}`, JSON.stringify(input ?? null));
-    start.mutate({ input, version }, { onSuccess: onStarted });
+    const sense = JSON.stringify(input ?? null);
+    const key = keys.current.get(sense) ?? randomId('console');
+    keys.current.set(sense, key);
+    start.mutate({ input, version, key }, { onSuccess: onStarted });
   };
 
   return (
-    <Dialog open onClose={onClose} title={t.run.start.title(definition.name)} footer={
-      <>
-        <span className="mr-auto text-xs text-ink-3">{version === 'draft' ? t.run.start.draft : version === 'published' ? t.run.start.published : t.run.start.version(version)}</span>
-        <Button onClick={onClose}>{t.common.cancel}</Button>
-        <Button kind="primary" icon="play" busy={start.isPending} disabled={!ready} onClick={go}>{t.run.start.go}</Button>
-      </>
-    }>
-      <form className="space-y-4 p-5" onSubmit={(event) => {
-        event.preventDefault();
-        go();
-      }} onKeyDown={(event) => {
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) go();
-      }}>
+    <Dialog
+      open
+      onClose={onClose}
+      title={t.run.start.title(definition.name)}
+      footer={
+        <>
+          <span className="mr-auto text-xs text-ink-3">
+            {version === 'draft'
+              ? t.run.start.draft
+              : version === 'published'
+                ? t.run.start.published
+                : t.run.start.version(version)}
+          </span>
+          <Button onClick={onClose}>{t.common.cancel}</Button>
+          <Button kind="primary" icon="play" busy={start.isPending} disabled={!ready} onClick={go}>
+            {t.run.start.go}
+          </Button>
+        </>
+      }
+    >
+      <form
+        className="space-y-4 p-5"
+        onSubmit={(event) => {
+          event.preventDefault();
+          go();
+        }}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) go();
+        }}
+      >
         <div className="flex items-center gap-3">
           <p className="flex-1 text-sm text-ink-2">{fields ? t.run.start.byForm : t.run.start.byJson}</p>
-          {fields && <Segmented label={t.run.start.view} value={view} onChange={switchView} options={[{ value: 'form', label: t.run.start.form }, { value: 'json', label: 'JSON' }]} />}
-        </div>
-        {view === 'form' && fields
-          ? fields.map((field) => <FormField key={field.name} field={field} value={values[field.name]} onChange={(value) => setValues((all) => ({ ...all, [field.name]: value }))} />)
-          : (
-            <Field label={t.run.input} error={parsed.ok ? undefined : t.common.jsonError(parsed.message, parsed.line)}>
-              {(ids) => <CodeArea {...ids} language="json" numbered value={text} onChange={setText} badLine={parsed.ok ? undefined : parsed.line} boxClassName="h-56" />}
-            </Field>
+          {fields && (
+            <Segmented
+              label={t.run.start.view}
+              value={view}
+              onChange={switchView}
+              options={[
+                { value: 'form', label: t.run.start.form },
+                { value: 'json', label: 'JSON' },
+              ]}
+            />
           )}
+        </div>
+        {view === 'form' && fields ? (
+          fields.map((field) => (
+            <FormField
+              key={field.name}
+              field={field}
+              value={values[field.name]}
+              onChange={(value) => setValues((all) => ({ ...all, [field.name]: value }))}
+            />
+          ))
+        ) : (
+          <Field label={t.run.input} error={parsed.ok ? undefined : t.common.jsonError(parsed.message, parsed.line)}>
+            {(ids) => (
+              <CodeArea
+                {...ids}
+                language="json"
+                numbered
+                value={text}
+                onChange={setText}
+                badLine={parsed.ok ? undefined : parsed.line}
+                boxClassName="h-56"
+              />
+            )}
+          </Field>
+        )}
         {start.error && <ProblemNotice compact error={asProblem(start.error)} />}
         <button type="submit" hidden />
       </form>
@@ -101,14 +151,38 @@ function FormField({ field, value, onChange }: FormFieldProps) {
         {(ids) => <Switch id={ids.id} checked={value === true} onChange={onChange} label={field.title} />}
       </Field>
     );
-  const bad = text !== '' && (field.kind === 'number' || field.kind === 'integer') && formInput([field], { [field.name]: text }) === null;
+  const bad =
+    text !== '' &&
+    (field.kind === 'number' || field.kind === 'integer') &&
+    formInput([field], { [field.name]: text }) === null;
   return (
-    <Field label={field.title} hint={field.help} required={field.required} error={bad ? t.common.notANumber : undefined}>
+    <Field
+      label={field.title}
+      hint={field.help}
+      required={field.required}
+      error={bad ? t.common.notANumber : undefined}
+    >
       {(ids) => {
         if (field.kind === 'enum')
-          return <Select {...ids} value={text} onChange={onChange} options={[...(field.required ? [] : [{ value: '', label: '–' }]), ...field.options.map((option) => ({ value: option, label: option }))]} />;
-        if (field.kind === 'text') return <TextArea {...ids} value={text} onChange={(event) => onChange(event.target.value)} />;
-        const mode = field.kind === 'number' || field.kind === 'integer' ? 'decimal' : field.format === 'email' ? 'email' : undefined;
+          return (
+            <Select
+              {...ids}
+              value={text}
+              onChange={onChange}
+              options={[
+                ...(field.required ? [] : [{ value: '', label: '–' }]),
+                ...field.options.map((option) => ({ value: option, label: option })),
+              ]}
+            />
+          );
+        if (field.kind === 'text')
+          return <TextArea {...ids} value={text} onChange={(event) => onChange(event.target.value)} />;
+        const mode =
+          field.kind === 'number' || field.kind === 'integer'
+            ? 'decimal'
+            : field.format === 'email'
+              ? 'email'
+              : undefined;
         return <TextInput {...ids} value={text} inputMode={mode} onChange={(event) => onChange(event.target.value)} />;
       }}
     </Field>

@@ -25,8 +25,12 @@ function inputOf({ node, run, step, definition }: StepInspectorProps): { value: 
   if (!definition) return null;
   const before = definition.edges.filter((edge) => edge.target === node).map((edge) => edge.source);
   if (before.length === 0) return run.input === undefined ? null : { value: run.input, recorded: true };
-  const outputs = before.map((id) => run.steps.find((one) => one.node === id)).filter((one) => one?.output !== undefined && one.output !== null);
-  return outputs.length ? { value: Object.fromEntries(outputs.map((one) => [one?.node ?? '', one?.output ?? null])), recorded: false } : null;
+  const outputs = before
+    .map((id) => run.steps.find((one) => one.node === id))
+    .filter((one) => one?.output !== undefined && one.output !== null);
+  return outputs.length
+    ? { value: Object.fromEntries(outputs.map((one) => [one?.node ?? '', one?.output ?? null])), recorded: false }
+    : null;
 }
 
 export function StepInspector(props: StepInspectorProps) {
@@ -40,16 +44,23 @@ export function StepInspector(props: StepInspectorProps) {
     <div className="space-y-5 p-4">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5 text-sm text-ink-2">
         <StepBadge state={step?.state ?? 'idle'} />
-        {step && step.state !== 'idle' && step.state !== 'skipped' && <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />}
+        {step && step.state !== 'idle' && step.state !== 'skipped' && (
+          <Took from={step.started_at} to={step.finished_at} ms={step.state === 'running' ? null : step.duration_ms} />
+        )}
         {step && step.attempts > 1 && <span>{t.run.attempts(step.attempts)}</span>}
         <code className="code ml-auto truncate text-xs text-ink-3">{node}</code>
       </div>
-      {step?.state === 'retrying' && step.retry_at && <p className="text-sm text-weld">{t.run.retryAt(clock(step.retry_at, lang))}</p>}
+      {step?.state === 'retrying' && step.retry_at && (
+        <p className="text-sm text-weld">{t.run.retryAt(clock(step.retry_at, lang))}</p>
+      )}
       {step?.state === 'skipped' && <p className="text-sm text-ink-2">{t.run.skippedWhy}</p>}
       {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
       {step?.error && (
         <div role="alert" className="rounded-md border border-madder/40 bg-madder-soft px-3 py-2.5">
-          <p className="flex items-center gap-1.5 text-sm font-medium text-madder"><Icon name="alert" size={15} /> {step.state === 'succeeded' ? t.run.handledError : t.run.error}<code className="code ml-auto text-xs">{step.error.code}</code></p>
+          <p className="flex items-center gap-1.5 text-sm font-medium text-madder">
+            <Icon name="alert" size={15} /> {step.state === 'succeeded' ? t.run.handledError : t.run.error}
+            <code className="code ml-auto text-xs">{step.error.code}</code>
+          </p>
           <p className="mt-1 text-sm break-words">{step.error.message}</p>
         </div>
       )}
@@ -58,16 +69,35 @@ export function StepInspector(props: StepInspectorProps) {
           <LiveText text={text} />
         </Section>
       )}
-      {step?.output !== undefined && step.output !== null && <Section title={t.run.output}><Output value={step.output} label={t.run.output} /></Section>}
-      {input && <Section title={input.recorded ? t.run.input : t.run.inputFromBefore}><JsonView value={input.value} label={t.run.input} /></Section>}
+      {step?.output !== undefined && step.output !== null && (
+        <Section title={t.run.output}>
+          <Output value={step.output} label={t.run.output} />
+        </Section>
+      )}
+      {input && (
+        <Section title={input.recorded ? t.run.input : t.run.inputFromBefore}>
+          <JsonView value={input.value} label={t.run.input} />
+        </Section>
+      )}
       {attempts.length > 1 && (
         <Section title={t.run.attemptsTitle}>
           <ol className="divide-y rounded-md border text-sm">
             {attempts.map((one) => (
               <li key={one.attempt} className="flex gap-2.5 px-3 py-2">
-                <Icon name={one.ok === null ? 'dots' : one.ok ? 'check' : 'x'} size={15} className={one.ok ? 'mt-0.5 text-green' : one.ok === null ? 'mt-0.5 text-indigo' : 'mt-0.5 text-madder'} />
+                <Icon
+                  name={one.ok === null ? 'dots' : one.ok ? 'check' : 'x'}
+                  size={15}
+                  className={
+                    one.ok ? 'mt-0.5 text-green' : one.ok === null ? 'mt-0.5 text-indigo' : 'mt-0.5 text-madder'
+                  }
+                />
                 <div className="min-w-0 flex-1">
-                  <p className="flex justify-between gap-2"><span>{t.run.attempt(one.attempt)}</span><span className="text-ink-3" data-tip={absolute(new Date(one.from).toISOString(), lang)}>{one.to === null ? '…' : duration(one.to - one.from, lang)}</span></p>
+                  <p className="flex justify-between gap-2">
+                    <span>{t.run.attempt(one.attempt)}</span>
+                    <span className="text-ink-3" data-tip={absolute(new Date(one.from).toISOString(), lang)}>
+                      {one.to === null ? '…' : duration(one.to - one.from, lang)}
+                    </span>
+                  </p>
                   {one.error && <p className="break-words text-ink-2">{one.error.message}</p>}
                 </div>
               </li>
@@ -75,22 +105,44 @@ export function StepInspector(props: StepInspectorProps) {
           </ol>
         </Section>
       )}
-      {settings && <details className="group"><summary className="flex list-none items-center gap-1 text-sm font-medium"><Icon name="chevron" size={13} className="text-ink-3 transition-transform group-open:rotate-90" />{t.run.settings}</summary><div className="mt-2"><JsonView value={settings.data} label={t.run.settings} /></div></details>}
+      {settings && (
+        <details className="group">
+          <summary className="flex list-none items-center gap-1 text-sm font-medium">
+            <Icon name="chevron" size={13} className="text-ink-3 transition-transform group-open:rotate-90" />
+            {t.run.settings}
+          </summary>
+          <div className="mt-2">
+            <JsonView value={settings.data} label={t.run.settings} />
+          </div>
+        </details>
+      )}
     </div>
   );
 }
 
 /** A model's answer reads better as text than inside JSON. */
 function Output({ value, label }: { value: Json; label: string }) {
-  const text = value !== null && typeof value === 'object' && !Array.isArray(value) && typeof value['text'] === 'string' ? value['text'] : null;
+  const text =
+    value !== null && typeof value === 'object' && !Array.isArray(value) && typeof value['text'] === 'string'
+      ? value['text']
+      : null;
   return (
     <div className="space-y-2">
-      {text && <p className="max-h-72 overflow-y-auto rounded-md border bg-surface p-3 text-sm break-words whitespace-pre-wrap">{text}</p>}
+      {text && (
+        <p className="max-h-72 overflow-y-auto rounded-md border bg-surface p-3 text-sm break-words whitespace-pre-wrap">
+          {text}
+        </p>
+      )}
       <JsonView value={value} label={label} />
     </div>
   );
 }
 
 function Section({ title, children }: { title: string; children: React.ReactNode }) {
-  return <section><h3 className="mb-1.5 text-sm font-medium">{title}</h3>{children}</section>;
+  return (
+    <section>
+      <h3 className="mb-1.5 text-sm font-medium">{title}</h3>
+      {children}
+    </section>
+  );
 }

@@ -96,7 +96,18 @@ export function useRun(id: string | null): RunView {
     };
   }, [id, cache]);
 
-  const run = useMemo(() => (id === null ? undefined : snapshot.data && live.events.reduce(foldEvent, snapshot.data)), [id, snapshot.data, live.events]);
+  const run = useMemo(
+    () => (id === null ? undefined : snapshot.data && live.events.reduce(foldEvent, snapshot.data)),
+    [id, snapshot.data, live.events],
+  );
   const steps = useMemo(() => Object.fromEntries((run?.steps ?? []).map((step) => [step.node, step])), [run]);
-  return { run, steps, events: live.events, texts: live.texts, stream, error: snapshot.error, refetch: () => void snapshot.refetch() };
+  return {
+    run,
+    steps,
+    events: live.events,
+    texts: live.texts,
+    stream,
+    error: snapshot.error,
+    refetch: () => void snapshot.refetch(),
+  };
 }

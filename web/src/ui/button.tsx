@@ -33,10 +33,29 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   ref?: Ref<HTMLButtonElement>;
 }
 
-export function Button({ kind = 'secondary', size = 'md', icon, busy, className, children, disabled, ...rest }: ButtonProps) {
+export function Button({
+  kind = 'secondary',
+  size = 'md',
+  icon,
+  busy,
+  className,
+  children,
+  disabled,
+  ...rest
+}: ButtonProps) {
   return (
-    <button type="button" className={look(kind, size, className)} disabled={disabled ?? busy} aria-busy={busy ?? undefined} {...rest}>
-      {busy ? <Spinner size={16} /> : icon && <Icon name={icon} size={16} className={children ? '-ml-0.5' : undefined} />}
+    <button
+      type="button"
+      className={look(kind, size, className)}
+      disabled={disabled ?? busy}
+      aria-busy={busy ?? undefined}
+      {...rest}
+    >
+      {busy ? (
+        <Spinner size={16} />
+      ) : (
+        icon && <Icon name={icon} size={16} className={children ? '-ml-0.5' : undefined} />
+      )}
       {children}
     </button>
   );
@@ -70,14 +89,20 @@ interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 
 export function IconButton({ icon, label, keys, pressed, size = 'md', className, ...rest }: IconButtonProps) {
   return (
-    <button type="button" aria-label={label} data-tip={keys ? `${label}  ${keys}` : label} aria-pressed={pressed}
+    <button
+      type="button"
+      aria-label={label}
+      data-tip={keys ? `${label}  ${keys}` : label}
+      aria-pressed={pressed}
       className={cx(
         'inline-flex shrink-0 items-center justify-center rounded-md text-ink-2 transition-colors',
         'hover:bg-ink/7 hover:text-ink disabled:opacity-40 disabled:hover:bg-transparent',
         'aria-pressed:bg-indigo-soft aria-pressed:text-indigo',
         size === 'sm' ? 'size-7' : 'size-9',
         className,
-      )} {...rest}>
+      )}
+      {...rest}
+    >
       <Icon name={icon} size={size === 'sm' ? 16 : 18} />
     </button>
   );

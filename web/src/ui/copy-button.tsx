@@ -14,6 +14,11 @@ export function CopyButton({ text, label }: { text: string | (() => string); lab
   }, [done]);
   const copy = () => void copyText(typeof text === 'string' ? text : text()).then(setDone);
   const icon = done ? 'check' : 'copy';
-  if (label) return <Button size="sm" icon={icon} onClick={copy}>{done ? t.common.copied : label}</Button>;
+  if (label)
+    return (
+      <Button size="sm" icon={icon} onClick={copy}>
+        {done ? t.common.copied : label}
+      </Button>
+    );
   return <IconButton size="sm" icon={icon} label={done ? t.common.copied : t.common.copy} onClick={copy} />;
 }

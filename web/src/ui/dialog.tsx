@@ -48,8 +48,14 @@ function OpenDialog({ onClose, title, bare, shape = 'center', footer, children }
   }, []);
 
   return (
-    <dialog ref={ref} aria-labelledby={id} tabIndex={-1}
-      className={cx('flex-col overflow-hidden border-line bg-surface text-ink shadow-lg outline-none! open:flex', SHAPES[shape])}
+    <dialog
+      ref={ref}
+      aria-labelledby={id}
+      tabIndex={-1}
+      className={cx(
+        'flex-col overflow-hidden border-line bg-surface text-ink shadow-lg outline-none! open:flex',
+        SHAPES[shape],
+      )}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
@@ -57,9 +63,12 @@ function OpenDialog({ onClose, title, bare, shape = 'center', footer, children }
       onMouseDown={(event) => {
         if (event.target === ref.current) onClose();
       }}
-      onKeyDown={(event) => event.stopPropagation()}>
+      onKeyDown={(event) => event.stopPropagation()}
+    >
       <header className={bare ? 'sr-only' : 'flex items-center gap-3 border-b py-3 pr-3 pl-5'}>
-        <h2 id={id} className="min-w-0 flex-1 truncate font-serif text-lg">{title}</h2>
+        <h2 id={id} className="min-w-0 flex-1 truncate font-serif text-lg">
+          {title}
+        </h2>
         {!bare && <IconButton icon="x" size="sm" label={t.common.close} onClick={onClose} />}
       </header>
       <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain">{children}</div>

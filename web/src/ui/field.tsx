@@ -1,5 +1,11 @@
 // Form fields: a label, one input, help, an error; tied together for screen readers.
-import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from 'react';
+import {
+  useId,
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+} from 'react';
 import { cx } from '@/lib/cx';
 import { Icon } from '@/ui/icon';
 
@@ -24,13 +30,21 @@ interface FieldProps {
 export function Field({ label, hint, error, warning, required, aside, children, className }: FieldProps) {
   const id = useId();
   const note = error ?? warning;
-  const ids: FieldIds = { id, 'aria-describedby': hint || note ? `${id}-note` : undefined, 'aria-invalid': error ? true : undefined };
+  const ids: FieldIds = {
+    id,
+    'aria-describedby': hint || note ? `${id}-note` : undefined,
+    'aria-invalid': error ? true : undefined,
+  };
   return (
     <div className={cx('min-w-0', className)}>
       <div className="mb-1 flex min-h-5 items-center gap-2">
         <label htmlFor={id} className="min-w-0 flex-1 text-sm font-medium text-ink">
           {label}
-          {required && <span className="ml-0.5 text-madder" aria-hidden="true">*</span>}
+          {required && (
+            <span className="ml-0.5 text-madder" aria-hidden="true">
+              *
+            </span>
+          )}
         </label>
         {aside}
       </div>
@@ -65,7 +79,11 @@ interface SelectProps extends Omit<SelectHTMLAttributes<HTMLSelectElement>, 'onC
 export function Select({ options, onChange, className, ...rest }: SelectProps) {
   return (
     <select className={cx('input', className)} onChange={(event) => onChange(event.target.value)} {...rest}>
-      {options.map((option) => <option key={option.value} value={option.value}>{option.label}</option>)}
+      {options.map((option) => (
+        <option key={option.value} value={option.value}>
+          {option.label}
+        </option>
+      ))}
     </select>
   );
 }
@@ -80,11 +98,24 @@ interface SwitchProps {
 
 export function Switch({ checked, onChange, label, ...rest }: SwitchProps) {
   return (
-    <button type="button" role="switch" aria-checked={checked} aria-label={label} onClick={() => onChange(!checked)} {...rest}
-      className={cx('relative h-5 w-9 shrink-0 rounded-full border transition-colors disabled:opacity-50',
-        checked ? 'border-indigo bg-indigo' : 'border-edge bg-sunken')}>
-      <span className={cx('absolute top-[2px] left-[2px] size-3.5 rounded-full transition-transform',
-        checked ? 'translate-x-4 bg-on-indigo' : 'bg-ink-2')} />
+    <button
+      type="button"
+      role="switch"
+      aria-checked={checked}
+      aria-label={label}
+      onClick={() => onChange(!checked)}
+      {...rest}
+      className={cx(
+        'relative h-5 w-9 shrink-0 rounded-full border transition-colors disabled:opacity-50',
+        checked ? 'border-indigo bg-indigo' : 'border-edge bg-sunken',
+      )}
+    >
+      <span
+        className={cx(
+          'absolute top-[2px] left-[2px] size-3.5 rounded-full transition-transform',
+          checked ? 'translate-x-4 bg-on-indigo' : 'bg-ink-2',
+        )}
+      />
     </button>
   );
 }
@@ -103,9 +134,20 @@ export function Segmented<T extends string>({ value, options, onChange, label, c
     <fieldset className={cx('inline-flex max-w-full flex-wrap rounded-md border bg-sunken p-0.5', className)}>
       <legend className="sr-only">{label}</legend>
       {options.map((option) => (
-        <label key={option.value} className={cx('relative cursor-pointer rounded-[4px] px-2.5 py-1 text-center text-sm whitespace-nowrap transition-colors has-focus-visible:outline-2 has-focus-visible:outline-indigo',
-          value === option.value ? 'bg-raised font-medium text-ink shadow-sm' : 'text-ink-2 hover:text-ink')}>
-          <input type="radio" name={name} className="sr-only" checked={value === option.value} onChange={() => onChange(option.value)} />
+        <label
+          key={option.value}
+          className={cx(
+            'relative cursor-pointer rounded-[4px] px-2.5 py-1 text-center text-sm whitespace-nowrap transition-colors has-focus-visible:outline-2 has-focus-visible:outline-indigo',
+            value === option.value ? 'bg-raised font-medium text-ink shadow-sm' : 'text-ink-2 hover:text-ink',
+          )}
+        >
+          <input
+            type="radio"
+            name={name}
+            className="sr-only"
+            checked={value === option.value}
+            onChange={() => onChange(option.value)}
+          />
           {option.label}
         </label>
       ))}

@@ -17,7 +17,12 @@ export function JsonView({ value, label }: { value: Json; label?: string }) {
       <div className="absolute top-1 right-1 z-1 flex rounded-md bg-surface/90 opacity-60 transition-opacity group-hover/json:opacity-100 focus-within:opacity-100">
         <CopyButton text={() => (typeof value === 'string' ? value : pretty(value))} />
       </div>
-      <div className="code max-h-[28rem] overflow-auto py-2 pr-9 pl-2" tabIndex={0} role="group" aria-label={label}>
+      <div
+        className="code max-h-[28rem] leading-6! overflow-auto py-2 pr-9 pl-2"
+        tabIndex={0}
+        role="group"
+        aria-label={label}
+      >
         <Value value={value} depth={0} />
       </div>
     </div>
@@ -29,12 +34,21 @@ function Value({ name, value, depth }: { name?: string; value: Json; depth: numb
   return (
     <div className="flex pl-4">
       {name !== undefined && <Name name={name} />}
-      {typeof value === 'string' ? <Text text={value} quoted={depth > 0} /> : <span className="text-walnut">{String(value)}</span>}
+      {typeof value === 'string' ? (
+        <Text text={value} quoted={depth > 0} />
+      ) : (
+        <span className="text-walnut">{String(value)}</span>
+      )}
     </div>
   );
 }
 
-const Name = ({ name }: { name: string }) => <span className="shrink-0 pr-2 text-indigo">{name}<span className="text-ink-3">:</span></span>;
+const Name = ({ name }: { name: string }) => (
+  <span className="shrink-0 pr-2 text-indigo">
+    {name}
+    <span className="text-ink-3">:</span>
+  </span>
+);
 
 function Text({ text, quoted }: { text: string; quoted: boolean }) {
   const t = useT();
@@ -49,7 +63,11 @@ function Text({ text, quoted }: { text: string; quoted: boolean }) {
 }
 
 function More({ label, onClick }: { label: string; onClick: () => void }) {
-  return <button type="button" onClick={onClick} className="ml-2 rounded-sm font-sans text-xs text-indigo underline">{label}</button>;
+  return (
+    <button type="button" onClick={onClick} className="ml-2 rounded-sm font-sans text-xs text-indigo underline">
+      {label}
+    </button>
+  );
 }
 
 function Branch({ name, value, depth }: { name?: string; value: Json[] | Record<string, Json>; depth: number }) {
@@ -60,10 +78,23 @@ function Branch({ name, value, depth }: { name?: string; value: Json[] | Record<
   const entries: [string, Json][] = list ? value.map((item, i) => [String(i), item]) : Object.entries(value);
   const [start, end] = list ? ['[', ']'] : ['{', '}'];
   if (entries.length === 0)
-    return <div className="flex pl-4">{name !== undefined && <Name name={name} />}<span className="text-ink-3">{start}{end}</span></div>;
+    return (
+      <div className="flex pl-4">
+        {name !== undefined && <Name name={name} />}
+        <span className="text-ink-3">
+          {start}
+          {end}
+        </span>
+      </div>
+    );
   return (
     <div>
-      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="flex w-full items-center rounded-sm text-left hover:bg-ink/5">
+      <button
+        type="button"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+        className="flex w-full items-center rounded-sm text-left hover:bg-ink/5"
+      >
         <Icon name="chevron" size={12} className={cx('mr-1 text-ink-3 transition-transform', open && 'rotate-90')} />
         {name !== undefined && <Name name={name} />}
         <span className="text-ink-3">{open ? start : `${start} ${t.common.entries(entries.length)} ${end}`}</span>
@@ -71,8 +102,12 @@ function Branch({ name, value, depth }: { name?: string; value: Json[] | Record<
       {open && (
         <>
           <div className="ml-[5px] border-l pl-1.5">
-            {entries.slice(0, most).map(([key, item]) => <Value key={key} name={key} value={item} depth={depth + 1} />)}
-            {entries.length > most && <More label={t.common.showMore(entries.length - most)} onClick={() => setMost(most + 200)} />}
+            {entries.slice(0, most).map(([key, item]) => (
+              <Value key={key} name={key} value={item} depth={depth + 1} />
+            ))}
+            {entries.length > most && (
+              <More label={t.common.showMore(entries.length - most)} onClick={() => setMost(most + 200)} />
+            )}
           </div>
           <div className="pl-4 text-ink-3">{end}</div>
         </>

@@ -9,12 +9,21 @@ export function LoadMore({ more, busy, onMore }: { more: boolean; busy: boolean;
   useEffect(() => {
     const at = ref.current;
     if (!at || !more || busy) return;
-    const watch = new IntersectionObserver((seen) => {
-      if (seen.some((entry) => entry.isIntersecting)) onMore();
-    }, { rootMargin: '200px' });
+    const watch = new IntersectionObserver(
+      (seen) => {
+        if (seen.some((entry) => entry.isIntersecting)) onMore();
+      },
+      { rootMargin: '200px' },
+    );
     watch.observe(at);
     return () => watch.disconnect();
   }, [more, busy, onMore]);
   if (!more) return null;
-  return <div ref={ref} className="flex justify-center py-4"><Button kind="quiet" size="sm" busy={busy} onClick={onMore}>{t.common.loadMore}</Button></div>;
+  return (
+    <div ref={ref} className="flex justify-center py-4">
+      <Button kind="quiet" size="sm" busy={busy} onClick={onMore}>
+        {t.common.loadMore}
+      </Button>
+    </div>
+  );
 }

@@ -24,7 +24,12 @@ interface MenuProps {
   align?: 'start' | 'end';
   size?: 'sm' | 'md';
   /** What opens the menu instead of an icon button. */
-  trigger?: (props: { ref: React.Ref<HTMLButtonElement>; onClick: () => void; 'aria-haspopup': 'menu'; 'aria-expanded': boolean }) => ReactNode;
+  trigger?: (props: {
+    ref: React.Ref<HTMLButtonElement>;
+    onClick: () => void;
+    'aria-haspopup': 'menu';
+    'aria-expanded': boolean;
+  }) => ReactNode;
 }
 
 export function Menu({ items, label, icon = 'dots', align = 'end', size = 'md', trigger }: MenuProps) {
@@ -34,10 +39,14 @@ export function Menu({ items, label, icon = 'dots', align = 'end', size = 'md', 
     <>
       {trigger ? trigger(props) : <IconButton icon={icon} label={label} size={size} {...props} />}
       <Popover anchor={anchor} open={open} onClose={close} align={align}>
-        <MenuList items={items} label={label} onDone={() => {
-          close();
-          anchor.current?.focus();
-        }} />
+        <MenuList
+          items={items}
+          label={label}
+          onDone={() => {
+            close();
+            anchor.current?.focus();
+          }}
+        />
       </Popover>
     </>
   );
@@ -64,21 +73,46 @@ function MenuList({ items, label, onDone }: { items: MenuEntry[]; label: string;
   };
 
   return (
-    <div ref={ref} role="menu" aria-label={label} onKeyDown={onKeyDown} className="max-h-[70dvh] min-w-44 overflow-y-auto p-1">
+    <div
+      ref={ref}
+      role="menu"
+      aria-label={label}
+      onKeyDown={onKeyDown}
+      className="max-h-[70dvh] min-w-44 overflow-y-auto p-1"
+    >
       {items.map((item, i) => {
         if (item === 'line') return <div key={i} role="separator" className="my-1 border-t" />;
-        if ('heading' in item) return <div key={i} className="px-2 pt-1.5 pb-1 text-xs text-ink-3">{item.heading}</div>;
+        if ('heading' in item)
+          return (
+            <div key={i} className="px-2 pt-1.5 pb-1 text-xs text-ink-3">
+              {item.heading}
+            </div>
+          );
         return (
-          <button key={i} type="button" role={item.checked === undefined ? 'menuitem' : 'menuitemradio'} aria-checked={item.checked}
-            disabled={item.disabled} tabIndex={-1}
+          <button
+            key={i}
+            type="button"
+            role={item.checked === undefined ? 'menuitem' : 'menuitemradio'}
+            aria-checked={item.checked}
+            disabled={item.disabled}
+            tabIndex={-1}
             onClick={() => {
               onDone();
               item.onSelect();
             }}
-            className={cx('flex w-full items-center gap-2.5 rounded-sm px-2 py-1.5 text-left text-sm focus-visible:outline-none',
-              'hover:bg-ink/7 focus:bg-ink/7 disabled:opacity-45', item.danger && 'text-madder')}>
-            {item.icon ? <Icon name={item.icon} size={16} className={item.danger ? undefined : 'text-ink-3'} />
-              : item.checked !== undefined && <span className="size-4">{item.checked && <Icon name="check" size={16} />}</span>}
+            className={cx(
+              'flex w-full items-center gap-2.5 rounded-sm px-2 py-1.5 text-left text-sm focus-visible:outline-none',
+              'hover:bg-ink/7 focus:bg-ink/7 disabled:opacity-45',
+              item.danger && 'text-madder',
+            )}
+          >
+            {item.icon ? (
+              <Icon name={item.icon} size={16} className={item.danger ? undefined : 'text-ink-3'} />
+            ) : (
+              item.checked !== undefined && (
+                <span className="size-4">{item.checked && <Icon name="check" size={16} />}</span>
+              )
+            )}
             <span className="flex-1">{item.label}</span>
             {item.icon && item.checked && <Icon name="check" size={14} />}
             {item.keys && <kbd className="text-xs text-ink-3">{item.keys}</kbd>}

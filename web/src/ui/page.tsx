@@ -51,15 +51,18 @@ export function RowsSkeleton({ rows = 6, label }: { rows?: number; label: string
 interface EmptyProps {
   art?: ReactNode;
   title: string;
+  /** It is the whole page, its title that of the page. */
+  whole?: boolean;
   children?: ReactNode;
   actions?: ReactNode;
 }
 
-export function Empty({ art, title, children, actions }: EmptyProps) {
+export function Empty({ art, title, whole, children, actions }: EmptyProps) {
+  const Heading = whole ? 'h1' : 'h2';
   return (
     <div className="flex flex-col items-center px-6 py-14 text-center">
       {art && <div className="mb-4 text-thread">{art}</div>}
-      <h2 className="font-serif text-[1.25rem] leading-7">{title}</h2>
+      <Heading className="font-serif text-[1.25rem] leading-7">{title}</Heading>
       {children && <div className="mt-1.5 max-w-md text-ink-2">{children}</div>}
       {actions && <div className="mt-5 flex flex-wrap justify-center gap-2">{actions}</div>}
     </div>

@@ -3,8 +3,12 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState, type ReactNo
 import { cx } from '@/lib/cx';
 
 /** Where a box of @size goes next to @anchor: below if there is room, else above; kept inside the window. */
-export function placeBox(anchor: DOMRect, size: { width: number; height: number }, window: { width: number; height: number },
-  align: 'start' | 'end'): { left: number; top: number } {
+export function placeBox(
+  anchor: DOMRect,
+  size: { width: number; height: number },
+  window: { width: number; height: number },
+  align: 'start' | 'end',
+): { left: number; top: number } {
   const gap = 4;
   const below = anchor.bottom + gap;
   const above = anchor.top - gap - size.height;
@@ -34,8 +38,12 @@ export function Popover({ anchor, open, onClose, align = 'start', className, chi
     if (!open || !box || !at) return;
     if (!box.matches(':popover-open')) box.showPopover();
     const place = () => {
-      const { left, top } = placeBox(at.getBoundingClientRect(), { width: box.offsetWidth, height: box.offsetHeight },
-        { width: window.innerWidth, height: window.innerHeight }, align);
+      const { left, top } = placeBox(
+        at.getBoundingClientRect(),
+        { width: box.offsetWidth, height: box.offsetHeight },
+        { width: window.innerWidth, height: window.innerHeight },
+        align,
+      );
       box.style.left = `${left}px`;
       box.style.top = `${top}px`;
     };
@@ -61,8 +69,11 @@ export function Popover({ anchor, open, onClose, align = 'start', className, chi
 
   if (!open) return null;
   return (
-    <div ref={ref} popover="auto"
-      className={cx('fixed! z-50 rounded-lg border! border-line bg-raised! text-ink! shadow-lg', className)}>
+    <div
+      ref={ref}
+      popover="auto"
+      className={cx('fixed! z-50 rounded-lg border! border-line bg-raised! text-ink! shadow-lg', className)}
+    >
       {children}
     </div>
   );

@@ -9,7 +9,8 @@ import { Icon } from '@/ui/icon';
 export function problemText(problem: ApiProblem, t: Messages): { title: string; detail: string } {
   const known: Record<string, { title: string; detail: string }> = t.problems.byCode;
   const byStatus: Record<number, { title: string; detail: string }> = t.problems.byStatus;
-  const words = known[problem.code] ?? byStatus[problem.status] ?? (problem.status >= 500 ? t.problems.server : t.problems.other);
+  const words =
+    known[problem.code] ?? byStatus[problem.status] ?? (problem.status >= 500 ? t.problems.server : t.problems.other);
   const detail = problem.detail && problem.status !== 0 ? problem.detail : words.detail;
   return { title: words.title, detail };
 }
@@ -25,7 +26,14 @@ export function ProblemNotice({ error, onRetry, compact }: NoticeProps) {
   const problem = asProblem(error);
   const { title, detail } = problemText(problem, t);
   return (
-    <div role="alert" className={compact ? 'rounded-md border border-madder/40 bg-madder-soft p-3' : 'mx-4 my-10 max-w-md rounded-lg border bg-surface p-6 shadow-sm sm:mx-auto'}>
+    <div
+      role="alert"
+      className={
+        compact
+          ? 'rounded-md border border-madder/40 bg-madder-soft p-3'
+          : 'mx-4 my-10 max-w-md rounded-lg border bg-surface p-6 shadow-sm sm:mx-auto'
+      }
+    >
       <div className="flex gap-3">
         <Icon name="alert" className="mt-0.5 text-madder" />
         <div className="min-w-0 flex-1">
@@ -34,7 +42,9 @@ export function ProblemNotice({ error, onRetry, compact }: NoticeProps) {
           {problem.errors.length > 0 && (
             <ul className="mt-2 list-disc space-y-1 pl-4 text-sm">
               {problem.errors.slice(0, 8).map((located, i) => (
-                <li key={i}><code className="code text-xs">{located.path || '/'}</code> {located.message}</li>
+                <li key={i}>
+                  <code className="code text-xs">{located.path || '/'}</code> {located.message}
+                </li>
               ))}
             </ul>
           )}
@@ -44,7 +54,11 @@ export function ProblemNotice({ error, onRetry, compact }: NoticeProps) {
               <CopyButton text={problem.requestId} />
             </p>
           )}
-          {onRetry && <Button className="mt-3" size="sm" icon="refresh" onClick={onRetry}>{t.common.retry}</Button>}
+          {onRetry && (
+            <Button className="mt-3" size="sm" icon="refresh" onClick={onRetry}>
+              {t.common.retry}
+            </Button>
+          )}
         </div>
       </div>
     </div>

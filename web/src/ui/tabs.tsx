@@ -32,16 +32,37 @@ export function Tabs<T extends string>({ tabs, value, onChange, label, className
   };
   return (
     <div className={cx('flex min-h-0 flex-col', className)}>
-      <div ref={list} role="tablist" aria-label={label} onKeyDown={onKeyDown} className="flex shrink-0 gap-1 overflow-x-auto border-b px-3">
+      <div
+        ref={list}
+        role="tablist"
+        aria-label={label}
+        onKeyDown={onKeyDown}
+        className="flex shrink-0 gap-1 overflow-x-auto border-b px-3"
+      >
         {tabs.map((tab) => (
-          <button key={tab.value} type="button" role="tab" id={`${id}-${tab.value}`} aria-selected={tab.value === value}
-            aria-controls={`${id}-panel`} tabIndex={tab.value === value ? 0 : -1} onClick={() => onChange(tab.value)}
-            className="-mb-px inline-flex items-center gap-1.5 border-b-2 border-transparent px-2 py-2.5 text-sm whitespace-nowrap text-ink-2 -outline-offset-2! hover:text-ink aria-selected:border-indigo aria-selected:font-medium aria-selected:text-ink">
+          <button
+            key={tab.value}
+            type="button"
+            role="tab"
+            id={`${id}-${tab.value}`}
+            aria-selected={tab.value === value}
+            aria-controls={`${id}-panel`}
+            tabIndex={tab.value === value ? 0 : -1}
+            onClick={() => onChange(tab.value)}
+            className="-mb-px inline-flex items-center gap-1.5 border-b-2 border-transparent px-2 py-2.5 text-sm whitespace-nowrap text-ink-2 -outline-offset-2! hover:text-ink aria-selected:border-indigo aria-selected:font-medium aria-selected:text-ink"
+          >
             {tab.label}
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${value}`} className="flex min-h-0 flex-1 flex-col">{children}</div>
+      <div
+        role="tabpanel"
+        id={`${id}-panel`}
+        aria-labelledby={`${id}-${value}`}
+        className="flex min-h-0 flex-1 flex-col"
+      >
+        {children}
+      </div>
     </div>
   );
 }

@@ -45,17 +45,23 @@ export function TipLayer() {
     };
     document.addEventListener('pointerover', onOver);
     document.addEventListener('focusin', onFocus);
-    for (const kind of ['pointerdown', 'keydown', 'scroll', 'focusout'] as const) document.addEventListener(kind, hide, true);
+    for (const kind of ['pointerdown', 'keydown', 'scroll', 'focusout'] as const)
+      document.addEventListener(kind, hide, true);
     return () => {
       hide();
       document.removeEventListener('pointerover', onOver);
       document.removeEventListener('focusin', onFocus);
-      for (const kind of ['pointerdown', 'keydown', 'scroll', 'focusout'] as const) document.removeEventListener(kind, hide, true);
+      for (const kind of ['pointerdown', 'keydown', 'scroll', 'focusout'] as const)
+        document.removeEventListener(kind, hide, true);
     };
   }, []);
 
   return (
-    <div ref={ref} popover="manual" aria-hidden="true"
-      className="pointer-events-none fixed! max-w-72 rounded-sm bg-ink! px-2! py-1! text-xs whitespace-pre-wrap text-linen! shadow-md" />
+    <div
+      ref={ref}
+      popover="manual"
+      aria-hidden="true"
+      className="pointer-events-none fixed! max-w-72 rounded-sm bg-ink! px-2! py-1! text-xs whitespace-pre-wrap text-linen! shadow-md"
+    />
   );
 }

@@ -51,20 +51,35 @@ export function ToastProvider({ children }: { children: ReactNode }) {
   return (
     <Context value={value}>
       {children}
-      <div aria-live="polite" className="pointer-events-none fixed inset-x-4 bottom-16 z-40 flex flex-col items-center gap-2 md:bottom-5">
+      <div
+        aria-live="polite"
+        className="pointer-events-none fixed inset-x-4 bottom-16 z-40 flex flex-col items-center gap-2 md:bottom-5"
+      >
         {toasts.map((toast) => (
-          <div key={toast.id} role={toast.kind === 'error' ? 'alert' : 'status'}
-            className="pointer-events-auto flex max-w-lg animate-rise items-start gap-2.5 rounded-lg border bg-raised py-2 pr-2 pl-3.5 shadow-lg">
-            <Icon name={toast.kind === 'ok' ? 'check' : 'alert'} className={cx('mt-1', toast.kind === 'ok' ? 'text-green' : 'text-madder')} />
+          <div
+            key={toast.id}
+            role={toast.kind === 'error' ? 'alert' : 'status'}
+            className="pointer-events-auto flex max-w-lg animate-rise items-start gap-2.5 rounded-lg border bg-raised py-2 pr-2 pl-3.5 shadow-lg"
+          >
+            <Icon
+              name={toast.kind === 'ok' ? 'check' : 'alert'}
+              className={cx('mt-1', toast.kind === 'ok' ? 'text-green' : 'text-madder')}
+            />
             <div className="min-w-0 py-0.5">
               <p className="font-medium">{toast.text}</p>
               {toast.more && <p className="text-sm break-words text-ink-2">{toast.more}</p>}
             </div>
             {toast.action && (
-              <button type="button" className="rounded-sm px-2 py-0.5 font-medium text-indigo hover:underline" onClick={() => {
-                drop(toast.id);
-                toast.action?.run();
-              }}>{toast.action.label}</button>
+              <button
+                type="button"
+                className="rounded-sm px-2 py-0.5 font-medium text-indigo hover:underline"
+                onClick={() => {
+                  drop(toast.id);
+                  toast.action?.run();
+                }}
+              >
+                {toast.action.label}
+              </button>
             )}
             <IconButton icon="x" size="sm" label={t.common.close} onClick={() => drop(toast.id)} />
           </div>

@@ -43,9 +43,14 @@ export function pythonValue(value: Json, by = ''): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value !== 'object') return JSON.stringify(value);
   const inner = `${by}    `;
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : `[\n${value.map((item) => inner + pythonValue(item, inner)).join(',\n')},\n${by}]`;
+  if (Array.isArray(value))
+    return value.length === 0
+      ? '[]'
+      : `[\n${value.map((item) => inner + pythonValue(item, inner)).join(',\n')},\n${by}]`;
   const entries = Object.entries(value);
-  return entries.length === 0 ? '{}' : `{\n${entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${pythonValue(item, inner)}`).join(',\n')},\n${by}}`;
+  return entries.length === 0
+    ? '{}'
+    : `{\n${entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${pythonValue(item, inner)}`).join(',\n')},\n${by}}`;
 }
 
 function python(url: string, body: JsonObject, mode: Mode): string {
@@ -58,9 +63,10 @@ function python(url: string, body: JsonObject, mode: Mode): string {
     json=${pythonValue(body, '    ')},${mode === 'stream' ? '\n    stream=True,' : ''}
 )
 response.raise_for_status()`;
-  const end = mode === 'stream'
-    ? `for line in response.iter_lines(decode_unicode=True):\n    print(line)  # server-sent events`
-    : `run = response.json()\nprint(run["id"], run["state"]${mode === 'wait' ? ', run["output"]' : ''})`;
+  const end =
+    mode === 'stream'
+      ? `for line in response.iter_lines(decode_unicode=True):\n    print(line)  # server-sent events`
+      : `run = response.json()\nprint(run["id"], run["state"]${mode === 'wait' ? ', run["output"]' : ''})`;
   return `import os\nimport uuid\n\nimport requests\n\n${call}\n${end}`;
 }
 
@@ -94,8 +100,14 @@ export function hookOf(definition: Definition, url: string): Hook | null {
   if (auth === 'hmac') {
     const signature = str(hook['signature_header']) || 'webhook-signature';
     if (hook['timestamp_header'] === '') lines.push(`-H "${signature}: sha256=$SIGNATURE"`);
-    else lines.push('-H "webhook-id: $ID"', `-H "${str(hook['timestamp_header']) || 'webhook-timestamp'}: $TIMESTAMP"`, `-H "${signature}: v1,$SIGNATURE"`);
+    else
+      lines.push(
+        '-H "webhook-id: $ID"',
+        `-H "${str(hook['timestamp_header']) || 'webhook-timestamp'}: $TIMESTAMP"`,
+        `-H "${signature}: v1,$SIGNATURE"`,
+      );
   }
-  if (method !== 'GET') lines.push('-H "Content-Type: application/json"', `-d ${quote(JSON.stringify(exampleInput(definition), null, 2))}`);
+  if (method !== 'GET')
+    lines.push('-H "Content-Type: application/json"', `-d ${quote(JSON.stringify(exampleInput(definition), null, 2))}`);
   return { url, method: wanted, auth, curl: lines.join(' \\\n  ') };
 }

@@ -58,7 +58,12 @@ describe('saving the draft', () => {
 
   it('sends what changed while a save was under way, after it', async () => {
     let finish = (): void => undefined;
-    next.push(() => new Promise((done) => { finish = done; }));
+    next.push(
+      () =>
+        new Promise((done) => {
+          finish = done;
+        }),
+    );
     saver.touch(draft('a'));
     await vi.advanceTimersByTimeAsync(150);
     saver.touch(draft('b'));

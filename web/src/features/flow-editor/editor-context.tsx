@@ -29,5 +29,8 @@ export function useEditor<T>(select: (state: EditorState) => T): T {
 /** Problems of @node whose field is @field or lies inside it. */
 export function useFieldProblems(node: string, field: string): Located[] {
   const all = useShared().problems[node] ?? [];
-  return all.filter((problem) => problem.field === field || problem.field?.startsWith(`${field}/`) || problem.field?.startsWith(`${field}.`));
+  return all.filter(
+    (problem) =>
+      problem.field === field || problem.field?.startsWith(`${field}/`) || problem.field?.startsWith(`${field}.`),
+  );
 }

@@ -48,7 +48,10 @@ export function FlowEditor({ id, apiDialog }: FlowEditorProps) {
   if (!data)
     return (
       <div role="status" aria-label={t.common.loading} className="h-full">
-        <div className="flex h-14 items-center gap-3 border-b bg-surface px-4"><Skeleton className="w-48" /><Skeleton className="ml-auto h-8 w-24" /></div>
+        <div className="flex h-14 items-center gap-3 border-b bg-surface px-4">
+          <Skeleton className="w-48" />
+          <Skeleton className="ml-auto h-8 w-24" />
+        </div>
       </div>
     );
   return (
@@ -118,7 +121,9 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
     mutationFn: async () => ((await draft.flush()) ? publishDraft(id) : null),
     onSuccess: async (result) => {
       if (!result) return toast.fail(new Error(t.editor.notSaved));
-      await Promise.all([['workflow', id], ['versions', id], ['workflows']].map((queryKey) => cache.invalidateQueries({ queryKey })));
+      await Promise.all(
+        [['workflow', id], ['versions', id], ['workflows']].map((queryKey) => cache.invalidateQueries({ queryKey })),
+      );
       toast.ok(t.editor.published(result.version));
     },
     onError: toast.fail,
@@ -134,58 +139,127 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
     await navigate(`/workflows/${made.id}`);
   };
 
-  useEditorKeys(store, { save: () => void draft.flush(), run: () => ask.mutate(), close: closeAll, readOnly: json || runId !== null });
+  useEditorKeys(store, {
+    save: () => void draft.flush(),
+    run: () => ask.mutate(),
+    close: closeAll,
+    readOnly: json || runId !== null,
+  });
 
-  const shared = useMemo<EditorShared>(() => ({ store, problems: problems.byNode, outputs, focus }), [store, problems.byNode, outputs, focus]);
+  const shared = useMemo<EditorShared>(
+    () => ({ store, problems: problems.byNode, outputs, focus }),
+    [store, problems.byNode, outputs, focus],
+  );
   const close = () => setPanel(null);
-  const side = runId !== null
-    ? { title: t.run.title, body: <RunPanel id={runId} view={view} store={store} selected={runNode} onSelect={setRunNode} onClose={closeRun} onAgain={() => ask.mutate()} /> }
-    : panel === 'workflow' ? { title: t.editor.workflow, body: <WorkflowPanel onClose={close} /> }
-    : panel === 'versions' ? { title: t.editor.versions, body: <VersionsPanel workflow={workflow} onClose={close} /> }
-    : panel === 'node' && selected !== null ? { title: t.editor.settings, body: <NodePanel key={selected} id={selected} onClose={closeAll} /> }
-    : null;
+  const side =
+    runId !== null
+      ? {
+          title: t.run.title,
+          body: (
+            <RunPanel
+              id={runId}
+              view={view}
+              store={store}
+              selected={runNode}
+              onSelect={setRunNode}
+              onClose={closeRun}
+              onAgain={() => ask.mutate()}
+            />
+          ),
+        }
+      : panel === 'workflow'
+        ? { title: t.editor.workflow, body: <WorkflowPanel onClose={close} /> }
+        : panel === 'versions'
+          ? { title: t.editor.versions, body: <VersionsPanel workflow={workflow} onClose={close} /> }
+          : panel === 'node' && selected !== null
+            ? { title: t.editor.settings, body: <NodePanel key={selected} id={selected} onClose={closeAll} /> }
+            : null;
   const docked = !narrow && !json && runId === null;
 
   return (
     <EditorContext value={shared}>
       <OverlayProvider steps={runId === null ? null : view.steps} texts={view.texts} problems={problems.byNode}>
         <div className="flex h-full flex-col">
-          <Toolbar workflow={workflow} save={draft.save} problems={problems} json={json} busy={{ publish: publish.isPending, run: ask.isPending }} on={{
-            json: () => setJson(!json),
-            layout: actions.layout,
-            workflow: () => setPanel('workflow'),
-            versions: () => setPanel('versions'),
-            api: () => setDialog('api'),
-            publish: () => publish.mutate(),
-            run: () => ask.mutate(),
-            download: () => downloadText(fileName(name), pretty(toDefinition(store.getState()))),
-            problem: goTo,
-          }} />
+          <Toolbar
+            workflow={workflow}
+            save={draft.save}
+            problems={problems}
+            json={json}
+            busy={{ publish: publish.isPending, run: ask.isPending }}
+            on={{
+              json: () => setJson(!json),
+              layout: actions.layout,
+              workflow: () => setPanel('workflow'),
+              versions: () => setPanel('versions'),
+              api: () => setDialog('api'),
+              publish: () => publish.mutate(),
+              run: () => ask.mutate(),
+              download: () => downloadText(fileName(name), pretty(toDefinition(store.getState()))),
+              problem: goTo,
+            }}
+          />
           {draft.save.kind === 'conflict' && (
-            <ConflictBar onTheirs={() => void draft.takeTheirs().catch(toast.fail)} onMine={() => void draft.keepMine()} onCopy={() => void saveCopy().catch(toast.fail)} />
+            <ConflictBar
+              onTheirs={() => void draft.takeTheirs().catch(toast.fail)}
+              onMine={() => void draft.keepMine()}
+              onCopy={() => void saveCopy().catch(toast.fail)}
+            />
           )}
           <div className="relative flex min-h-0 flex-1 max-md:flex-col">
-            {docked && palette && <aside aria-label={t.editor.palette} className="flex w-60 shrink-0 flex-col border-r bg-surface"><Palette hasTrigger={hasTrigger} onPick={add} /></aside>}
-            <main className="relative min-h-0 min-w-0 flex-1">
+            {docked && palette && (
+              <aside aria-label={t.editor.palette} className="flex w-60 shrink-0 flex-col border-r bg-surface">
+                <Palette hasTrigger={hasTrigger} onPick={add} />
+              </aside>
+            )}
+            <div className="relative min-h-0 min-w-0 flex-1">
               {json ? <JsonPane /> : <EditorCanvas readOnly={runId !== null} onOpenNode={openNode} />}
               {!json && runId === null && (
-                <IconButton icon={docked && palette ? 'panel' : 'plus'} label={docked && palette ? t.editor.hidePalette : t.editor.addNode} onClick={() => setPalette(!palette)}
-                  className={cx('absolute! top-3 left-3 z-5 border bg-raised! shadow-sm', docked && palette && 'rotate-180')} />
+                <IconButton
+                  icon={docked && palette ? 'panel' : 'plus'}
+                  label={docked && palette ? t.editor.hidePalette : t.editor.addNode}
+                  onClick={() => setPalette(!palette)}
+                  className={cx(
+                    'absolute! top-3 left-3 z-5 border bg-raised! shadow-sm',
+                    docked && palette && 'rotate-180',
+                  )}
+                />
               )}
-            </main>
-            {side && narrow && runId !== null && <aside aria-label={side.title} className="flex h-[46dvh] shrink-0 flex-col border-t bg-linen">{side.body}</aside>}
-            {side && !narrow && <aside aria-label={side.title} className="flex w-92 shrink-0 flex-col border-l bg-linen xl:w-104">{side.body}</aside>}
+            </div>
+            {side && narrow && runId !== null && (
+              <aside aria-label={side.title} className="flex h-[46dvh] shrink-0 flex-col border-t bg-linen">
+                {side.body}
+              </aside>
+            )}
+            {side && !narrow && (
+              <aside aria-label={side.title} className="flex w-92 shrink-0 flex-col border-l bg-linen xl:w-104">
+                {side.body}
+              </aside>
+            )}
           </div>
         </div>
-        {narrow && palette && runId === null && <Dialog open shape="bottom" title={t.editor.addNode} onClose={() => setPalette(false)}><Palette hasTrigger={hasTrigger} onPick={add} /></Dialog>}
-        {narrow && side && runId === null && <Dialog open bare shape="bottom" title={side.title} onClose={closeAll}><div className="flex max-h-[80dvh] flex-col">{side.body}</div></Dialog>}
+        {narrow && palette && runId === null && (
+          <Dialog open shape="bottom" title={t.editor.addNode} onClose={() => setPalette(false)}>
+            <Palette hasTrigger={hasTrigger} onPick={add} />
+          </Dialog>
+        )}
+        {narrow && side && runId === null && (
+          <Dialog open bare shape="bottom" title={side.title} onClose={closeAll}>
+            <div className="flex max-h-[80dvh] flex-col">{side.body}</div>
+          </Dialog>
+        )}
         {dialog === 'start' && (
-          <StartDialog workflowId={id} definition={toDefinition(store.getState())} version="draft" onClose={() => setDialog(null)} onStarted={(run) => {
-            setDialog(null);
-            setJson(false);
-            closeRun();
-            setRunId(run.id);
-          }} />
+          <StartDialog
+            workflowId={id}
+            definition={toDefinition(store.getState())}
+            version="draft"
+            onClose={() => setDialog(null)}
+            onStarted={(run) => {
+              setDialog(null);
+              setJson(false);
+              closeRun();
+              setRunId(run.id);
+            }}
+          />
         )}
         {dialog === 'api' && apiDialog(workflow, () => setDialog(null))}
       </OverlayProvider>
@@ -204,7 +278,9 @@ function useOutputs(run: Run | undefined): Record<string, Json> {
   const [seen, setSeen] = useState(run?.steps);
   if (run && run.steps !== seen) {
     setSeen(run.steps);
-    const given = run.steps.flatMap((step) => (step.output === undefined || step.output === null ? [] : [[step.node, step.output] as const]));
+    const given = run.steps.flatMap((step) =>
+      step.output === undefined || step.output === null ? [] : [[step.node, step.output] as const],
+    );
     setOutputs((before) => ({ ...before, ...Object.fromEntries(given) }));
   }
   return outputs;

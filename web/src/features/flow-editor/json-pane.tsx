@@ -12,7 +12,12 @@ import { Icon } from '@/ui/icon';
 import { useShared } from '@/features/flow-editor/editor-context';
 
 export function fileName(name: string): string {
-  return `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '') || 'workflow'}.json`;
+  return `${
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-|-$/g, '') || 'workflow'
+  }.json`;
 }
 
 export function JsonPane() {
@@ -27,23 +32,44 @@ export function JsonPane() {
     const now = toDefinition(store.getState());
     if (!parsed.ok || !sameJson(parsed.value, now)) setText(pretty(now));
   }
-  const wrong = !parsed.ok ? t.common.jsonError(parsed.message, parsed.line) : isDefinition(parsed.value) ? null : t.editor.notADefinition;
+  const wrong = !parsed.ok
+    ? t.common.jsonError(parsed.message, parsed.line)
+    : isDefinition(parsed.value)
+      ? null
+      : t.editor.notADefinition;
 
   return (
     <div className="flex size-full flex-col bg-linen">
       <div className="flex items-center gap-2 border-b px-4 py-2">
         <p className="flex min-w-0 flex-1 items-center gap-1.5 text-sm">
-          {wrong ? <><Icon name="alert" size={15} className="text-madder" /><span className="truncate text-madder">{wrong}</span></> : <span className="truncate text-ink-3">{t.editor.jsonHelp}</span>}
+          {wrong ? (
+            <>
+              <Icon name="alert" size={15} className="text-madder" />
+              <span className="truncate text-madder">{wrong}</span>
+            </>
+          ) : (
+            <span className="truncate text-ink-3">{t.editor.jsonHelp}</span>
+          )}
         </p>
         <CopyButton text={text} label={t.common.copy} />
-        <Button size="sm" icon="download" onClick={() => downloadText(fileName(store.getState().meta.name), text)}>{t.common.download}</Button>
+        <Button size="sm" icon="download" onClick={() => downloadText(fileName(store.getState().meta.name), text)}>
+          {t.common.download}
+        </Button>
       </div>
-      <CodeArea language="json" numbered value={text} badLine={parsed.ok ? undefined : parsed.line} aria-label={t.editor.json} boxClassName="flex-1 rounded-none! border-0!" onChange={(next) => {
-        setText(next);
-        const now = tryParse(next);
-        if (!now.ok || !isDefinition(now.value)) return;
-        store.getState().replace(now.value, 'json');
-      }} />
+      <CodeArea
+        language="json"
+        numbered
+        value={text}
+        badLine={parsed.ok ? undefined : parsed.line}
+        aria-label={t.editor.json}
+        boxClassName="flex-1 rounded-none! border-0!"
+        onChange={(next) => {
+          setText(next);
+          const now = tryParse(next);
+          if (!now.ok || !isDefinition(now.value)) return;
+          store.getState().replace(now.value, 'json');
+        }}
+      />
     </div>
   );
 }

@@ -4,13 +4,17 @@ import { toDefinition } from '@/flow/model';
 import { createEditor, type EditorStore } from '@/features/flow-editor/store';
 
 const DEFINITION: Definition = {
-  heddle: 1, name: 'W',
+  heddle: 1,
+  name: 'W',
   nodes: [
     { id: 'trigger-1', type: 'trigger', position: { x: 0, y: 0 }, data: {} },
     { id: 'llm-1', type: 'llm', position: { x: 300, y: 0 }, data: { prompt: '{{ input.q }}' } },
     { id: 'output-1', type: 'output', position: { x: 600, y: 0 }, data: { output: '{{ llm-1.text }}' } },
   ],
-  edges: [{ id: 'e1', source: 'trigger-1', target: 'llm-1' }, { id: 'e2', source: 'llm-1', target: 'output-1' }],
+  edges: [
+    { id: 'e1', source: 'trigger-1', target: 'llm-1' },
+    { id: 'e2', source: 'llm-1', target: 'output-1' },
+  ],
 };
 
 describe('the editor', () => {
@@ -66,16 +70,29 @@ describe('the editor', () => {
     editor().connect({ source: 'trigger-1', target: 'output-1', sourceHandle: null, targetHandle: null });
     editor().connect({ source: 'output-1', target: 'llm-1', sourceHandle: 'out', targetHandle: 'in' });
     editor().connect({ source: 'llm-1', target: 'output-1', sourceHandle: 'error', targetHandle: 'in' });
-    const made = editor().edges.slice(2).map(({ source, target, sourceHandle }) => ({ source, target, sourceHandle }));
-    expect(made).toEqual([{ source: 'trigger-1', target: 'output-1', sourceHandle: undefined }, { source: 'llm-1', target: 'output-1', sourceHandle: 'error' }]);
+    const made = editor()
+      .edges.slice(2)
+      .map(({ source, target, sourceHandle }) => ({ source, target, sourceHandle }));
+    expect(made).toEqual([
+      { source: 'trigger-1', target: 'output-1', sourceHandle: undefined },
+      { source: 'llm-1', target: 'output-1', sourceHandle: 'error' },
+    ]);
   });
 
   it('pastes with new ids that templates and edges follow, and no second trigger', () => {
     editor().paste({ nodes: editor().nodes, edges: editor().edges }, { x: 10, y: 10 });
     expect(ids().slice(3)).toEqual(['llm-2', 'output-2']);
     expect(editor().nodes[4]?.data['output']).toBe('{{ llm-2.text }}');
-    expect(editor().edges.slice(2).map((edge) => [edge.source, edge.target])).toEqual([['llm-2', 'output-2']]);
-    expect(editor().nodes.filter((node) => node.selected).map((node) => node.id)).toEqual(['llm-2', 'output-2']);
+    expect(
+      editor()
+        .edges.slice(2)
+        .map((edge) => [edge.source, edge.target]),
+    ).toEqual([['llm-2', 'output-2']]);
+    expect(
+      editor()
+        .nodes.filter((node) => node.selected)
+        .map((node) => node.id),
+    ).toEqual(['llm-2', 'output-2']);
   });
 
   it('renames a node everywhere, and refuses names that are taken or bad', () => {
@@ -83,7 +100,10 @@ describe('the editor', () => {
     expect(editor().renameNode('llm-1', 'a b')).toBe(false);
     expect(editor().renameNode('llm-1', 'answer')).toBe(true);
     expect(editor().nodes[2]?.data['output']).toBe('{{ answer.text }}');
-    expect(editor().edges.map((edge) => [edge.source, edge.target])).toEqual([['trigger-1', 'answer'], ['answer', 'output-1']]);
+    expect(editor().edges.map((edge) => [edge.source, edge.target])).toEqual([
+      ['trigger-1', 'answer'],
+      ['answer', 'output-1'],
+    ]);
   });
 
   it('puts a new node behind a handle', () => {

@@ -60,8 +60,10 @@ export function suggestionsFor(node: string, definition: Definition, outputs: Re
     add(id, withJson(one.data, shape), str(one.data['title']) || id);
   }
   add('input', exampleInput(definition), 'input');
-  for (const variable of definition.variables ?? []) found.push({ path: `vars.${variable.name}`, group: 'vars', sample: sampleOf(variable.value ?? null) });
-  for (const path of ['run.id', 'run.started_at', 'workflow.name', 'workflow.version']) found.push({ path, group: 'run' });
+  for (const variable of definition.variables ?? [])
+    found.push({ path: `vars.${variable.name}`, group: 'vars', sample: sampleOf(variable.value ?? null) });
+  for (const path of ['run.id', 'run.started_at', 'workflow.name', 'workflow.version'])
+    found.push({ path, group: 'run' });
   const trigger = definition.nodes.find((one) => one.type === 'trigger');
   if (trigger?.data['trigger'] === 'webhook')
     for (const path of ['request.method', 'request.headers', 'request.query']) found.push({ path, group: 'request' });
@@ -71,7 +73,7 @@ export function suggestionsFor(node: string, definition: Definition, outputs: Re
 /** A model that is asked for JSON gives it parsed, too. */
 function withJson(data: JsonObject, shape: Json): Json {
   const wants = data['response_format'] === 'json' || data['response_format'] === 'json_schema';
-  return wants && isObject(shape) && !('json' in shape) ? { json: {}, ...(shape) } : shape;
+  return wants && isObject(shape) && !('json' in shape) ? { json: {}, ...shape } : shape;
 }
 
 /** The expression that is being typed before @caret: its text from "{{" on; null outside of one. */

@@ -39,7 +39,14 @@ export function Toolbar(props: ToolbarProps) {
   const { workflow, save, problems, json, busy, on } = props;
   const t = useT();
   const narrow = useIsNarrow();
-  const { undo, redo, canUndo, canRedo } = useEditor(useShallow((state) => ({ undo: state.undo, redo: state.redo, canUndo: state.past.length > 0, canRedo: state.future.length > 0 })));
+  const { undo, redo, canUndo, canRedo } = useEditor(
+    useShallow((state) => ({
+      undo: state.undo,
+      redo: state.redo,
+      canUndo: state.past.length > 0,
+      canRedo: state.future.length > 0,
+    })),
+  );
   const rest: MenuEntry[] = [
     { label: t.editor.workflow, icon: 'workflow', onSelect: on.workflow },
     { label: t.editor.versions, icon: 'history', onSelect: on.versions },
@@ -56,11 +63,22 @@ export function Toolbar(props: ToolbarProps) {
   ];
   return (
     <header className="flex h-14 shrink-0 items-center gap-1 border-b bg-surface px-2 md:gap-1.5 md:px-3">
-      <Link to="/workflows" aria-label={t.editor.back} data-tip={t.editor.back} className="inline-flex size-9 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-ink/7"><Icon name="back" /></Link>
+      <Link
+        to="/workflows"
+        aria-label={t.editor.back}
+        data-tip={t.editor.back}
+        className="inline-flex size-9 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-ink/7"
+      >
+        <Icon name="back" />
+      </Link>
       <div className="flex min-w-0 flex-1 items-center gap-2.5">
         <Name />
         <SaveMark save={save} />
-        {workflow.published_version !== null && <span className="hidden rounded-full bg-green-soft px-2 py-0.5 text-xs whitespace-nowrap text-green lg:inline">{t.editor.liveVersion(workflow.published_version)}</span>}
+        {workflow.published_version !== null && (
+          <span className="hidden rounded-full bg-green-soft px-2 py-0.5 text-xs whitespace-nowrap text-green lg:inline">
+            {t.editor.liveVersion(workflow.published_version)}
+          </span>
+        )}
       </div>
       <ProblemButton problems={problems} onGo={on.problem} />
       {!narrow && (
@@ -72,8 +90,14 @@ export function Toolbar(props: ToolbarProps) {
         </>
       )}
       <Menu label={t.common.more} items={narrow ? [...phone, ...rest] : rest} />
-      {!narrow && <Button icon="publish" busy={busy.publish} disabled={problems.errors > 0} onClick={on.publish}>{t.editor.publish}</Button>}
-      <Button kind="primary" icon="play" busy={busy.run} data-tip="Ctrl Enter" onClick={on.run}><span className="max-sm:sr-only">{t.editor.run}</span></Button>
+      {!narrow && (
+        <Button icon="publish" busy={busy.publish} disabled={problems.errors > 0} onClick={on.publish}>
+          {t.editor.publish}
+        </Button>
+      )}
+      <Button kind="primary" icon="play" busy={busy.run} data-tip="Ctrl Enter" onClick={on.run}>
+        <span className="max-sm:sr-only">{t.editor.run}</span>
+      </Button>
     </header>
   );
 }
@@ -90,11 +114,18 @@ function Name() {
   };
   return (
     <h1 className="min-w-0">
-      <input aria-label={t.editor.name} value={text ?? name} maxLength={200} size={Math.max(8, Math.min(40, (text ?? name).length + 1))} onChange={(event) => put(event.target.value)} onBlur={() => setText(null)}
+      <input
+        aria-label={t.editor.name}
+        value={text ?? name}
+        maxLength={200}
+        size={Math.max(8, Math.min(40, (text ?? name).length + 1))}
+        onChange={(event) => put(event.target.value)}
+        onBlur={() => setText(null)}
         onKeyDown={(event) => {
           if (event.key === 'Enter' || event.key === 'Escape') event.currentTarget.blur();
         }}
-        className="w-full max-w-full min-w-0 truncate rounded-sm border border-transparent bg-transparent px-1.5 py-1 font-serif text-lg hover:border-line focus:border-edge" />
+        className="w-full max-w-full min-w-0 truncate rounded-sm border border-transparent bg-transparent px-1.5 py-1 font-serif text-lg hover:border-line focus:border-edge"
+      />
     </h1>
   );
 }
@@ -107,15 +138,30 @@ function ProblemButton({ problems, onGo }: { problems: Problems; onGo: (problem:
   const tone = errors > 0 ? 'text-madder bg-madder-soft' : all.length > 0 ? 'text-weld bg-weld-soft' : 'text-green';
   return (
     <>
-      <button ref={anchor} type="button" aria-haspopup="dialog" aria-expanded={open} aria-label={t.flow.problems(all.length)} data-tip={t.flow.problems(all.length)} onClick={() => setOpen(!open)}
-        className={cx('inline-flex h-8 items-center gap-1 rounded-md px-2 text-sm font-medium hover:brightness-95', tone)}>
-        <Icon name={all.length > 0 ? 'alert' : 'check'} size={16} />{all.length > 0 && all.length}
+      <button
+        ref={anchor}
+        type="button"
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        aria-label={t.flow.problems(all.length)}
+        data-tip={t.flow.problems(all.length)}
+        onClick={() => setOpen(!open)}
+        className={cx(
+          'inline-flex h-8 items-center gap-1 rounded-md px-2 text-sm font-medium hover:brightness-95',
+          tone,
+        )}
+      >
+        <Icon name={all.length > 0 ? 'alert' : 'check'} size={16} />
+        {all.length > 0 && all.length}
       </button>
       <Popover anchor={anchor} open={open} onClose={close} align="end">
-        <ProblemList problems={all} onGo={(problem) => {
-          close();
-          onGo(problem);
-        }} />
+        <ProblemList
+          problems={all}
+          onGo={(problem) => {
+            close();
+            onGo(problem);
+          }}
+        />
       </Popover>
     </>
   );

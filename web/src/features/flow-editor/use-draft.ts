@@ -19,7 +19,9 @@ function kept(id: string): Kept | null {
   const text = tab.recall(`draft.${id}`);
   const parsed = text === null ? null : tryParse(text);
   const value = parsed?.ok ? parsed.value : null;
-  return isObject(value) && typeof value['revision'] === 'string' && isDefinition(value['definition']) ? (value as unknown as Kept) : null;
+  return isObject(value) && typeof value['revision'] === 'string' && isDefinition(value['definition'])
+    ? (value as unknown as Kept)
+    : null;
 }
 
 export interface Draft {
@@ -39,16 +41,20 @@ export function useDraft(workflow: Workflow): Draft {
   const [store] = useState(() => createEditor(found?.definition ?? workflow.definition));
   const { id } = workflow;
 
-  const [saver] = useState(() => new DraftSaver({
-    put: (definition, revision) => putDraft(id, definition, revision),
-    revision: found?.revision ?? String(workflow.revision),
-    onState: setSave,
-    onSaved: (saved) => {
-      cache.setQueryData(workflowQuery(id).queryKey, saved);
-      void cache.invalidateQueries({ queryKey: ['workflows'] });
-    },
-    keep: (definition, revision) => tab.remember(`draft.${id}`, definition && JSON.stringify({ revision, definition })),
-  }));
+  const [saver] = useState(
+    () =>
+      new DraftSaver({
+        put: (definition, revision) => putDraft(id, definition, revision),
+        revision: found?.revision ?? String(workflow.revision),
+        onState: setSave,
+        onSaved: (saved) => {
+          cache.setQueryData(workflowQuery(id).queryKey, saved);
+          void cache.invalidateQueries({ queryKey: ['workflows'] });
+        },
+        keep: (definition, revision) =>
+          tab.remember(`draft.${id}`, definition && JSON.stringify({ revision, definition })),
+      }),
+  );
 
   useEffect(() => {
     if (found) saver.touch(found.definition);

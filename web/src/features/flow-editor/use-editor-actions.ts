@@ -20,14 +20,32 @@ export function useEditorActions(store: EditorStore) {
   const flow = useReactFlow();
   const frame = useFrame();
   const show = useReveal();
-  const handles = (node: FlowNode) => handlesOf(node.type ?? '', node.data, types.find((type) => type.type === node.type));
+  const handles = (node: FlowNode) =>
+    handlesOf(
+      node.type ?? '',
+      node.data,
+      types.find((type) => type.type === node.type),
+    );
 
   return {
     layout: () => {
       const { nodes, edges, move } = store.getState();
       const ports = new Map(nodes.map((node) => [node.id, handles(node)]));
-      const sizes = nodes.map((node) => ({ id: node.id, width: node.measured?.width ?? NODE_WIDTH, height: node.measured?.height ?? NODE_HEIGHT }));
-      move(autoLayout(sizes, edges.map(({ source, target, sourceHandle }) => ({ source, target, port: Math.max(0, ports.get(source)?.indexOf(sourceHandle ?? 'out') ?? 0) }))));
+      const sizes = nodes.map((node) => ({
+        id: node.id,
+        width: node.measured?.width ?? NODE_WIDTH,
+        height: node.measured?.height ?? NODE_HEIGHT,
+      }));
+      move(
+        autoLayout(
+          sizes,
+          edges.map(({ source, target, sourceHandle }) => ({
+            source,
+            target,
+            port: Math.max(0, ports.get(source)?.indexOf(sourceHandle ?? 'out') ?? 0),
+          })),
+        ),
+      );
       requestAnimationFrame(() => frame());
     },
 
@@ -38,12 +56,20 @@ export function useEditorActions(store: EditorStore) {
       const from = nodes.find((node) => node.selected && node.type !== 'output' && type !== 'trigger');
       const taken = new Set(edges.filter((edge) => edge.source === from?.id).map((edge) => edge.sourceHandle ?? 'out'));
       const box = document.querySelector('.react-flow')?.getBoundingClientRect();
-      const middle = flow.screenToFlowPosition({ x: (box?.left ?? 0) + (box?.width ?? 0) / 2, y: (box?.top ?? 0) + (box?.height ?? 0) / 2 });
+      const middle = flow.screenToFlowPosition({
+        x: (box?.left ?? 0) + (box?.width ?? 0) / 2,
+        y: (box?.top ?? 0) + (box?.height ?? 0) / 2,
+      });
       const at = from
         ? { x: from.position.x + NODE_WIDTH + GAP, y: from.position.y + taken.size * 2 * NODE_HEIGHT }
         : { x: Math.round(middle.x - NODE_WIDTH / 2), y: Math.round(middle.y - NODE_HEIGHT / 2) };
       const handle = from && (handles(from).find((one) => !taken.has(one) && one !== 'error') ?? handles(from)[0]);
-      const made = addNode(type, newData(type, known ? typeTitle(known, t) : type), at, from && { source: from.id, handle: handle ?? 'out' });
+      const made = addNode(
+        type,
+        newData(type, known ? typeTitle(known, t) : type),
+        at,
+        from && { source: from.id, handle: handle ?? 'out' },
+      );
       // Once it is measured.
       setTimeout(() => show(made), 60);
     },

@@ -36,7 +36,9 @@ export function readCopy(text: string): { nodes: FlowNode[]; edges: FlowEdge[] }
   const parsed = tryParse(text);
   if (!parsed.ok || !isObject(parsed.value) || parsed.value[FORMAT] !== 1) return null;
   const { nodes, edges } = parsed.value;
-  return Array.isArray(nodes) && Array.isArray(edges) ? { nodes: nodes as FlowNode[], edges: edges as FlowEdge[] } : null;
+  return Array.isArray(nodes) && Array.isArray(edges)
+    ? { nodes: nodes as FlowNode[], edges: edges as FlowEdge[] }
+    : null;
 }
 
 export function duplicate(store: EditorStore): void {
@@ -50,7 +52,10 @@ export function useEditorKeys(store: EditorStore, actions: Actions): void {
   const frame = useFrame();
 
   useEffect(() => {
-    const blocked = (event: Event) => isTyping(event.target) || document.querySelector('dialog[open]') !== null || (window.getSelection()?.toString() ?? '') !== '';
+    const blocked = (event: Event) =>
+      isTyping(event.target) ||
+      document.querySelector('dialog[open]') !== null ||
+      (window.getSelection()?.toString() ?? '') !== '';
 
     const onKey = (event: KeyboardEvent) => {
       const command = event.ctrlKey || event.metaKey;

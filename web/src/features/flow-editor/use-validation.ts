@@ -32,14 +32,27 @@ export function sortProblems(validation: Validation, nodeIds: string[]): Problem
 }
 
 export function useValidation(workflowId: string, store: EditorStore): Problems {
-  const edit = useDebounced(useStore(store, (state) => state.edit), 350);
+  const edit = useDebounced(
+    useStore(store, (state) => state.edit),
+    350,
+  );
   const { data } = useQuery({
     queryKey: ['validate', workflowId, edit],
-    queryFn: ({ signal }) => api.post<Validation>('/api/workflows/validate', toDefinition(store.getState()), { signal }),
+    queryFn: ({ signal }) =>
+      api.post<Validation>('/api/workflows/validate', toDefinition(store.getState()), { signal }),
     placeholderData: keepPreviousData,
     gcTime: 0,
     staleTime: Infinity,
     retry: 1,
   });
-  return useMemo(() => (data ? sortProblems(data, store.getState().nodes.map((node) => node.id)) : NONE), [data, store]);
+  return useMemo(
+    () =>
+      data
+        ? sortProblems(
+            data,
+            store.getState().nodes.map((node) => node.id),
+          )
+        : NONE,
+    [data, store],
+  );
 }

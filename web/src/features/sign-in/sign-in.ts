@@ -14,7 +14,11 @@ export async function signIn(token: string): Promise<boolean> {
   let answer: Response;
   try {
     // The answer is a redirect that sets the cookie; where it leads to does not matter here.
-    answer = await fetch(`/signin?token=${encodeURIComponent(token)}`, { credentials: 'same-origin', redirect: 'manual', cache: 'no-store' });
+    answer = await fetch(`/signin?token=${encodeURIComponent(token)}`, {
+      credentials: 'same-origin',
+      redirect: 'manual',
+      cache: 'no-store',
+    });
   } catch {
     throw new ApiProblem(0, { code: 'network' });
   }

@@ -61,30 +61,53 @@ export function NewDialog({ onClose }: { onClose: () => void }) {
             const definition = make(t.starters);
             return (
               <li key={id}>
-                <button type="button" disabled={busy} onClick={() => create.mutate(definition)}
-                  className="flex h-full w-full flex-col rounded-lg border bg-raised p-4 text-left shadow-sm transition-[border-color,box-shadow] hover:border-indigo hover:shadow-md disabled:opacity-60">
+                <button
+                  type="button"
+                  disabled={busy}
+                  onClick={() => create.mutate(definition)}
+                  className="flex h-full w-full flex-col rounded-lg border bg-raised p-4 text-left shadow-sm transition-[border-color,box-shadow] hover:border-indigo hover:shadow-md disabled:opacity-60"
+                >
                   <FlowSketch definition={definition} />
-                  <span className="mt-3 flex items-center gap-2 font-medium">{t.starters[id].title}{create.isPending && create.variables === definition && <Spinner size={14} />}</span>
+                  <span className="mt-3 flex items-center gap-2 font-medium">
+                    {t.starters[id].title}
+                    {create.isPending && create.variables === definition && <Spinner size={14} />}
+                  </span>
                   <span className="mt-0.5 text-sm text-ink-2">{t.starters[id].text}</span>
                 </button>
               </li>
             );
           })}
           <li>
-            <button type="button" disabled={busy} onClick={() => file.current?.click()} onDrop={onDrop} onDragOver={(event) => {
-              event.preventDefault();
-              setOver(true);
-            }} onDragLeave={() => setOver(false)}
-              className={cx('flex h-full min-h-36 w-full flex-col items-center justify-center rounded-lg border border-dashed p-4 text-center', over ? 'border-indigo bg-indigo-soft' : 'border-edge hover:border-indigo')}>
+            <button
+              type="button"
+              disabled={busy}
+              onClick={() => file.current?.click()}
+              onDrop={onDrop}
+              onDragOver={(event) => {
+                event.preventDefault();
+                setOver(true);
+              }}
+              onDragLeave={() => setOver(false)}
+              className={cx(
+                'flex h-full min-h-36 w-full flex-col items-center justify-center rounded-lg border border-dashed p-4 text-center',
+                over ? 'border-indigo bg-indigo-soft' : 'border-edge hover:border-indigo',
+              )}
+            >
               {load.isPending ? <Spinner /> : <Icon name="upload" className="text-ink-3" size={22} />}
               <span className="mt-2 font-medium">{t.workflows.import.title}</span>
               <span className="mt-0.5 text-sm text-ink-2">{t.workflows.import.text}</span>
             </button>
-            <input ref={file} type="file" accept=".json,application/json" hidden onChange={(event) => {
-              const chosen = event.target.files?.[0];
-              event.target.value = '';
-              if (chosen) load.mutate(chosen);
-            }} />
+            <input
+              ref={file}
+              type="file"
+              accept=".json,application/json"
+              hidden
+              onChange={(event) => {
+                const chosen = event.target.files?.[0];
+                event.target.value = '';
+                if (chosen) load.mutate(chosen);
+              }}
+            />
           </li>
         </ul>
       </div>

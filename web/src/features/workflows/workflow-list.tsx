@@ -28,7 +28,10 @@ export function WorkflowList({ apiDialog }: WorkflowListProps) {
   const [params, setParams] = useSearchParams();
   const [search, setSearch] = useState('');
   const q = useDebounced(search.trim(), 250);
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({ ...workflowsQuery(q), placeholderData: keepPreviousData });
+  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({
+    ...workflowsQuery(q),
+    placeholderData: keepPreviousData,
+  });
   const [shown, setShown] = useState<WorkflowSummary | null>(null);
   const [doomed, setDoomed] = useState<WorkflowSummary | null>(null);
   const rows = data?.pages.flatMap((page) => page.items) ?? [];
@@ -36,22 +39,60 @@ export function WorkflowList({ apiDialog }: WorkflowListProps) {
   const none = data && rows.length === 0 && q === '' && search === '';
 
   return (
-    <Page title={t.workflows.title} actions={!none && <Button kind="primary" icon="plus" onClick={() => setNew(true)}>{t.workflows.new}</Button>}>
-      {!none && <div className="mb-3 max-w-sm"><TextInput type="search" aria-label={t.workflows.search} placeholder={t.workflows.search} value={search} onChange={(event) => setSearch(event.target.value)} /></div>}
+    <Page
+      title={t.workflows.title}
+      actions={
+        !none && (
+          <Button kind="primary" icon="plus" onClick={() => setNew(true)}>
+            {t.workflows.new}
+          </Button>
+        )
+      }
+    >
+      {!none && (
+        <div className="mb-3 max-w-sm">
+          <TextInput
+            type="search"
+            aria-label={t.workflows.search}
+            placeholder={t.workflows.search}
+            value={search}
+            onChange={(event) => setSearch(event.target.value)}
+          />
+        </div>
+      )}
       <Card>
-        {isPending ? <RowsSkeleton label={t.common.loading} /> : error && !data ? <ProblemNotice error={error} onRetry={() => void refetch()} />
-          : none ? (
-            <Empty art={<Mark size={64} />} title={t.workflows.empty.title} actions={<Button kind="primary" icon="plus" onClick={() => setNew(true)}>{t.workflows.empty.go}</Button>}>
-              <p>{t.workflows.empty.text}</p>
-              <ol className="mx-auto mt-4 max-w-sm list-decimal space-y-1 pl-5 text-left marker:text-ink-3">{t.workflows.empty.steps.map((step) => <li key={step}>{step}</li>)}</ol>
-            </Empty>
-          )
-          : rows.length === 0 ? <Empty title={t.common.nothingFound}><p>{t.workflows.noMatch(q)}</p></Empty>
-          : (
-            <ul className="divide-y">
-              {rows.map((row) => <Row key={row.id} row={row} onApi={() => setShown(row)} onDelete={() => setDoomed(row)} />)}
-            </ul>
-          )}
+        {isPending ? (
+          <RowsSkeleton label={t.common.loading} />
+        ) : error && !data ? (
+          <ProblemNotice error={error} onRetry={() => void refetch()} />
+        ) : none ? (
+          <Empty
+            art={<Mark size={64} />}
+            title={t.workflows.empty.title}
+            actions={
+              <Button kind="primary" icon="plus" onClick={() => setNew(true)}>
+                {t.workflows.empty.go}
+              </Button>
+            }
+          >
+            <p>{t.workflows.empty.text}</p>
+            <ol className="mx-auto mt-4 max-w-sm list-decimal space-y-1 pl-5 text-left marker:text-ink-3">
+              {t.workflows.empty.steps.map((step) => (
+                <li key={step}>{step}</li>
+              ))}
+            </ol>
+          </Empty>
+        ) : rows.length === 0 ? (
+          <Empty title={t.common.nothingFound}>
+            <p>{t.workflows.noMatch(q)}</p>
+          </Empty>
+        ) : (
+          <ul className="divide-y">
+            {rows.map((row) => (
+              <Row key={row.id} row={row} onApi={() => setShown(row)} onDelete={() => setDoomed(row)} />
+            ))}
+          </ul>
+        )}
       </Card>
       <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
       {params.has('new') && <NewDialog onClose={() => setNew(false)} />}
@@ -80,21 +121,33 @@ function Row({ row, onApi, onDelete }: { row: WorkflowSummary; onApi: () => void
   return (
     <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-6">
       <div className="min-w-0 flex-1">
-        <Link to={`/workflows/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">{row.name}</Link>
+        <Link to={`/workflows/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">
+          {row.name}
+        </Link>
         <p className="truncate text-sm text-ink-3">{row.description || t.workflows.noDescription}</p>
       </div>
-      {row.published_version !== null
-        ? <span className="rounded-full bg-green-soft px-2.5 py-0.5 text-xs font-medium whitespace-nowrap text-green">{t.workflows.live(row.published_version)}</span>
-        : <span className="rounded-full bg-sunken px-2.5 py-0.5 text-xs font-medium text-ink-2">{t.workflows.draft}</span>}
-      <span className="hidden w-32 text-right text-sm text-ink-3 sm:block"><TimeAgo iso={row.updated_at} className="relative z-1" /></span>
+      {row.published_version !== null ? (
+        <span className="rounded-full bg-green-soft px-2.5 py-0.5 text-xs font-medium whitespace-nowrap text-green">
+          {t.workflows.live(row.published_version)}
+        </span>
+      ) : (
+        <span className="rounded-full bg-sunken px-2.5 py-0.5 text-xs font-medium text-ink-2">{t.workflows.draft}</span>
+      )}
+      <span className="hidden w-32 text-right text-sm text-ink-3 sm:block">
+        <TimeAgo iso={row.updated_at} className="relative z-1" />
+      </span>
       <span className="relative z-1">
-        <Menu label={t.workflows.actions(row.name)} size="sm" items={[
-          { label: t.workflows.runs, icon: 'activity', onSelect: () => void navigate(`/runs?workflow_id=${row.id}`) },
-          { label: t.editor.api, icon: 'code', onSelect: onApi },
-          { label: t.workflows.duplicate, icon: 'copy', onSelect: () => copy.mutate() },
-          'line',
-          { label: t.common.delete, icon: 'trash', danger: true, onSelect: onDelete },
-        ]} />
+        <Menu
+          label={t.workflows.actions(row.name)}
+          size="sm"
+          items={[
+            { label: t.workflows.runs, icon: 'activity', onSelect: () => void navigate(`/runs?workflow_id=${row.id}`) },
+            { label: t.editor.api, icon: 'code', onSelect: onApi },
+            { label: t.workflows.duplicate, icon: 'copy', onSelect: () => copy.mutate() },
+            'line',
+            { label: t.common.delete, icon: 'trash', danger: true, onSelect: onDelete },
+          ]}
+        />
       </span>
     </li>
   );
@@ -113,13 +166,23 @@ function DeleteDialog({ row, onClose }: { row: WorkflowSummary; onClose: () => v
     },
   });
   return (
-    <Dialog open title={t.workflows.deleteTitle} onClose={onClose} footer={
-      <>
-        <Button onClick={onClose}>{t.common.cancel}</Button>
-        <Button kind="danger" icon="trash" busy={remove.isPending} onClick={() => remove.mutate()}>{t.common.delete}</Button>
-      </>
-    }>
-      <div className="space-y-3 p-5"><p>{t.workflows.deleteText(row.name)}</p>{remove.error && <ProblemNotice compact error={remove.error} />}</div>
+    <Dialog
+      open
+      title={t.workflows.deleteTitle}
+      onClose={onClose}
+      footer={
+        <>
+          <Button onClick={onClose}>{t.common.cancel}</Button>
+          <Button kind="danger" icon="trash" busy={remove.isPending} onClick={() => remove.mutate()}>
+            {t.common.delete}
+          </Button>
+        </>
+      }
+    >
+      <div className="space-y-3 p-5">
+        <p>{t.workflows.deleteText(row.name)}</p>
+        {remove.error && <ProblemNotice compact error={remove.error} />}
+      </div>
     </Dialog>
   );
 }

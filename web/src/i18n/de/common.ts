@@ -26,7 +26,10 @@ export const common: Messages['common'] = {
 
 export const problems: Messages['problems'] = {
   requestId: 'Anfrage',
-  server: { title: 'Der Server konnte das nicht tun', detail: 'Auf dem Server ging etwas schief. Sein Protokoll nennt unter der Anfrage-Kennung die Einzelheiten.' },
+  server: {
+    title: 'Der Server konnte das nicht tun',
+    detail: 'Auf dem Server ging etwas schief. Sein Protokoll nennt unter der Anfrage-Kennung die Einzelheiten.',
+  },
   other: { title: 'Das hat nicht geklappt', detail: 'Der Server hat die Anfrage abgelehnt.' },
   byStatus: {
     400: { title: 'Die Anfrage ist nicht gültig', detail: 'Der Server konnte das Gesendete nicht lesen.' },
@@ -36,13 +39,25 @@ export const problems: Messages['problems'] = {
     409: { title: 'Das geht jetzt nicht', detail: 'Inzwischen hat sich etwas geändert.' },
     412: { title: 'Von jemand anderem geändert', detail: 'Neu laden und die Änderung wiederholen.' },
     413: { title: 'Zu groß', detail: 'So viel auf einmal nimmt der Server nicht an.' },
-    422: { title: 'Der Server hat Fehler darin gefunden', detail: 'Beheben, was aufgezählt ist, und noch einmal versuchen.' },
+    422: {
+      title: 'Der Server hat Fehler darin gefunden',
+      detail: 'Beheben, was aufgezählt ist, und noch einmal versuchen.',
+    },
     429: { title: 'Zu viele Anfragen', detail: 'Kurz warten, dann noch einmal versuchen.' },
-    503: { title: 'Der Server ist nicht bereit', detail: 'Er startet, endet oder wartet auf seine Datenbank. Gleich noch einmal versuchen.' },
+    503: {
+      title: 'Der Server ist nicht bereit',
+      detail: 'Er startet, endet oder wartet auf seine Datenbank. Gleich noch einmal versuchen.',
+    },
   },
   byCode: {
-    network: { title: 'Der Server ist nicht erreichbar', detail: 'Bitte prüfen, ob er läuft und dieser Rechner verbunden ist. Sobald er antwortet, geht es weiter.' },
-    timeout: { title: 'Keine Antwort in der Zeit', detail: 'Der Server hat zu lange gebraucht. Noch einmal versuchen.' },
+    network: {
+      title: 'Der Server ist nicht erreichbar',
+      detail: 'Bitte prüfen, ob er läuft und dieser Rechner verbunden ist. Sobald er antwortet, geht es weiter.',
+    },
+    timeout: {
+      title: 'Keine Antwort in der Zeit',
+      detail: 'Der Server hat zu lange gebraucht. Noch einmal versuchen.',
+    },
     client: { title: 'Das hat nicht geklappt', detail: 'In der Konsole ging etwas schief.' },
     bad_file: { title: 'Diese Datei lässt sich nicht importieren', detail: 'Sie ist kein Workflow.' },
   },
@@ -60,7 +75,12 @@ export const shell: Messages['shell'] = {
   themes: { light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   language: 'Sprache',
   search: 'Suchen oder springen …',
-  crashed: { title: 'Die Konsole ist gestolpert', text: 'Ein Fehler, mit dem niemand gerechnet hat. Gespeichertes ist sicher; neu laden hilft meistens.', reload: 'Neu laden', updated: 'Der Server hat eine neuere Konsole als diese Seite. Nach dem Neuladen geht es weiter.' },
+  crashed: {
+    title: 'Die Konsole ist gestolpert',
+    text: 'Ein Fehler, mit dem niemand gerechnet hat. Gespeichertes ist sicher; neu laden hilft meistens.',
+    reload: 'Neu laden',
+    updated: 'Der Server hat eine neuere Konsole als diese Seite. Nach dem Neuladen geht es weiter.',
+  },
   notFound: { title: 'Hier ist nichts', text: 'Diese Adresse führt nirgendwohin.', home: 'Zu den Workflows' },
   palette: {
     title: 'Gehen oder tun',
@@ -117,22 +137,33 @@ export const about: Messages['about'] = {
   cli: 'Auf dem Server zählt „heddle --help“ alle Befehle auf, „man heddle“ erklärt sie.',
   keyboard: 'Tastatur',
   shortcuts: {
-    palette: 'Suchen und springen, von überall', run: 'Den Entwurf ausführen', save: 'Jetzt speichern', undo: 'Rückgängig', redo: 'Wiederholen', copy: 'Knoten kopieren, ausschneiden, einfügen, auch zwischen Workflows',
-    duplicate: 'Auswahl verdoppeln', all: 'Alles auswählen', remove: 'Auswahl entfernen', fit: 'Den Graphen einpassen', close: 'Seitenleiste schließen',
+    palette: 'Suchen und springen, von überall',
+    run: 'Den Entwurf ausführen',
+    save: 'Jetzt speichern',
+    undo: 'Rückgängig',
+    redo: 'Wiederholen',
+    copy: 'Knoten kopieren, ausschneiden, einfügen, auch zwischen Workflows',
+    duplicate: 'Auswahl verdoppeln',
+    all: 'Alles auswählen',
+    remove: 'Auswahl entfernen',
+    fit: 'Den Graphen einpassen',
+    close: 'Seitenleiste schließen',
   },
 };
 
 export const api: Messages['api'] = {
   title: (name) => `„${name}“ aufrufen`,
   execute: 'Per API starten',
-  executeText: 'Ein POST startet einen Lauf. Mit einem Idempotency-Key startet er auch dann nur einmal, wenn er zweimal kommt.',
+  executeText:
+    'Ein POST startet einen Lauf. Mit einem Idempotency-Key startet er auch dann nur einmal, wenn er zweimal kommt.',
   language: 'Sprache',
   mode: 'Wie gewartet wird',
   modes: { wait: 'Auf das Ergebnis warten', async: 'Im Hintergrund', stream: 'Ereignisse streamen' },
   modeTexts: {
     wait: 'Antwortet 200 mit dem Lauf, wenn er zu Ende ist, auch wenn er scheitert: „state“ sagt es. Mit „timeout“, etwa 30s, kommt danach 202 mit dem Lauf, wie er dann ist.',
     async: 'Antwortet sofort 202. Der Lauf steht unter /api/runs/:id, seine Ereignisse unter /api/runs/:id/events.',
-    stream: 'Antwortet mit Server-Sent Events: jeder Schritt, wenn er endet, und die Worte eines Modells, wie sie kommen.',
+    stream:
+      'Antwortet mit Server-Sent Events: jeder Schritt, wenn er endet, und die Worte eines Modells, wie sie kommen.',
   },
   notPublished: 'Noch ist nichts veröffentlicht, also läuft der Entwurf.',
   usesPublished: (version) => `Es läuft die veröffentlichte Version ${version}. Für den Entwurf: "version": "draft".`,

@@ -24,7 +24,10 @@ export const common = {
 
 export const problems = {
   requestId: 'Request',
-  server: { title: 'The server could not do this', detail: 'Something went wrong on the server. Its log has the details under the request id.' },
+  server: {
+    title: 'The server could not do this',
+    detail: 'Something went wrong on the server. Its log has the details under the request id.',
+  },
   other: { title: 'This did not work', detail: 'The server refused the request.' },
   byStatus: {
     400: { title: 'The request is not valid', detail: 'The server could not read what was sent.' },
@@ -36,10 +39,16 @@ export const problems = {
     413: { title: 'Too large', detail: 'The server does not take this much at once.' },
     422: { title: 'The server found mistakes in this', detail: 'Mend what is listed and try again.' },
     429: { title: 'Too many requests', detail: 'Wait a little, then try again.' },
-    503: { title: 'The server is not ready', detail: 'It is starting, stopping, or waits for its database. Try again shortly.' },
+    503: {
+      title: 'The server is not ready',
+      detail: 'It is starting, stopping, or waits for its database. Try again shortly.',
+    },
   },
   byCode: {
-    network: { title: 'The server cannot be reached', detail: 'Check that it runs and that this computer is connected. The console goes on as soon as it answers.' },
+    network: {
+      title: 'The server cannot be reached',
+      detail: 'Check that it runs and that this computer is connected. The console goes on as soon as it answers.',
+    },
     timeout: { title: 'No answer in time', detail: 'The server took too long. Try again.' },
     client: { title: 'This did not work', detail: 'Something went wrong in the console.' },
     bad_file: { title: 'This file cannot be imported', detail: 'It is not a workflow.' },
@@ -58,7 +67,12 @@ export const shell = {
   themes: { light: 'Light', dark: 'Dark', system: 'As the system' },
   language: 'Language',
   search: 'Search or jump to…',
-  crashed: { title: 'The console has stumbled', text: 'An error that nobody expected. Your saved work is safe; reloading usually helps.', reload: 'Reload', updated: 'The server has a newer console than this page. Reload to go on.' },
+  crashed: {
+    title: 'The console has stumbled',
+    text: 'An error that nobody expected. Your saved work is safe; reloading usually helps.',
+    reload: 'Reload',
+    updated: 'The server has a newer console than this page. Reload to go on.',
+  },
   notFound: { title: 'There is nothing here', text: 'This address leads nowhere.', home: 'To the workflows' },
   palette: {
     title: 'Go to or do',
@@ -115,8 +129,17 @@ export const about = {
   cli: 'On the server, “heddle --help” lists every command, and “man heddle” explains them.',
   keyboard: 'Keyboard',
   shortcuts: {
-    palette: 'Search and jump, from anywhere', run: 'Run the draft', save: 'Save now', undo: 'Undo', redo: 'Redo', copy: 'Copy, cut, paste nodes, also between workflows',
-    duplicate: 'Duplicate the selection', all: 'Select all', remove: 'Remove the selection', fit: 'Fit the graph into view', close: 'Close the panel',
+    palette: 'Search and jump, from anywhere',
+    run: 'Run the draft',
+    save: 'Save now',
+    undo: 'Undo',
+    redo: 'Redo',
+    copy: 'Copy, cut, paste nodes, also between workflows',
+    duplicate: 'Duplicate the selection',
+    all: 'Select all',
+    remove: 'Remove the selection',
+    fit: 'Fit the graph into view',
+    close: 'Close the panel',
   },
 };
 
@@ -133,7 +156,8 @@ export const api = {
     stream: 'Answers with server-sent events: each step as it ends, and the words of a model as they come.',
   },
   notPublished: 'Nothing is published yet, so this runs the draft.',
-  usesPublished: (version: number) => `This runs the published version ${version}. Say "version": "draft" for the draft.`,
+  usesPublished: (version: number) =>
+    `This runs the published version ${version}. Say "version": "draft" for the draft.`,
   key: 'Make a key',
   keyText: 'On the server; the key is printed once. Put it into HEDDLE_KEY.',
   hook: 'Start it by webhook',

@@ -35,8 +35,13 @@ export function FieldInput(props: FieldInputProps) {
   const own = Special || NESTED.has(field.kind) ? problems.filter((problem) => problem.field === path) : problems;
   return (
     <div data-field={path}>
-      <Field label={fieldTitle(words, field, t)} hint={fieldHelp(words, field, t)} required={field.required}
-        error={own.find((problem) => !problem.warning)?.message} warning={own.find((problem) => problem.warning)?.message}>
+      <Field
+        label={fieldTitle(words, field, t)}
+        hint={fieldHelp(words, field, t)}
+        required={field.required}
+        error={own.find((problem) => !problem.warning)?.message}
+        warning={own.find((problem) => problem.warning)?.message}
+      >
         {(ids) => (Special ? <Special {...props} ids={ids} problems={problems} /> : <Plain {...props} ids={ids} />)}
       </Field>
     </div>
@@ -52,16 +57,50 @@ function Plain(props: FieldInputProps & { ids: FieldIds }) {
   switch (field.kind) {
     case 'template':
       if (field.secret) return <SecretInput ids={ids} value={value} placeholder={preset} onChange={onChange} />;
-      return <TemplateInput node={node} ids={ids} value={str(value)} placeholder={preset} lines={field.lines ? 4 : 1} onChange={(text) => onChange(text === '' ? undefined : text)} />;
+      return (
+        <TemplateInput
+          node={node}
+          ids={ids}
+          value={str(value)}
+          placeholder={preset}
+          lines={field.lines ? 4 : 1}
+          onChange={(text) => onChange(text === '' ? undefined : text)}
+        />
+      );
     case 'value':
-      return <ValueInput node={node} ids={ids} value={value} onChange={onChange} prefer={field.lines ? 'json' : 'text'} />;
+      return (
+        <ValueInput node={node} ids={ids} value={value} onChange={onChange} prefer={field.lines ? 'json' : 'text'} />
+      );
     case 'map':
-      return <MapInput node={node} value={obj(value)} onChange={onChange} keyLabel={t.editor.name} valueLabel={t.editor.value} />;
+      return (
+        <MapInput
+          node={node}
+          value={obj(value)}
+          onChange={onChange}
+          keyLabel={t.editor.name}
+          valueLabel={t.editor.value}
+        />
+      );
     case 'integer':
     case 'number':
-      return <NumberInput ids={ids} value={value} placeholder={preset} whole={field.kind === 'integer'} onChange={onChange} />;
+      return (
+        <NumberInput
+          ids={ids}
+          value={value}
+          placeholder={preset}
+          whole={field.kind === 'integer'}
+          onChange={onChange}
+        />
+      );
     case 'boolean':
-      return <Switch id={ids.id} checked={typeof value === 'boolean' ? value : field.default === true} label={title} onChange={(on) => onChange(on === (field.default === true) ? undefined : on)} />;
+      return (
+        <Switch
+          id={ids.id}
+          checked={typeof value === 'boolean' ? value : field.default === true}
+          label={title}
+          onChange={(on) => onChange(on === (field.default === true) ? undefined : on)}
+        />
+      );
     case 'enum':
       return <Choice {...props} />;
     case 'span':
@@ -72,14 +111,36 @@ function Plain(props: FieldInputProps & { ids: FieldIds }) {
     case 'schema':
       return <JsonInput node={node} ids={ids} value={value} onChange={onChange} />;
     case 'object':
-      return <ObjectInput {...props} value={obj(value)} onChange={(next) => onChange(Object.keys(next).length > 0 ? next : undefined)} />;
+      return (
+        <ObjectInput
+          {...props}
+          value={obj(value)}
+          onChange={(next) => onChange(Object.keys(next).length > 0 ? next : undefined)}
+        />
+      );
     case 'list':
       return <ObjectList {...props} />;
     default:
       if (field.secret) return <SecretInput ids={ids} value={value} placeholder={preset} onChange={onChange} />;
-      if (field.lines) return <TextArea {...ids} value={str(value)} placeholder={preset} onChange={(event) => onChange(event.target.value === '' ? undefined : event.target.value)} />;
-      return <TextInput {...ids} value={typeof value === 'number' ? String(value) : str(value)} placeholder={preset}
-        onChange={(event) => onChange(event.target.value === '' && preset === undefined ? undefined : event.target.value)} />;
+      if (field.lines)
+        return (
+          <TextArea
+            {...ids}
+            value={str(value)}
+            placeholder={preset}
+            onChange={(event) => onChange(event.target.value === '' ? undefined : event.target.value)}
+          />
+        );
+      return (
+        <TextInput
+          {...ids}
+          value={typeof value === 'number' ? String(value) : str(value)}
+          placeholder={preset}
+          onChange={(event) =>
+            onChange(event.target.value === '' && preset === undefined ? undefined : event.target.value)
+          }
+        />
+      );
   }
 }
 
@@ -90,8 +151,16 @@ function Choice({ words, field, data, onChange, ids }: FieldInputProps & { ids: 
   const options = (field.one_of ?? []).map((option) => ({ value: option, label: optionTitle(words, option, t) }));
   const preset = typeof field.default === 'string' ? field.default : '';
   const now = str(data[field.name]) || preset;
-  if (options.length <= SEGMENTS_MAX && now !== '') return <Segmented label={fieldTitle(words, field, t)} value={now} options={options} onChange={onChange} />;
-  return <Select {...ids} value={now} options={now === '' ? [{ value: '', label: '–' }, ...options] : options} onChange={onChange} />;
+  if (options.length <= SEGMENTS_MAX && now !== '')
+    return <Segmented label={fieldTitle(words, field, t)} value={now} options={options} onChange={onChange} />;
+  return (
+    <Select
+      {...ids}
+      value={now}
+      options={now === '' ? [{ value: '', label: '–' }, ...options] : options}
+      onChange={onChange}
+    />
+  );
 }
 
 interface ObjectInputProps extends Omit<FieldInputProps, 'onChange' | 'data'> {
@@ -103,10 +172,19 @@ function ObjectInput({ node, words, path, field, value, onChange }: ObjectInputP
   const fields = field.fields ?? [];
   return (
     <div className="space-y-3 rounded-md border bg-surface p-3">
-      {fields.filter((one) => isShown(words, one, fields, value)).map((one) => (
-        <FieldInput key={one.name} node={node} words={`${words}.${one.name}`} path={`${path}/${one.name}`} field={one} data={value}
-          onChange={(next) => onChange(withField(fields, value, one.name, next))} />
-      ))}
+      {fields
+        .filter((one) => isShown(words, one, fields, value))
+        .map((one) => (
+          <FieldInput
+            key={one.name}
+            node={node}
+            words={`${words}.${one.name}`}
+            path={`${path}/${one.name}`}
+            field={one}
+            data={value}
+            onChange={(next) => onChange(withField(fields, value, one.name, next))}
+          />
+        ))}
     </div>
   );
 }
@@ -116,16 +194,31 @@ function ObjectList(props: FieldInputProps) {
   const t = useT();
   const list = arr(data[field.name]).map(obj);
   const put = (next: JsonObject[]) => onChange(next.length > 0 ? next : undefined);
-  const blank = Object.fromEntries((field.fields ?? []).filter((one) => one.required).map((one) => [one.name, one.one_of?.[0] ?? one.default ?? '']));
+  const blank = Object.fromEntries(
+    (field.fields ?? []).filter((one) => one.required).map((one) => [one.name, one.one_of?.[0] ?? one.default ?? '']),
+  );
   return (
     <div className="space-y-2">
       {list.map((value, i) => (
         <div key={i} className="relative">
-          <ObjectInput {...props} path={`${path}/${i}`} value={value} onChange={(next) => put(list.map((one, at) => (at === i ? next : one)))} />
-          <IconButton size="sm" icon="trash" label={t.common.remove} className="absolute! top-2 right-2" onClick={() => put(list.filter((_, at) => at !== i))} />
+          <ObjectInput
+            {...props}
+            path={`${path}/${i}`}
+            value={value}
+            onChange={(next) => put(list.map((one, at) => (at === i ? next : one)))}
+          />
+          <IconButton
+            size="sm"
+            icon="trash"
+            label={t.common.remove}
+            className="absolute! top-2 right-2"
+            onClick={() => put(list.filter((_, at) => at !== i))}
+          />
         </div>
       ))}
-      <Button kind="quiet" size="sm" icon="plus" onClick={() => put([...list, blank])}>{t.common.add}</Button>
+      <Button kind="quiet" size="sm" icon="plus" onClick={() => put([...list, blank])}>
+        {t.common.add}
+      </Button>
     </div>
   );
 }

@@ -38,23 +38,43 @@ export function JsonInput({ node, value, onChange, ids, label }: JsonInputProps)
   const parsed = tryParse(text);
   return (
     <>
-      <TemplateInput node={node} ids={ids} label={label} language="json" value={text} badLine={blank || parsed.ok ? undefined : parsed.line} onChange={(next) => {
-        setText(next);
-        const now = tryParse(next);
-        if (next.trim() === '') onChange(undefined);
-        else if (now.ok) onChange(now.value as Json);
-      }} />
+      <TemplateInput
+        node={node}
+        ids={ids}
+        label={label}
+        language="json"
+        value={text}
+        badLine={blank || parsed.ok ? undefined : parsed.line}
+        onChange={(next) => {
+          setText(next);
+          const now = tryParse(next);
+          if (next.trim() === '') onChange(undefined);
+          else if (now.ok) onChange(now.value as Json);
+        }}
+      />
       {!blank && !parsed.ok && (
-        <p className="mt-1 flex gap-1 text-xs text-madder"><Icon name="alert" size={13} className="mt-px" />{t.common.jsonError(parsed.message, parsed.line)}</p>
+        <p className="mt-1 flex gap-1 text-xs text-madder">
+          <Icon name="alert" size={13} className="mt-px" />
+          {t.common.jsonError(parsed.message, parsed.line)}
+        </p>
       )}
     </>
   );
 }
 
 /** A setting that is any JSON with templates: as text while it is a text, as JSON else. */
-export function ValueInput({ node, value, onChange, ids, label, prefer = 'text' }: JsonInputProps & { prefer?: 'text' | 'json' }) {
+export function ValueInput({
+  node,
+  value,
+  onChange,
+  ids,
+  label,
+  prefer = 'text',
+}: JsonInputProps & { prefer?: 'text' | 'json' }) {
   const t = useT();
-  const [mode, setMode] = useState<'text' | 'json'>(value === undefined ? prefer : typeof value === 'string' ? 'text' : 'json');
+  const [mode, setMode] = useState<'text' | 'json'>(
+    value === undefined ? prefer : typeof value === 'string' ? 'text' : 'json',
+  );
   const shown = typeof value === 'string' || value === undefined ? mode : 'json';
   const flip = () => {
     if (shown === 'text') {
@@ -68,9 +88,18 @@ export function ValueInput({ node, value, onChange, ids, label, prefer = 'text' 
   };
   return (
     <div>
-      {shown === 'text'
-        ? <TemplateInput node={node} ids={ids} label={label} lines={2} value={typeof value === 'string' ? value : ''} onChange={(text) => onChange(text === '' ? undefined : text)} />
-        : <JsonInput node={node} ids={ids} label={label} value={value} onChange={onChange} />}
+      {shown === 'text' ? (
+        <TemplateInput
+          node={node}
+          ids={ids}
+          label={label}
+          lines={2}
+          value={typeof value === 'string' ? value : ''}
+          onChange={(text) => onChange(text === '' ? undefined : text)}
+        />
+      ) : (
+        <JsonInput node={node} ids={ids} label={label} value={value} onChange={onChange} />
+      )}
       <button type="button" onClick={flip} className="mt-1 rounded-sm text-xs text-indigo hover:underline">
         {shown === 'text' ? t.editor.asJson : t.editor.asText}
       </button>

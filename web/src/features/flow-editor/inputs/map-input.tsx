@@ -21,8 +21,13 @@ interface Row {
   value: string;
 }
 
-const rowsOf = (value: JsonObject): Row[] => Object.entries(value).map(([key, member]) => ({ key, value: typeof member === 'string' ? member : JSON.stringify(member) }));
-const mapOf = (rows: Row[]): JsonObject => Object.fromEntries(rows.filter((row) => row.key !== '').map((row) => [row.key, row.value]));
+const rowsOf = (value: JsonObject): Row[] =>
+  Object.entries(value).map(([key, member]) => ({
+    key,
+    value: typeof member === 'string' ? member : JSON.stringify(member),
+  }));
+const mapOf = (rows: Row[]): JsonObject =>
+  Object.fromEntries(rows.filter((row) => row.key !== '').map((row) => [row.key, row.value]));
 
 export function MapInput({ node, value, onChange, keyLabel, valueLabel }: MapInputProps) {
   const t = useT();
@@ -31,7 +36,17 @@ export function MapInput({ node, value, onChange, keyLabel, valueLabel }: MapInp
   const [seen, setSeen] = useState(value);
   if (value !== seen) {
     setSeen(value);
-    if (!sameJson(mapOf(rows), Object.fromEntries(Object.entries(value).map(([key, member]) => [key, typeof member === 'string' ? member : str(member) || JSON.stringify(member)]))))
+    if (
+      !sameJson(
+        mapOf(rows),
+        Object.fromEntries(
+          Object.entries(value).map(([key, member]) => [
+            key,
+            typeof member === 'string' ? member : str(member) || JSON.stringify(member),
+          ]),
+        ),
+      )
+    )
       setRows(rowsOf(value));
   }
   const put = (next: Row[]) => {
@@ -45,12 +60,34 @@ export function MapInput({ node, value, onChange, keyLabel, valueLabel }: MapInp
     <div className="space-y-1.5">
       {rows.map((row, i) => (
         <div key={i} className="flex items-start gap-1.5">
-          <TextInput aria-label={keyLabel} placeholder={keyLabel} className="code w-[38%]! shrink-0" value={row.key} onChange={(event) => change(i, { key: event.target.value })} />
-          <div className="min-w-0 flex-1"><TemplateInput node={node} label={valueLabel} placeholder={valueLabel} value={row.value} onChange={(text) => change(i, { value: text })} /></div>
-          <IconButton size="sm" icon="x" label={t.common.remove} className="mt-1" onClick={() => put(rows.filter((_, at) => at !== i))} />
+          <TextInput
+            aria-label={keyLabel}
+            placeholder={keyLabel}
+            className="code w-[38%]! shrink-0"
+            value={row.key}
+            onChange={(event) => change(i, { key: event.target.value })}
+          />
+          <div className="min-w-0 flex-1">
+            <TemplateInput
+              node={node}
+              label={valueLabel}
+              placeholder={valueLabel}
+              value={row.value}
+              onChange={(text) => change(i, { value: text })}
+            />
+          </div>
+          <IconButton
+            size="sm"
+            icon="x"
+            label={t.common.remove}
+            className="mt-1"
+            onClick={() => put(rows.filter((_, at) => at !== i))}
+          />
         </div>
       ))}
-      <Button kind="quiet" size="sm" icon="plus" onClick={() => setRows([...rows, { key: '', value: '' }])}>{t.common.add}</Button>
+      <Button kind="quiet" size="sm" icon="plus" onClick={() => setRows([...rows, { key: '', value: '' }])}>
+        {t.common.add}
+      </Button>
     </div>
   );
 }

@@ -16,7 +16,11 @@ interface PlainProps {
 }
 
 /** The text of a value that is checked before it is handed on; bad text stays in the field with a note. */
-function useChecked(value: Json | undefined, read: (text: string) => Json | undefined | null, onChange: (value: Json | undefined) => void) {
+function useChecked(
+  value: Json | undefined,
+  read: (text: string) => Json | undefined | null,
+  onChange: (value: Json | undefined) => void,
+) {
   const shown = value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
   const [text, setText] = useState(shown);
   const [seen, setSeen] = useState(shown);
@@ -36,7 +40,12 @@ function useChecked(value: Json | undefined, read: (text: string) => Json | unde
   return { text, bad, put };
 }
 
-const Bad = ({ text }: { text: string }) => <p className="mt-1 flex gap-1 text-xs text-madder"><Icon name="alert" size={13} className="mt-px" />{text}</p>;
+const Bad = ({ text }: { text: string }) => (
+  <p className="mt-1 flex gap-1 text-xs text-madder">
+    <Icon name="alert" size={13} className="mt-px" />
+    {text}
+  </p>
+);
 
 export function NumberInput({ ids, value, onChange, placeholder, whole }: PlainProps & { whole: boolean }) {
   const t = useT();
@@ -47,7 +56,14 @@ export function NumberInput({ ids, value, onChange, placeholder, whole }: PlainP
   const { text, bad, put } = useChecked(value, read, onChange);
   return (
     <>
-      <TextInput {...ids} inputMode="decimal" value={text} placeholder={placeholder} aria-invalid={bad || ids['aria-invalid']} onChange={(event) => put(event.target.value)} />
+      <TextInput
+        {...ids}
+        inputMode="decimal"
+        value={text}
+        placeholder={placeholder}
+        aria-invalid={bad || ids['aria-invalid']}
+        onChange={(event) => put(event.target.value)}
+      />
       {bad && <Bad text={whole ? t.common.notWhole : t.common.notANumber} />}
     </>
   );
@@ -58,7 +74,13 @@ export function SpanInput({ ids, value, onChange, placeholder }: PlainProps) {
   const { text, bad, put } = useChecked(value, (span) => (spanMs(span) === null ? null : span), onChange);
   return (
     <>
-      <TextInput {...ids} value={text} placeholder={placeholder ?? '30s'} aria-invalid={bad || ids['aria-invalid']} onChange={(event) => put(event.target.value)} />
+      <TextInput
+        {...ids}
+        value={text}
+        placeholder={placeholder ?? '30s'}
+        aria-invalid={bad || ids['aria-invalid']}
+        onChange={(event) => put(event.target.value)}
+      />
       {bad && <Bad text={t.editor.notASpan} />}
     </>
   );
@@ -74,11 +96,18 @@ export function ListInput({ ids, value, onChange, placeholder }: PlainProps) {
     if (text.split('\n').filter(Boolean).join('\n') !== now) setText(now);
   }
   return (
-    <TextArea {...ids} className="code" rows={2} value={text} placeholder={placeholder} onChange={(event) => {
-      setText(event.target.value);
-      const items = event.target.value.split('\n').filter(Boolean);
-      onChange(items.length > 0 ? items : undefined);
-    }} />
+    <TextArea
+      {...ids}
+      className="code"
+      rows={2}
+      value={text}
+      placeholder={placeholder}
+      onChange={(event) => {
+        setText(event.target.value);
+        const items = event.target.value.split('\n').filter(Boolean);
+        onChange(items.length > 0 ? items : undefined);
+      }}
+    />
   );
 }
 
@@ -87,9 +116,22 @@ export function SecretInput({ ids, value, onChange, placeholder }: PlainProps) {
   const [open, setOpen] = useState(false);
   return (
     <div className="relative">
-      <TextInput {...ids} type={open ? 'text' : 'password'} autoComplete="new-password" className="code pr-9" value={str(value)} placeholder={placeholder}
-        onChange={(event) => onChange(event.target.value === '' ? undefined : event.target.value)} />
-      <IconButton size="sm" icon={open ? 'lock' : 'eye'} label={open ? t.editor.hideSecret : t.editor.showSecret} className="absolute! top-[3px] right-[3px]" onClick={() => setOpen(!open)} />
+      <TextInput
+        {...ids}
+        type={open ? 'text' : 'password'}
+        autoComplete="new-password"
+        className="code pr-9"
+        value={str(value)}
+        placeholder={placeholder}
+        onChange={(event) => onChange(event.target.value === '' ? undefined : event.target.value)}
+      />
+      <IconButton
+        size="sm"
+        icon={open ? 'lock' : 'eye'}
+        label={open ? t.editor.hideSecret : t.editor.showSecret}
+        className="absolute! top-[3px] right-[3px]"
+        onClick={() => setOpen(!open)}
+      />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // Text with templates: expressions are marked, and "{{" (or the button) offers what can be read at this node.
-import { useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useStore } from 'zustand';
 import { useT } from '@/i18n/i18n';
 import { toDefinition } from '@/flow/model';
@@ -26,9 +26,20 @@ interface TemplateInputProps {
 
 const SHOWN_MAX = 60;
 
-export function TemplateInput({ node, value, onChange, ids, label, placeholder, lines = 1, language = 'template', badLine }: TemplateInputProps) {
+export function TemplateInput({
+  node,
+  value,
+  onChange,
+  ids,
+  label,
+  placeholder,
+  lines = 1,
+  language = 'template',
+  badLine,
+}: TemplateInputProps) {
   const t = useT();
   const { store, outputs } = useShared();
+  const listId = useId();
   const area = useRef<HTMLTextAreaElement>(null);
   const box = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<{ from: number; typed: string } | null>(null);
@@ -39,7 +50,8 @@ export function TemplateInput({ node, value, onChange, ids, label, placeholder, 
     if (!open || graph < 0) return [];
     const typed = open.typed.toLowerCase();
     return suggestionsFor(node, toDefinition(store.getState()), outputs)
-      .filter((one) => one.path.toLowerCase().includes(typed) || one.group.toLowerCase().includes(typed)).slice(0, SHOWN_MAX);
+      .filter((one) => one.path.toLowerCase().includes(typed) || one.group.toLowerCase().includes(typed))
+      .slice(0, SHOWN_MAX);
   }, [open, graph, node, store, outputs]);
 
   const look = (text: string, caret: number) => {
@@ -76,37 +88,85 @@ export function TemplateInput({ node, value, onChange, ids, label, placeholder, 
 
   return (
     <div ref={box} className="group/template relative">
-      <CodeArea {...ids} aria-label={label} areaRef={area} language={language} numbered={language === 'json'} badLine={badLine} value={value} placeholder={placeholder}
-        boxClassName={cx(language === 'json' ? 'min-h-24 max-h-80' : 'max-h-72', lines > 1 && 'min-h-22')} 
-        role="combobox" aria-expanded={open !== null && list.length > 0} aria-autocomplete="list" aria-haspopup="listbox"
+      <CodeArea
+        {...ids}
+        aria-label={label}
+        areaRef={area}
+        language={language}
+        numbered={language === 'json'}
+        badLine={badLine}
+        value={value}
+        placeholder={placeholder}
+        boxClassName={cx(language === 'json' ? 'min-h-24 max-h-80' : 'max-h-72', lines > 1 && 'min-h-22')}
+        aria-autocomplete="list"
+        aria-haspopup="listbox"
+        aria-controls={open ? listId : undefined}
+        aria-activedescendant={open && list.length > 0 ? `${listId}-${at}` : undefined}
         onKeyDown={onKeyDown}
         onChange={(text) => {
           onChange(text);
           look(text, area.current?.selectionStart ?? text.length);
-        }} />
-      <IconButton size="sm" icon="variable" label={t.editor.insertVariable} className="absolute! top-[3px] right-[3px] bg-raised! opacity-0 shadow-sm group-focus-within/template:opacity-100 group-hover/template:opacity-100 pointer-coarse:opacity-100"
-        aria-expanded={open !== null} onClick={() => setOpen(open ? null : { from: -1, typed: '' })} />
+        }}
+      />
+      <IconButton
+        size="sm"
+        icon="variable"
+        label={t.editor.insertVariable}
+        className="absolute! top-[3px] right-[3px] bg-raised! opacity-0 shadow-sm group-focus-within/template:opacity-100 group-hover/template:opacity-100 pointer-coarse:opacity-100"
+        aria-expanded={open !== null}
+        onClick={() => setOpen(open ? null : { from: -1, typed: '' })}
+      />
       <Popover anchor={box} open={open !== null && (list.length > 0 || open.from < 0)} onClose={() => setOpen(null)}>
-        <SuggestionList list={list} at={at} onPick={insert} />
+        <SuggestionList id={listId} list={list} at={at} onPick={insert} />
       </Popover>
     </div>
   );
 }
 
-function SuggestionList({ list, at, onPick }: { list: Suggestion[]; at: number; onPick: (one: Suggestion) => void }) {
+function SuggestionList({
+  id,
+  list,
+  at,
+  onPick,
+}: {
+  id: string;
+  list: Suggestion[];
+  at: number;
+  onPick: (one: Suggestion) => void;
+}) {
   const t = useT();
   const words: Record<string, string> = t.editor.suggestionGroups;
   if (list.length === 0) return <p className="max-w-72 p-3 text-sm text-ink-2">{t.editor.nothingBefore}</p>;
   return (
-    <div role="listbox" aria-label={t.editor.insertVariable} className="max-h-72 w-[min(22rem,90vw)] overflow-y-auto p-1">
+    <div
+      id={id}
+      role="listbox"
+      aria-label={t.editor.insertVariable}
+      className="max-h-72 w-[min(22rem,90vw)] overflow-y-auto p-1"
+    >
       {list.map((one, i) => (
         <div key={`${one.group}/${one.path}`}>
-          {list[i - 1]?.group !== one.group && <p className="px-2 pt-2 pb-0.5 text-xs text-ink-3">{words[one.group] ?? one.group}</p>}
-          <button type="button" role="option" aria-selected={i === at} tabIndex={-1} onPointerDown={(event) => event.preventDefault()} onClick={() => onPick(one)}
+          {list[i - 1]?.group !== one.group && (
+            <p className="px-2 pt-2 pb-0.5 text-xs text-ink-3">{words[one.group] ?? one.group}</p>
+          )}
+          <button
+            type="button"
+            id={`${id}-${i}`}
+            role="option"
+            aria-selected={i === at}
+            tabIndex={-1}
+            onPointerDown={(event) => event.preventDefault()}
+            onClick={() => onPick(one)}
             ref={i === at ? (element) => element?.scrollIntoView({ block: 'nearest' }) : undefined}
-            className={cx('flex w-full items-baseline gap-3 rounded-sm px-2 py-1 text-left hover:bg-ink/7', i === at && 'bg-ink/7')}>
+            className={cx(
+              'flex w-full items-baseline gap-3 rounded-sm px-2 py-1 text-left hover:bg-ink/7',
+              i === at && 'bg-ink/7',
+            )}
+          >
             <code className="code truncate text-xs">{one.path}</code>
-            {one.sample !== undefined && <span className="ml-auto max-w-[45%] truncate text-xs text-ink-3">{one.sample}</span>}
+            {one.sample !== undefined && (
+              <span className="ml-auto max-w-[45%] truncate text-xs text-ink-3">{one.sample}</span>
+            )}
           </button>
         </div>
       ))}

@@ -3,15 +3,32 @@
 import type { FieldType, Json, JsonObject } from '@/api/types';
 
 const LATER = new Set([
-  'api-call.auth', 'api-call.body_type', 'api-call.redirects', 'api-call.response', 'api-call.max_response', 'api-call.fail_on_status', 'llm.base_url',
-  'llm.api_key', 'llm.messages', 'llm.temperature', 'llm.top_p', 'llm.max_tokens', 'llm.stop', 'llm.seed', 'llm.stream', 'llm.extra',
-  'webhook.headers', 'webhook.method',
+  'api-call.auth',
+  'api-call.body_type',
+  'api-call.redirects',
+  'api-call.response',
+  'api-call.max_response',
+  'api-call.fail_on_status',
+  'llm.base_url',
+  'llm.api_key',
+  'llm.messages',
+  'llm.temperature',
+  'llm.top_p',
+  'llm.max_tokens',
+  'llm.stop',
+  'llm.seed',
+  'llm.stream',
+  'llm.silence',
+  'llm.extra',
+  'webhook.headers',
+  'webhook.method',
 ]);
 
 /** Settings that every type has; they stand in their own section. */
 export const COMMON = new Set(['title', 'notes', 'timeout', 'total_timeout', 'retry', 'on_error', 'on_unknown']);
 
-export const isLater = (type: string, field: FieldType): boolean => LATER.has(`${type}.${field.name}`) && !field.required;
+export const isLater = (type: string, field: FieldType): boolean =>
+  LATER.has(`${type}.${field.name}`) && !field.required;
 
 /** Whether @field belongs to @data as the fields beside it are set. */
 export function applies(field: FieldType, fields: FieldType[], data: JsonObject): boolean {
@@ -27,7 +44,8 @@ const IDLE: Record<string, (data: JsonObject) => boolean> = {
   'api-call.body': (data) => bodiless(data),
   'api-call.body_type': (data) => bodiless(data),
 };
-const bodiless = (data: JsonObject) => data['method'] === undefined || data['method'] === 'GET' || data['method'] === 'HEAD';
+const bodiless = (data: JsonObject) =>
+  data['method'] === undefined || data['method'] === 'GET' || data['method'] === 'HEAD';
 
 /** Whether to show @field; one that does not apply is shown only while it has a value, which the server would refuse. */
 export function isShown(type: string, field: FieldType, fields: FieldType[], data: JsonObject): boolean {
@@ -41,7 +59,8 @@ export function withField(fields: FieldType[], data: JsonObject, name: string, v
   if (value === undefined) delete next[name];
   else next[name] = value;
   for (const field of fields)
-    if (next[field.name] !== undefined && applies(field, fields, data) && !applies(field, fields, next)) delete next[field.name];
+    if (next[field.name] !== undefined && applies(field, fields, data) && !applies(field, fields, next))
+      delete next[field.name];
   return next;
 }
 

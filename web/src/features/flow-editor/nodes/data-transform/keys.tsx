@@ -14,15 +14,33 @@ export function KeysInput({ node, data, ids, onChange }: SpecialProps) {
   const value = data['keys'];
   const renaming = isObject(value);
   const flip = () => {
-    const next: Json = renaming ? Object.values(obj(value)).map(str) : Object.fromEntries(arr(value).map(str).map((path) => [lastName(path), path]));
+    const next: Json = renaming
+      ? Object.values(obj(value)).map(str)
+      : Object.fromEntries(
+          arr(value)
+            .map(str)
+            .map((path) => [lastName(path), path]),
+        );
     onChange(next);
   };
   return (
     <div>
-      {renaming
-        ? <MapInput node={node} value={obj(value)} onChange={(map) => onChange(map ?? {})} keyLabel={t.editor.newName} valueLabel={t.editor.path} />
-        : <ListInput ids={ids} value={value} placeholder="body.company.name" onChange={onChange} />}
-      {data['mode'] === 'pick' && <button type="button" className="mt-1 rounded-sm text-xs text-indigo hover:underline" onClick={flip}>{renaming ? t.editor.dontRename : t.editor.rename}</button>}
+      {renaming ? (
+        <MapInput
+          node={node}
+          value={obj(value)}
+          onChange={(map) => onChange(map ?? {})}
+          keyLabel={t.editor.newName}
+          valueLabel={t.editor.path}
+        />
+      ) : (
+        <ListInput ids={ids} value={value} placeholder="body.company.name" onChange={onChange} />
+      )}
+      {data['mode'] === 'pick' && (
+        <button type="button" className="mt-1 rounded-sm text-xs text-indigo hover:underline" onClick={flip}>
+          {renaming ? t.editor.dontRename : t.editor.rename}
+        </button>
+      )}
     </div>
   );
 }

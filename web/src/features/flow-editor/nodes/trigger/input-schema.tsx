@@ -22,7 +22,8 @@ interface Row {
 /** The rows of a schema that is a plain list of fields; null when it says more than rows can. */
 export function rowsOf(schema: unknown): Row[] | null {
   if (schema === undefined) return [];
-  if (!isObject(schema) || schema['type'] !== 'object' || Object.keys(schema).some((key) => !KNOWN.has(key))) return null;
+  if (!isObject(schema) || schema['type'] !== 'object' || Object.keys(schema).some((key) => !KNOWN.has(key)))
+    return null;
   const required = arr(schema['required'] as JsonObject[string]);
   const rows: Row[] = [];
   for (const [name, value] of Object.entries(obj(schema['properties'] as JsonObject))) {
@@ -37,7 +38,11 @@ export function schemaOf(rows: Row[], base: JsonObject): JsonObject | undefined 
   const named = rows.filter((row) => row.name !== '');
   if (named.length === 0) return undefined;
   const required = named.filter((row) => row.required).map((row) => row.name);
-  const next: JsonObject = { ...base, type: 'object', properties: Object.fromEntries(named.map((row) => [row.name, { type: row.type, ...row.rest }])) };
+  const next: JsonObject = {
+    ...base,
+    type: 'object',
+    properties: Object.fromEntries(named.map((row) => [row.name, { type: row.type, ...row.rest }])),
+  };
   delete next['required'];
   return required.length > 0 ? { ...next, required } : next;
 }
@@ -65,22 +70,66 @@ export function InputSchema({ node, data, ids, onChange }: SpecialProps) {
     return (
       <>
         <JsonInput node={node} ids={ids} value={value} onChange={onChange} />
-        {stored !== null && <button type="button" className="mt-1 rounded-sm text-xs text-indigo hover:underline" onClick={() => setJson(false)}>{t.editor.asFields}</button>}
+        {stored !== null && (
+          <button
+            type="button"
+            className="mt-1 rounded-sm text-xs text-indigo hover:underline"
+            onClick={() => setJson(false)}
+          >
+            {t.editor.asFields}
+          </button>
+        )}
       </>
     );
   return (
     <div className="space-y-1.5">
       {rows.map((row, i) => (
         <div key={i} className="flex items-center gap-1.5">
-          <TextInput aria-label={t.editor.name} placeholder={t.editor.name} className="code min-w-0 flex-1" value={row.name} onChange={(event) => change(i, { name: event.target.value })} />
-          <Select aria-label={t.editor.type} className="w-26! shrink-0" value={row.type} options={TYPES.map((type) => ({ value: type, label: t.editor.types[type] }))} onChange={(type) => change(i, { type })} />
-          <IconButton size="sm" icon="check" label={t.editor.requiredField} pressed={row.required} onClick={() => change(i, { required: !row.required })} />
-          <IconButton size="sm" icon="x" label={t.common.remove} onClick={() => put(rows.filter((_, at) => at !== i))} />
+          <TextInput
+            aria-label={t.editor.name}
+            placeholder={t.editor.name}
+            className="code min-w-0 flex-1"
+            value={row.name}
+            onChange={(event) => change(i, { name: event.target.value })}
+          />
+          <Select
+            aria-label={t.editor.type}
+            className="w-26! shrink-0"
+            value={row.type}
+            options={TYPES.map((type) => ({ value: type, label: t.editor.types[type] }))}
+            onChange={(type) => change(i, { type })}
+          />
+          <IconButton
+            size="sm"
+            icon="check"
+            label={t.editor.requiredField}
+            pressed={row.required}
+            onClick={() => change(i, { required: !row.required })}
+          />
+          <IconButton
+            size="sm"
+            icon="x"
+            label={t.common.remove}
+            onClick={() => put(rows.filter((_, at) => at !== i))}
+          />
         </div>
       ))}
       <div className="flex items-center gap-2">
-        <Button kind="quiet" size="sm" icon="plus" onClick={() => setRows([...rows, { name: '', type: 'string', required: true, rest: {} }])}>{t.editor.addField}</Button>
-        <button type="button" className="ml-auto rounded-sm text-xs text-indigo hover:underline" onClick={() => setJson(true)}>{t.editor.asSchema}</button>
+        <Button
+          kind="quiet"
+          size="sm"
+          icon="plus"
+          onClick={() => setRows([...rows, { name: '', type: 'string', required: true, rest: {} }])}
+        >
+          {t.editor.addField}
+        </Button>
+        <button
+          type="button"
+          className="ml-auto rounded-sm text-xs text-indigo hover:underline"
+          onClick={() => setJson(true)}
+        >
+          {t.editor.asSchema}
+        </button>
       </div>
     </div>
   );
