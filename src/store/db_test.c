@@ -287,6 +287,9 @@ DB_TEST(only_the_guilty_transactions_of_a_group_fail)
     t_expect_ok(fiber_group_join(&g));
     for (int i = 0; i < 300; i++)
         t_expect_int(k[i].result, i % 10 == 3 ? E_EXISTS : i % 10 == 7 ? E_CONFLICT : OK);
+    struct db_stats stats;
+    db_stats(db, &stats);
+    t_expect(stats.commits < 60); /* they were not tried one by one */
     t_expect_int(t_db_int(db, "SELECT i FROM thing WHERE id = 0", DB_NO_ARGS), 240);
     t_expect_int(t_db_int(db, "SELECT count(*) FROM thing", DB_NO_ARGS), 241);
 }
