@@ -297,6 +297,89 @@ static double heddle_postgres(int n, unsigned shards)
     return heddle(pg_url(url, sizeof url, "heddle"), n, shards);
 }
 
+/* ---- reading: one row by its key, from many fibers ---- */
+
+static Err ask(void *arg)
+{
+    static const char get[] = "SELECT body FROM step WHERE id = ?1";
+    AUTO(arena) *a = arena_new(KIB(64));
+    int64_t n = 0;
+    Id id = ID_NONE;
+
+    (void)arg;
+    id.b[15] = 1;
+    while (time_mono() < run.end) {
+        AUTO(db_cursor) *c = NULL;
+        TRY(db_query(run.db, a, get, DB_ARGS(D_ID(id)), &c));
+        if (!db_next(c) || db_text(c, 0).n != BODY)
+            DIE("the row is gone");
+        n++;
+        arena_reset(a);
+    }
+    run.rows += n;
+    if (--run.left == 0)
+        wait_end_from(run.home, run.done, OK);
+    return OK;
+}
+
+static Err read_body(void *arg)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct wait w;
+    Id id = ID_NONE;
+
+    (void)arg;
+    id.b[15] = 1;
+    TRY(db_open(&(struct db_options){.url = str_c(run.url)}, &run.db));
+    TRY(db_migrate(run.db, schema));
+    static const char once[] = "INSERT INTO step (id, run_id, seq, body) VALUES (?1, ?2, ?3, ?4)"
+                               " ON CONFLICT (id) DO NOTHING";
+    struct db_tx *tx = db_begin(run.db, a);
+    db_exec(tx, once, DB_ARGS(D_ID(id), D_ID(id), D_INT(1), D_TEXT(str_from(body, BODY))));
+    TRY(db_commit(tx));
+    wait_init(&w);
+    run.done = &w;
+    run.home = shard_self();
+    run.rows = 0;
+    run.left = run.producers;
+    double cpu = cpu_seconds();
+    Usec begin = time_mono();
+    run.end = begin + span;
+    for (int i = 0; i < run.producers; i++)
+        shard_start(shard_at((unsigned)i % shard_count()), "ask", ask, NULL);
+    TRY(wait_for(&w, USEC_NEVER));
+    run.rate = (double)run.rows / ((double)(time_mono() - begin) / 1e6);
+    run.cpu_us = (cpu_seconds() - cpu) * 1e6 / (double)run.rows;
+    db_close(run.db);
+    return OK;
+}
+
+static void reads(const char *name, const char *url)
+{
+    for (int k = 0; k < 2; k++) {
+        run.url = url;
+        run.producers = producers[k];
+        if (rt_main(&(struct rt_options){.shards = 1, .workers = 1}, read_body, NULL) != OK)
+            DIE("%s", err_text(err_record()->code));
+        printf("| %s | %d | %.0f | %.1f |\n", name, producers[k], run.rate, run.cpu_us);
+    }
+}
+
+static void all_reads(void)
+{
+    char path[1024];
+
+    printf(
+        "\n| reading by key | fibers | queries/s, 1 shard | CPU us/query |\n|---|---|---|---|\n");
+    snprintf(path, sizeof path, "%s/read.db", folder);
+    reads("SQLite", path);
+    unlink(path);
+    if (getenv("HEDDLE_TEST_PG")) {
+        pg_fresh_schema("reads");
+        reads("PostgreSQL", pg_url(path, sizeof path, "reads"));
+    }
+}
+
 /* ---- the table ---- */
 
 static void compare(const char *name, double (*raw)(int group),
@@ -345,6 +428,8 @@ int main(int argc, char **argv)
     compare("SQLite FULL", raw_sqlite, heddle_sqlite);
     if (getenv("HEDDLE_TEST_PG"))
         compare("PostgreSQL", raw_postgres, heddle_postgres);
+    if (only <= 0)
+        all_reads();
     rmdir(folder);
     return 0;
 }

@@ -121,7 +121,8 @@ Err db_query(struct db *db, struct arena *a, const char *sql, struct db_args arg
              struct db_cursor **ret_cursor) YIELDS;
 /* Step to the next row; false at the end or on failure, which db_finish() tells. */
 bool db_next(struct db_cursor *c) YIELDS;
-/* The error that ended the rows early, if any. */
+/* The error that ended the rows early, if any: E_UNAVAILABLE when the connection broke, E_GONE when
+ * they were read so slowly that they held up SQLite's log. */
 Err db_finish(struct db_cursor *c);
 void db_cursor_free(struct db_cursor *c);
 DEFINE_AUTO(db_cursor, db_cursor_free)

@@ -294,6 +294,9 @@ Err db_sqlite_open(const struct db_options *options, Str path, struct db **ret_d
         *err_record() = record;
         return e;
     }
+    if (options->relaxed)
+        LOG_WARN(
+            "commits do not wait for the disk (relaxed): a power cut may lose the last of them");
     atomic_store(&db->db.up, true);
     *ret_db = &db->db;
     return OK;
