@@ -202,13 +202,13 @@ Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const s
     struct follower w = {.f = f, .run = run, .seen = after};
     /* A run of another node is not heard here: the journal is looked at now and then. */
     const Usec look = 2 * USEC_S;
-    AUTO(wf_watch) *watch = NULL;
+    /* First of all: what is said while the store answers is not in the journal if it is live. */
+    AUTO(wf_watch) *watch = wf_watch_new(e->hub, run);
     AUTO(arena) *a = arena_new(MIB(1));
     struct run_row row;
     Usec idle_at = usec_in(f->idle_after);
 
     TRY(store_run_get(e->db, a, tenant, run, &row));
-    watch = wf_watch_new(e->hub, run);
     TRY(read_journal(e, &w));
     /* Asked for what comes after the end: there is nothing, and will not be. */
     if (row.finished_at && !w.ended)
