@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe } from 'node:test';
 import { Api, expectProblem, expectStatus, isFinal, stepOf } from '../lib/api.mjs';
 import { Gate, until } from '../lib/gate.mjs';
-import { freePort, Postgres } from '../lib/postgres.mjs';
+import { freePort, Postgres, stopShared } from '../lib/postgres.mjs';
 import { Server } from '../lib/server.mjs';
 import { removeDir, tempDir, whenDone } from '../lib/tmp.mjs';
 import { databases, onEachDatabase, testLimit, testWith } from '../lib/suite.mjs';
@@ -15,6 +15,8 @@ import { startHttpApi } from '../doubles/http_api.mjs';
 import { call, chain, output, set } from '../lib/flow.mjs';
 
 const echo = chain('Echo', { a: set({ v: '{{ input.v }}' }), out: output('{{ a.v }}') });
+
+after(stopShared);
 
 /* A file system of its own that is small; null where that is not allowed. */
 function smallDisk(mib) {
