@@ -53,21 +53,25 @@ static struct pg_expect *expect(struct pg_conn *c, enum expect_kind kind)
     return &c->expected[c->n_expected++];
 }
 
+static Err send_prepare(struct pg_conn *c, struct pg_stmt *p, struct db_tx *tx)
+{
+    if (p->prepared)
+        return OK;
+    TRY(pg_send_prepare(c, p));
+    struct pg_expect *x = expect(c, X_PREPARE);
+    x->tx = tx;
+    x->prepared = p;
+    p->prepared = true; /* taken back if the server does not get to it */
+    return OK;
+}
+
 static Err send_stmt(struct pg_conn *c, enum expect_kind kind, struct db_stmt *s, struct db_tx *tx)
 {
-    struct pg_stmt *p = s->prepared;
-
-    if (!p->prepared) {
-        TRY(pg_send_prepare(c, p));
-        struct pg_expect *x = expect(c, X_PREPARE);
-        x->tx = tx;
-        x->prepared = p;
-        p->prepared = true; /* taken back if the server does not get to it */
-    }
-    TRY(pg_send_stmt(c, p, s->args));
+    TRY(send_prepare(c, s->prepared, tx));
+    TRY(pg_send_stmt(c, s->prepared, s->args));
     struct pg_expect *x = expect(c, kind);
     x->tx = tx;
-    x->stmt = tx ? s : NULL;
+    x->stmt = kind == X_STMT ? s : NULL;
     return OK;
 }
 
@@ -79,11 +83,12 @@ static Err find_prepared(struct pg_conn *c, struct db_stmt *s)
     return OK;
 }
 
-static Err send_control(struct pg_conn *c, enum expect_kind kind, const char *sql)
+/* @tx: whose part it belongs to, and who fails with it; NULL: all. */
+static Err send_control(struct pg_conn *c, enum expect_kind kind, const char *sql, struct db_tx *tx)
 {
     struct db_stmt s = {.sql = sql, .expect = -1};
     TRY(find_prepared(c, &s));
-    return send_stmt(c, kind, &s, NULL);
+    return send_stmt(c, kind, &s, tx);
 }
 
 static Err send_sync(struct pg_conn *c)
@@ -111,7 +116,7 @@ static Err send_begin(struct pg_conn *c, struct pg_batch *b)
     struct pg_db *db = c->shard->db;
     char patience[32];
 
-    TRY(send_control(c, X_CONTROL, begin_sql));
+    TRY(send_control(c, X_CONTROL, begin_sql, NULL));
     b->xid[0] = 0;
     if (b->lock_failures ||
         atomic_load_explicit(&db->serial_until, memory_order_relaxed) > time_mono()) {
@@ -122,7 +127,7 @@ static Err send_begin(struct pg_conn *c, struct pg_batch *b)
         TRY(find_prepared(c, &s));
         return send_stmt(c, X_XID, &s, NULL);
     }
-    return send_control(c, X_XID, xid_sql);
+    return send_control(c, X_XID, xid_sql, NULL);
 }
 
 static Err send_plain(struct pg_conn *c, struct pg_batch *b)
@@ -135,24 +140,37 @@ static Err send_plain(struct pg_conn *c, struct pg_batch *b)
     for (struct db_tx *tx = b->first; tx; tx = tx->next)
         TRY(send_statements(c, tx));
     TRY(send_flush(c));
-    TRY(send_control(c, X_COMMIT, commit_sql));
+    TRY(send_control(c, X_COMMIT, commit_sql, NULL));
+    return send_sync(c);
+}
+
+/* All that the parts need is prepared before the first of them: what one part had prepared would be
+ * missing in those behind it if an error skipped it. */
+static Err send_parts_begin(struct pg_conn *c, struct pg_batch *b)
+{
+    TRY(send_begin(c, b));
+    for (struct db_tx *tx = b->first; tx; tx = tx->next)
+        for (struct db_stmt *s = tx->first; s; s = s->next)
+            TRY(send_prepare(c, s->prepared, NULL));
+    TRY(send_control(c, X_CONTROL, savepoint_sql, NULL));
+    TRY(send_control(c, X_CONTROL, undo_sql, NULL));
+    TRY(send_control(c, X_CONTROL, release_sql, NULL));
+    TRY(send_control(c, X_CONTROL, savepoint_sql, NULL));
     return send_sync(c);
 }
 
 static Err send_careful(struct pg_conn *c, struct pg_batch *b)
 {
-    TRY(send_begin(c, b));
-    TRY(send_control(c, X_CONTROL, savepoint_sql));
-    TRY(send_sync(c));
+    TRY(send_parts_begin(c, b));
     for (struct db_tx *tx = b->first; tx; tx = tx->next) {
-        TRY(send_control(c, X_CONTROL, undo_sql));
+        TRY(send_control(c, X_CONTROL, undo_sql, tx));
         TRY(send_statements(c, tx));
-        TRY(send_control(c, X_CONTROL, release_sql));
-        TRY(send_control(c, X_CONTROL, savepoint_sql));
+        TRY(send_control(c, X_CONTROL, release_sql, tx));
+        TRY(send_control(c, X_CONTROL, savepoint_sql, tx));
         TRY(send_sync(c));
     }
-    TRY(send_control(c, X_CONTROL, undo_sql));
-    TRY(send_control(c, X_COMMIT, commit_sql));
+    TRY(send_control(c, X_CONTROL, undo_sql, NULL));
+    TRY(send_control(c, X_COMMIT, commit_sql, NULL));
     return send_sync(c);
 }
 
@@ -307,7 +325,7 @@ bool pg_batch_roll_back(struct pg_conn *c)
     if (PQtransactionStatus(c->pg) == PQTRANS_IDLE)
         return true;
     c->n_expected = 0;
-    return send_control(c, X_CONTROL, rollback_sql) == OK && send_sync(c) == OK &&
+    return send_control(c, X_CONTROL, rollback_sql, NULL) == OK && send_sync(c) == OK &&
            receive(c, &none, &ignored) == OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
 }
 

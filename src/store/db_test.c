@@ -294,6 +294,39 @@ DB_TEST(only_the_guilty_transactions_of_a_group_fail)
     t_expect_int(t_db_int(db, "SELECT count(*) FROM thing", DB_NO_ARGS), 241);
 }
 
+static Err commit_behind_a_guilty_one(void *arg)
+{
+    static const char put[] = "INSERT INTO thing (id, i) VALUES (?1, ?2)";
+    static const char put_other[] = "INSERT INTO thing (i, id) VALUES (?2, ?1)";
+    struct committer *k = arg;
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct db_tx *tx = db_begin(k->db, a);
+
+    db_exec(tx, k->n ? put_other : put, DB_ARGS(D_INT(k->n), D_INT(k->n)));
+    k->result = db_commit(tx);
+    return OK;
+}
+
+/* What is sent for the first time in the part of a transaction that fails is not there for the
+ * parts behind it. */
+DB_TEST(the_guilty_transaction_of_a_group_may_be_its_first)
+{
+    static struct committer k[20];
+    FIBER_GROUP(g, 0, false);
+
+    t_expect_ok(t_db_tables(db, things));
+    t_expect_ok(
+        t_db_exec(db, "INSERT INTO thing (id, i) VALUES (?1, ?2)", DB_ARGS(D_INT(0), D_INT(0))));
+    for (int i = 0; i < 20; i++) {
+        k[i] = (struct committer){db, i, OK};
+        t_expect_ok(fiber_group_start(&g, "commit", commit_behind_a_guilty_one, &k[i]));
+    }
+    t_expect_ok(fiber_group_join(&g));
+    for (int i = 0; i < 20; i++)
+        t_expect_int(k[i].result, i ? OK : E_EXISTS);
+    t_expect_int(t_db_int(db, "SELECT count(*) FROM thing", DB_NO_ARGS), 20);
+}
+
 /* Fibers of two shards; each commits some transactions to counters that all of them share. */
 static struct crowd {
     struct db *db;
