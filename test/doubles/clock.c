@@ -1,4 +1,4 @@
-/* clock.c - a wall clock that jumps, for one process: preloaded, it adds the microseconds that
+/* test/doubles/clock.c - clock.c - a wall clock that jumps, for one process: preloaded, it adds the microseconds that
  * stand in the file HEDDLE_TEST_CLOCK (eight bytes, changed while the process runs) to the time of
  * day.
  *
