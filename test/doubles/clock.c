@@ -1,6 +1,6 @@
-/* test/doubles/clock.c - clock.c - a wall clock that jumps, for one process: preloaded, it adds the microseconds that
- * stand in the file HEDDLE_TEST_CLOCK (eight bytes, changed while the process runs) to the time of
- * day.
+/* test/doubles/clock.c - a wall clock that jumps, for one process: preloaded, it adds the
+ * microseconds that stand in the file HEDDLE_TEST_CLOCK (eight bytes, changed while the process
+ * runs) to the time of day.
  *
  * The monotonic clock and all waits stay as they are, as when an operator or NTP sets the clock.
  */
