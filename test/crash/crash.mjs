@@ -89,6 +89,7 @@ export class Load {
     this.callers = [];
     this.running = false;
     this.kills = 0;
+    this.ended = new Set(); /* ids of runs that were looked at */
     this.seen = { runs: 0, steps: 0, unknown: 0, repeated: 0, resumed: 0 };
   }
 
@@ -197,8 +198,15 @@ export class Load {
     const calls = this.#calls();
     const todo = [...this.runs].filter(([, run]) => !run.checked);
     const one = async () => {
-      for (let next; (next = todo.pop());) await this.#checkRun(next[0], next[1], calls, seen);
+      for (let next; (next = todo.pop());) {
+        const [name, run] = next;
+        await this.#checkRun(name, run, calls, seen);
+        run.checked = true;
+        this.ended.add(run.id);
+      }
     };
+    for (const step of calls.keys())
+      assert.ok(!this.ended.has(step.slice(0, 36)), `step ${step} was called after its run had ended`);
     await Promise.all(Array.from({ length: 16 }, one));
     const total = await this.#countRuns();
     assert.equal(total, this.runs.size, 'runs in the store and runs that were asked for');
@@ -320,7 +328,7 @@ export async function killAt(load, point, nth) {
       limit: 60_000,
     });
   }
-  const died = proc.isEnded;
+  const died = Boolean(proc.isEnded);
   if (died) assert.equal(proc.signal, 'SIGKILL', proc.tail());
   if (died) load.kills++;
   await load.rest();
