@@ -185,7 +185,7 @@ static void restart_under_load(struct db *db, const char *how)
         for (int round = 0; round < 2; round++) {
             t_expect(load_goes_on(500));
             t_expect_ok(work_run(control_job, (void *)(uintptr_t)how));
-            t_expect_ok(fiber_sleep(round == 1 ? 1500 * USEC_MS : 10 * USEC_MS));
+            t_expect_ok(fiber_sleep(round == 1 ? 2500 * USEC_MS : 10 * USEC_MS));
             if (round == 1) {
                 t_expect(!db_is_up(db));
                 t_expect_err(db_ping(db, usec_in(100 * USEC_MS)), E_TIMEOUT);

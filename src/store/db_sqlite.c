@@ -47,6 +47,7 @@ static void checkpointer_main(void *arg)
 
         uv_mutex_lock(&k->lock);
         k->wanted = false;
+        k->copied = copied;
     }
     uv_mutex_unlock(&k->lock);
 }
@@ -79,31 +80,36 @@ void sqlite_checkpointer_stop(struct sqlite_db *db)
     sqlite_disconnect(k->conn);
 }
 
-void sqlite_checkpoint_ask(struct sqlite_db *db, int frames)
+/* On the writer: when the checkpointer has done nearly all, do the rest, so that the next commit
+ * writes to the log's beginning again. Overwriting is also the cheaper kind of writing: a log that
+ * grows has its size written at each fsync. Busy: the checkpointer is at it; there is a next time.
+ */
+static void finish(struct sqlite_db *db)
+{
+    struct sqlite_conn *c = db->writer.conn;
+    int rc = sqlite3_wal_checkpoint_v2(c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        LOG_WARN("the log could not be moved into the database", L_INT("sqlite", rc));
+}
+
+void sqlite_checkpoint(struct sqlite_db *db, int frames)
 {
     struct sqlite_checkpointer *k = &db->checkpointer;
 
     if (frames < SQLITE_LOG_SOFT)
         return;
     uv_mutex_lock(&k->lock);
-    bool signal = !k->wanted;
-    k->wanted = true;
+    bool running = k->wanted;
+    bool rest = !running && k->copied > 0 && frames - k->copied < SQLITE_LOG_REST;
+    bool ask = !running && !rest;
+    k->wanted |= ask;
+    if (rest)
+        k->copied = 0;
     uv_mutex_unlock(&k->lock);
-    if (signal)
+    if (ask)
         uv_cond_signal(&k->wake);
-}
-
-void sqlite_checkpoint_inline(struct sqlite_db *db)
-{
-    struct sqlite_conn *c = db->writer.conn;
-    int frames, copied;
-
-    /* The checkpointer has done most of it. When the last frame is copied and no reader needs the
-     * log, the next commit writes to its beginning. Busy: the checkpointer is at it; there is a
-     * next time. */
-    int rc = sqlite3_wal_checkpoint_v2(c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
-    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-        LOG_WARN("the log could not be moved into the database", L_INT("sqlite", rc));
+    if (rest || frames > SQLITE_LOG_HARD)
+        finish(db);
 }
 
 /* ---- opening ---- */

@@ -109,10 +109,16 @@ void sqlite_readers_evict(struct sqlite_db *db, Usec before);
 
 /* ---- the checkpointer: moves the log into the database file ---- */
 
-/* In pages of the log. Beyond the first the checkpointer works beside the writer; beyond the second
- * the writer does the rest of it between two batches, so that the log starts over; beyond the
- * third, cursors that hold the log for long are ended. */
-enum { SQLITE_LOG_SOFT = 2000, SQLITE_LOG_HARD = 8000, SQLITE_LOG_EVICT = 65536 };
+/* In pages of the log. Beyond the first the checkpointer works beside the writer; when no more than
+ * the second are left to be copied, or beyond the third, the writer does the rest between two
+ * batches, so that the log starts over; beyond the fourth, cursors that hold the log for long are
+ * ended. */
+enum {
+    SQLITE_LOG_SOFT = 1000,
+    SQLITE_LOG_REST = 500,
+    SQLITE_LOG_HARD = 8000,
+    SQLITE_LOG_EVICT = 65536,
+};
 
 struct sqlite_checkpointer {
     struct sqlite_conn *conn;
@@ -120,14 +126,14 @@ struct sqlite_checkpointer {
     uv_mutex_t lock;
     uv_cond_t wake;
     bool wanted, stopping, started; /* under the lock */
+    int copied;                     /* pages of the log, by the last pass; likewise */
 };
 
 Err sqlite_checkpointer_start(struct sqlite_db *db);
 void sqlite_checkpointer_stop(struct sqlite_db *db);
-/* The log has @frames pages: wake the checkpointer if that is many. Never blocks for long. */
-void sqlite_checkpoint_ask(struct sqlite_db *db, int frames);
-/* On the writer's thread, between two batches: make the log start over when it is long. */
-void sqlite_checkpoint_inline(struct sqlite_db *db);
+/* On the writer's thread, between two batches: the log has @frames pages; see to it that it does
+ * not grow. */
+void sqlite_checkpoint(struct sqlite_db *db, int frames);
 
 /* ---- upkeep ---- */
 

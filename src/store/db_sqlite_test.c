@@ -470,7 +470,7 @@ TEST_FIBER(the_log_stays_bounded_under_writing)
     }
     db_close(db);
     t_expect_ok(e);
-    t_expect(most < 2 * SQLITE_LOG_HARD * 4096); /* 125 MB were written */
+    t_expect(most < SQLITE_LOG_HARD * 4096); /* 125 MB were written */
 }
 
 TEST_FIBER(a_cursor_that_holds_the_log_for_too_long_is_ended)

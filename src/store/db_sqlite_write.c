@@ -397,9 +397,7 @@ static void writer_main(void *arg)
         unsigned n = b.n;
         wake_callers(db, &b);
         expect_next(db, n);
-        sqlite_checkpoint_ask(db, w->log_frames);
-        if (w->log_frames > SQLITE_LOG_HARD)
-            sqlite_checkpoint_inline(db);
+        sqlite_checkpoint(db, w->log_frames);
     }
 }
 
