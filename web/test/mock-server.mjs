@@ -434,19 +434,17 @@ export async function makeMock({ pace = 1, empty = false } = {}) {
     };
     done().catch((error) => {
       const { status = 500, code = 'internal', message, errors } = error;
-      res
-        .writeHead(status, { 'Content-Type': 'application/problem+json' })
-        .end(
-          JSON.stringify({
-            type: 'about:blank',
-            title: code,
-            status,
-            code,
-            detail: message,
-            request_id: requestId,
-            errors,
-          }),
-        );
+      res.writeHead(status, { 'Content-Type': 'application/problem+json' }).end(
+        JSON.stringify({
+          type: 'about:blank',
+          title: code,
+          status,
+          code,
+          detail: message,
+          request_id: requestId,
+          errors,
+        }),
+      );
     });
   });
   return { server, base, state, workflows, runs, sessions };

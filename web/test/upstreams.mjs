@@ -14,16 +14,14 @@ export async function startUpstreams({ wordMs = 40 } = {}) {
     const words = ANSWER.match(/\S+\s*/g);
     const usage = { prompt_tokens: 40, completion_tokens: words.length, total_tokens: 40 + words.length };
     if (!body.stream)
-      return res
-        .setHeader('Content-Type', 'application/json')
-        .end(
-          JSON.stringify({
-            id: 'c1',
-            model: body.model,
-            choices: [{ index: 0, message: { role: 'assistant', content: ANSWER }, finish_reason: 'stop' }],
-            usage,
-          }),
-        );
+      return res.setHeader('Content-Type', 'application/json').end(
+        JSON.stringify({
+          id: 'c1',
+          model: body.model,
+          choices: [{ index: 0, message: { role: 'assistant', content: ANSWER }, finish_reason: 'stop' }],
+          usage,
+        }),
+      );
     res.writeHead(200, { 'Content-Type': 'text/event-stream' });
     const send = (data) =>
       res.write(
