@@ -10,11 +10,14 @@ that went wrong is ever added up to zero. The sums of all suites are also left i
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SUITE_SECONDS = int(os.environ.get("HEDDLE_TEST_SUITE_SECONDS", "1500"))  # a suite that takes longer hangs
 SUMMARY = os.path.join(TOP, "build", "tests.json")
 # How each runner words its result, the last match counts: ours, node --test, vitest.
 COUNTS = {
@@ -27,6 +30,16 @@ COUNTS = {
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def end(child):
+    """End a suite with all that it started: kindly, then not."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, sign)
+        except ProcessLookupError:
+            return
+        time.sleep(10)
+
+
 def run(name, words, command, folder=TOP, env=None):
     """Run one suite, its output passed through, and give (name, passed, failed, skipped, seconds)."""
     print("== %s" % name, flush=True)
@@ -37,17 +50,27 @@ def run(name, words, command, folder=TOP, env=None):
         print("FAIL suite %s: %s is missing" % (name, os.path.relpath(missing[0], TOP)), flush=True)
         return name, 0, 1, 0, 0.0
     child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, errors="replace",
+                             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
                              env={**os.environ, **(env or {})})
-    for line in child.stdout:
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        plain = COLOUR.sub("", line.rstrip("\n"))
-        for what, pattern in COUNTS[words].items():
-            match = re.search(pattern, plain)
-            if match:
-                found[what] = int(match.group(1))
-    status = child.wait()
+    late = threading.Timer(SUITE_SECONDS, end, (child,))
+    late.daemon = True
+    late.start()
+    try:
+        for line in child.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            plain = COLOUR.sub("", line.rstrip("\n"))
+            for what, pattern in COUNTS[words].items():
+                match = re.search(pattern, plain)
+                if match:
+                    found[what] = int(match.group(1))
+        status = child.wait()
+    except KeyboardInterrupt:
+        end(child)
+        raise
+    if time.monotonic() - started > SUITE_SECONDS:
+        print("FAIL suite %s: it was ended after %d seconds" % (name, SUITE_SECONDS), flush=True)
+    late.cancel()
     if found["failed"] == 0 and (status != 0 or found["passed"] == 0):
         why = "ended with status %d" % status if status else "ran no test"
         print("FAIL suite %s: %s" % (name, why), flush=True)
@@ -91,7 +114,7 @@ def node_suite(name, folder, at_once):
     if failure:
         return failure
     command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=spec",
-               "--test-concurrency=%d" % at_once, *files]
+               "--test-force-exit", "--test-concurrency=%d" % at_once, *files]
     return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
 
 
