@@ -260,6 +260,57 @@ await path('nodes are added, connected, copied and removed by keyboard', async (
   await saved();
 });
 
+await path('by mouse: a node is dragged in, threads are drawn, cut and split', async () => {
+  const edges = () => page.locator('.react-flow__edge').count();
+  const nodes = () => page.locator('.react-flow__node').count();
+  const [hadNodes, hadEdges] = [await nodes(), await edges()];
+  await page.keyboard.press('Escape');
+  await page
+    .getByRole('button', { name: /^Transform data/ })
+    .dragTo(page.locator('.react-flow'), { targetPosition: { x: 500, y: 560 } });
+  await node('data-transform-1').waitFor();
+  assert.equal(await nodes(), hadNodes + 1);
+  await page.keyboard.press('Escape');
+
+  // A thread from the new node to a result, and one that is let go over nothing.
+  const from = node('data-transform-1').locator('.react-flow__handle.source');
+  await from.dragTo(node('small-1').locator('.react-flow__handle.target'));
+  assert.equal(await edges(), hadEdges + 1);
+  await from.hover();
+  await page.mouse.down();
+  await page.mouse.move(800, 780, { steps: 8 });
+  await page.mouse.up();
+  await page
+    .locator('[popover]')
+    .getByRole('button', { name: /^Output/ })
+    .click();
+  assert.equal(await nodes(), hadNodes + 2);
+  assert.equal(await edges(), hadEdges + 2);
+
+  // No circles.
+  await node('size-1')
+    .locator('.react-flow__handle.source')
+    .last()
+    .dragTo(node('enrich-1').locator('.react-flow__handle.target'));
+  assert.equal(await edges(), hadEdges + 2);
+
+  await page.keyboard.press('Escape');
+  await page.locator('.react-flow__edge').first().click({ force: true });
+  await button('Insert a node here').click();
+  await page
+    .locator('[popover]')
+    .getByRole('button', { name: /^Transform data/ })
+    .click();
+  assert.equal(await edges(), hadEdges + 3);
+  await page.keyboard.press('Escape');
+  await page.locator('.react-flow__edge').last().click({ force: true });
+  await button('Remove the connection').click();
+  assert.equal(await edges(), hadEdges + 2);
+  for (let i = 0; i < 5; i++) await page.keyboard.press('Control+z');
+  assert.deepEqual([await nodes(), await edges()], [hadNodes, hadEdges]);
+  await saved();
+});
+
 await path('the JSON view edits the same draft', async () => {
   await button('JSON').click();
   const text = await page.locator('main textarea').inputValue();
@@ -300,6 +351,21 @@ await path('the palette goes places, the language and the theme change', async (
   );
 });
 
+await path('on a phone: look at a graph, change a setting, run it', async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${server.url}/workflows`);
+  await page.getByRole('link', { name: 'By hand' }).click();
+  await node('trigger-1').click();
+  await page.getByLabel('Titel').fill('Vom Telefon');
+  await page.getByRole('dialog').getByRole('button', { name: 'Schließen' }).click();
+  await node('trigger-1').getByText('Vom Telefon').waitFor();
+  await page.getByRole('button', { name: 'Ausführen' }).click();
+  await page.getByLabel('email').fill('mara@northloom.example');
+  await page.locator('dialog').getByRole('button', { name: 'Ausführen' }).click();
+  await page.getByText('Gelungen').first().waitFor();
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
 await path('a session that ends leads to the door and back', async () => {
   await page.goto(`${server.url}/runs?state=succeeded`);
   await page.getByRole('heading', { name: 'Läufe' }).waitFor();
@@ -316,5 +382,5 @@ await path('the browser has nothing to complain about', () => assert.deepEqual(c
 await browser.close();
 await server.stop();
 upstreams.close();
-console.log(`${passed} passed, ${16 - passed} failed`);
+console.log(`${passed} passed, ${18 - passed} failed`);
 if (!process.exitCode) rmSync(folder, { recursive: true, force: true });

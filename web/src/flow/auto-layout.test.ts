@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { autoLayout } from '@/flow/auto-layout';
 
 const node = (id: string, height = 60) => ({ id, width: 232, height });
-const edge = (source: string, target: string, port = 0) => ({ source, target, port });
+const edge = (source: string, target: string, port?: number) => ({
+  source,
+  target,
+  from: port === undefined ? undefined : 56 + port * 28,
+});
 
 describe('the layout', () => {
   it('runs from left to right, a straight chain on one line', () => {

@@ -9,8 +9,9 @@ export interface LayoutNode {
 export interface LayoutEdge {
   source: string;
   target: string;
-  /** Place of the edge's handle among those of its source: keeps the branches of a condition in order. */
-  port?: number;
+  /** How far below the top of its node each end lies; the middle if not given. */
+  from?: number;
+  to?: number;
 }
 
 const GAP_X = 88;
@@ -45,13 +46,14 @@ function layersOf(nodes: LayoutNode[], edges: LayoutEdge[]): string[][] {
   return layers.map((layer) => layer);
 }
 
-type Near = Map<string, { id: string; port: number }[]>;
+/** For each node those next to it, with where the edge ends there and here. */
+type Near = Map<string, { id: string; there: number; here: number }[]>;
 
 function order(layer: string[], near: Near, place: Map<string, number>): string[] {
   const weight = new Map(
     layer.map((id, i) => {
       const around = near.get(id) ?? [];
-      const sum = around.reduce((total, one) => total + (place.get(one.id) ?? 0) + one.port / 100, 0);
+      const sum = around.reduce((total, one) => total + (place.get(one.id) ?? 0) + one.there / 10_000, 0);
       return [id, around.length > 0 ? sum / around.length : i] as const;
     }),
   );
@@ -76,8 +78,10 @@ export function autoLayout(nodes: LayoutNode[], edges: LayoutEdge[]): Map<string
   const sources: Near = new Map();
   const targets: Near = new Map();
   for (const edge of edges) {
-    sources.set(edge.target, [...(sources.get(edge.target) ?? []), { id: edge.source, port: edge.port ?? 0 }]);
-    targets.set(edge.source, [...(targets.get(edge.source) ?? []), { id: edge.target, port: 0 }]);
+    const from = edge.from ?? (size.get(edge.source)?.height ?? 0) / 2;
+    const to = edge.to ?? (size.get(edge.target)?.height ?? 0) / 2;
+    sources.set(edge.target, [...(sources.get(edge.target) ?? []), { id: edge.source, there: from, here: to }]);
+    targets.set(edge.source, [...(targets.get(edge.source) ?? []), { id: edge.target, there: to, here: from }]);
   }
 
   let layers = layersOf(nodes, edges);
@@ -96,7 +100,6 @@ export function autoLayout(nodes: LayoutNode[], edges: LayoutEdge[]): Map<string
   const height = new Map(nodes.map((node) => [node.id, node.height]));
   const y = new Map<string, number>();
   for (const layer of layers) settle(layer, new Map(), height, y);
-  const middle = (id: string) => (y.get(id) ?? 0) + (height.get(id) ?? 0) / 2;
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const down = sweep % 2 === 0;
     for (const layer of down ? layers : [...layers].reverse()) {
@@ -104,7 +107,8 @@ export function autoLayout(nodes: LayoutNode[], edges: LayoutEdge[]): Map<string
         layer.map((id) => {
           const around = (down ? sources : targets).get(id) ?? [];
           if (around.length === 0) return [id, y.get(id) ?? 0];
-          return [id, around.reduce((sum, one) => sum + middle(one.id), 0) / around.length - (height.get(id) ?? 0) / 2];
+          const sum = around.reduce((total, one) => total + (y.get(one.id) ?? 0) + one.there - one.here, 0);
+          return [id, sum / around.length];
         }),
       );
       settle(layer, wish, height, y);

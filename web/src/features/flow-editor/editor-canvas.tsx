@@ -80,13 +80,15 @@ export function EditorCanvas({ readOnly, onOpenNode }: EditorCanvasProps) {
   const onConnectEnd = (event: MouseEvent | TouchEvent, connection: FinalConnectionState) => {
     if (connection.toNode || !connection.fromNode || connection.fromHandle.type !== 'source') return;
     const point = 'changedTouches' in event ? event.changedTouches[0] : event;
-    if (point)
-      setDrop({
-        source: connection.fromNode.id,
-        handle: connection.fromHandle.id ?? 'out',
-        x: point.clientX,
-        y: point.clientY,
-      });
+    if (!point) return;
+    const next = {
+      source: connection.fromNode.id,
+      handle: connection.fromHandle.id ?? 'out',
+      x: point.clientX,
+      y: point.clientY,
+    };
+    // After the click that ends the drag, which would close what it finds open.
+    setTimeout(() => setDrop(next));
   };
   const pick = (type: string) => {
     if (!drop) return;

@@ -13,6 +13,14 @@ import type { EditorStore } from '@/features/flow-editor/store';
 
 const NODE_HEIGHT = 56;
 const GAP = 88;
+const BRANCH_HEIGHT = 28;
+
+/** How far below the top of its node a handle lies: "out" in the head, branches in the rows below. */
+function handleY(handles: string[], handle: string): number {
+  const branches = handles.filter((one) => one !== 'out');
+  const at = branches.indexOf(handle);
+  return at < 0 ? NODE_HEIGHT / 2 : NODE_HEIGHT + (at + 0.5) * BRANCH_HEIGHT;
+}
 
 export function useEditorActions(store: EditorStore) {
   const t = useT();
@@ -42,7 +50,8 @@ export function useEditorActions(store: EditorStore) {
           edges.map(({ source, target, sourceHandle }) => ({
             source,
             target,
-            port: Math.max(0, ports.get(source)?.indexOf(sourceHandle ?? 'out') ?? 0),
+            from: handleY(ports.get(source) ?? [], sourceHandle ?? 'out'),
+            to: NODE_HEIGHT / 2,
           })),
         ),
       );
