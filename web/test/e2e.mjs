@@ -77,8 +77,8 @@ async function path(name, walk) {
     passed++;
     console.log(`ok   ${name}`);
   } catch (error) {
-    await page.screenshot({ path: join(folder, 'failed.png') });
-    console.error(`FAIL ${name}\n${error.stack}\nsee ${join(folder, 'failed.png')}`);
+    await page.screenshot({ path: join(folder, `failed-${name.slice(0, 12).replaceAll(/\W/g, '_')}.png`) });
+    console.error(`FAIL ${name}\n${error.stack}\nsee ${folder}`);
     process.exitCode = 1;
   }
 }
@@ -295,6 +295,7 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
   assert.equal(await edges(), hadEdges + 2);
 
   await page.keyboard.press('Escape');
+  await page.waitForTimeout(500); // the view glides
   await page.locator('.react-flow__edge').first().click({ force: true });
   await button('Insert a node here').click();
   await page
@@ -303,6 +304,7 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
     .click();
   assert.equal(await edges(), hadEdges + 3);
   await page.keyboard.press('Escape');
+  await page.waitForTimeout(500);
   await page.locator('.react-flow__edge').last().click({ force: true });
   await button('Remove the connection').click();
   assert.equal(await edges(), hadEdges + 2);

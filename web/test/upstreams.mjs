@@ -6,7 +6,7 @@ const ANSWER =
   'Mara leads data engineering at Northloom. Offer a pilot of two weeks with a measured goal. Priority: high.';
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export async function startUpstreams({ wordMs = 40 } = {}) {
+export async function startUpstreams({ wordMs = 120 } = {}) {
   const received = [];
   const failures = new Map();
 
