@@ -161,6 +161,8 @@ static void pg_group(PGconn *c, int group, int64_t *n)
 static const char *pg_url(char *url, size_t size, const char *schema_name)
 {
     const char *server = getenv("HEDDLE_TEST_PG");
+    if (!server)
+        server = "postgresql://";
     snprintf(url, size, "%s%soptions=-csearch_path%%3D%s", server, strchr(server, '?') ? "&" : "?",
              schema_name);
     return url;

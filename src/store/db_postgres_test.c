@@ -266,7 +266,7 @@ static Err open_gone(void *arg)
     Err e = db_open(&(struct db_options){.url = str_c(arg), .timeout = 500 * USEC_MS}, &db);
     if (e == OK)
         db_close(db);
-    if (time_mono() - started > 3 * USEC_S)
+    if (time_mono() - started > 8 * USEC_S)
         t_fail(__FILE__, __LINE__, "that took too long");
     return e;
 }
@@ -362,7 +362,7 @@ PG_TEST(a_network_that_swallows_everything_is_bounded_in_time, 1, true)
     Err e = t_db_exec(db, put_one, DB_NO_ARGS);
     t_expect_int(e, E_UNKNOWN_OUTCOME);
     t_expect_err(t_db_exec(db, put_one, DB_NO_ARGS), E_UNAVAILABLE);
-    t_expect(time_mono() - started < 15 * USEC_S);
+    t_expect(time_mono() - started < 30 * USEC_S);
     t_expect_err(db_ping(db, usec_in(200 * USEC_MS)), E_TIMEOUT);
     t_proxy_hang(false);
     t_proxy_cut(false);
@@ -380,7 +380,7 @@ PG_TEST(a_database_that_is_gone_is_told_after_the_timeout_and_found_again, 1, tr
     Usec started = time_mono();
     t_expect_err(t_db_exec(db, put, DB_ARGS(D_INT(2), D_INT(2))), E_UNAVAILABLE);
     t_expect_err(db_query(db, t_arena(), count, DB_NO_ARGS, &c), E_UNAVAILABLE);
-    t_expect(time_mono() - started > 1500 * USEC_MS && time_mono() - started < 4 * USEC_S);
+    t_expect(time_mono() - started > 1500 * USEC_MS && time_mono() - started < 10 * USEC_S);
     t_expect(!db_is_up(db));
     t_proxy_cut(false);
     t_expect_ok(t_db_exec(db, put, DB_ARGS(D_INT(2), D_INT(2))));

@@ -516,7 +516,7 @@ DB_TEST(a_query_ends_with_the_deadline_of_its_fiber)
     Usec started = time_mono(), former = fiber_deadline_set(usec_in(100 * USEC_MS));
     t_expect_err(db_query(db, t_arena(), slow, DB_NO_ARGS, &c), E_TIMEOUT);
     (void)fiber_deadline_set(former);
-    t_expect(time_mono() - started < 3 * USEC_S);
+    t_expect(time_mono() - started < 10 * USEC_S);
     t_expect_int(t_db_int(db, "SELECT 42", DB_NO_ARGS), 42);
 }
 
@@ -547,7 +547,7 @@ DB_TEST(a_query_ends_when_its_fiber_is_cancelled)
     Usec started = time_mono();
     fiber_group_cancel(&g);
     (void)fiber_group_join(&g);
-    t_expect(time_mono() - started < 3 * USEC_S);
+    t_expect(time_mono() - started < 10 * USEC_S);
     for (size_t i = 0; i < ARRAY_LEN(k); i++)
         t_expect_int(k[i].result, E_CANCELLED);
     t_expect_int(t_db_int(db, "SELECT 42", DB_NO_ARGS), 42);
