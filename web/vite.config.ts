@@ -31,14 +31,25 @@ function themeScript(): Plugin {
   };
 }
 
+/** The licence of the typefaces travels with them; that of the code is written by Vite. */
+function fontLicence(): Plugin {
+  return {
+    name: 'heddle-font-licence',
+    generateBundle() {
+      const source = readFileSync(here('./node_modules/@fontsource-variable/ibm-plex-sans/LICENSE'), 'utf8');
+      this.emitFile({ type: 'asset', fileName: 'assets/fonts-ofl.txt', source });
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), tailwindcss(), themeScript()],
+  plugins: [react(), tailwindcss(), themeScript(), fontLicence()],
   resolve: { alias: { '@': here('./src') } },
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    license: { fileName: 'assets/licenses.md' },
+    license: { fileName: 'assets/licenses.txt' },
     chunkSizeWarningLimit: 700,
   },
   server: {

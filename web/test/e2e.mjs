@@ -69,6 +69,18 @@ const menu = async (item) => {
   await page.getByRole('menuitem', { name: item }).click();
 };
 const saved = () => page.getByText('Saved', { exact: true }).waitFor();
+/** Waits until @check does not throw any more: for what is true a little later. */
+async function until(check) {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await page.waitForTimeout(100);
+    }
+  }
+}
 const draft = () => page.evaluate(async () => (await (await fetch(`/api${location.pathname}`)).json()).definition);
 let passed = 0;
 async function path(name, walk) {
@@ -110,14 +122,11 @@ await path('a file is imported and drawn, and nothing of it is lost', async () =
 await path('settings are saved by themselves; undo brings them back', async () => {
   await node('analyze-1').click();
   await page.getByLabel('Model', { exact: false }).first().fill('another-model');
-  await saved();
-  await page.waitForTimeout(1200);
-  assert.equal((await draft()).nodes[3].data.model, 'another-model');
+  await until(async () => assert.equal((await draft()).nodes[3].data.model, 'another-model'));
   await page.keyboard.press('Escape');
   await page.locator('.react-flow__pane').click({ position: { x: 300, y: 600 } });
   await page.keyboard.press('Control+z');
-  await page.waitForTimeout(1500);
-  assert.equal((await draft()).nodes[3].data.model, 'test-model');
+  await until(async () => assert.equal((await draft()).nodes[3].data.model, 'test-model'));
 });
 
 await path('a template offers what can be read', async () => {
@@ -205,8 +214,7 @@ await path('publishing makes versions; an earlier one can be looked at and publi
   await button('Publish').click();
   await page.getByText('Version 1 is live.').waitFor();
   await page.locator('h1 input').fill('Lead Processing two');
-  await saved();
-  await page.waitForTimeout(1200);
+  await until(async () => assert.equal((await draft()).name, 'Lead Processing two'));
   await button('Publish').click();
   await page.getByText('Version 2 is live.').waitFor();
   await menu('Versions');
@@ -234,16 +242,14 @@ await path('two people: the second is told, and may overwrite', async () => {
   await page.locator('h1 input').fill('Mine');
   await page.getByText('Somebody else has changed this workflow.').waitFor();
   await button('Overwrite with mine').click();
-  await saved();
-  assert.equal((await draft()).name, 'Mine');
+  await until(async () => assert.equal((await draft()).name, 'Mine'));
 });
 
 await path('nodes are added, connected, copied and removed by keyboard', async () => {
   const before = await page.locator('.react-flow__node').count();
   await node('notify-1').click();
   await page.getByRole('button', { name: /^Output/ }).click();
-  await page.waitForTimeout(300);
-  assert.equal(await page.locator('.react-flow__node').count(), before + 1);
+  await until(async () => assert.equal(await page.locator('.react-flow__node').count(), before + 1));
   assert.equal(await page.locator('.react-flow__edge').count(), 7);
   await page.locator('[data-field="output"] textarea').fill('"{{ notify-1.status }}"');
   await saved();
@@ -251,11 +257,9 @@ await path('nodes are added, connected, copied and removed by keyboard', async (
   await node('output-1').focus();
   await page.keyboard.press('Control+c');
   await page.keyboard.press('Control+v');
-  await page.waitForTimeout(300);
-  assert.equal(await page.locator('.react-flow__node').count(), before + 2);
+  await until(async () => assert.equal(await page.locator('.react-flow__node').count(), before + 2));
   await page.keyboard.press('Delete');
-  await page.waitForTimeout(300);
-  assert.equal(await page.locator('.react-flow__node').count(), before + 1);
+  await until(async () => assert.equal(await page.locator('.react-flow__node').count(), before + 1));
   await button('Tidy up').click();
   await saved();
 });
@@ -269,13 +273,13 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
     .getByRole('button', { name: /^Transform data/ })
     .dragTo(page.locator('.react-flow'), { targetPosition: { x: 500, y: 560 } });
   await node('data-transform-1').waitFor();
-  assert.equal(await nodes(), hadNodes + 1);
+  await until(async () => assert.equal(await nodes(), hadNodes + 1));
   await page.keyboard.press('Escape');
 
   // A thread from the new node to a result, and one that is let go over nothing.
   const from = node('data-transform-1').locator('.react-flow__handle.source');
   await from.dragTo(node('small-1').locator('.react-flow__handle.target'));
-  assert.equal(await edges(), hadEdges + 1);
+  await until(async () => assert.equal(await edges(), hadEdges + 1));
   await from.hover();
   await page.mouse.down();
   await page.mouse.move(800, 780, { steps: 8 });
@@ -284,15 +288,15 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
     .locator('[popover]')
     .getByRole('button', { name: /^Output/ })
     .click();
-  assert.equal(await nodes(), hadNodes + 2);
-  assert.equal(await edges(), hadEdges + 2);
+  await until(async () => assert.equal(await nodes(), hadNodes + 2));
+  await until(async () => assert.equal(await edges(), hadEdges + 2));
 
   // No circles.
   await node('size-1')
     .locator('.react-flow__handle.source')
     .last()
     .dragTo(node('enrich-1').locator('.react-flow__handle.target'));
-  assert.equal(await edges(), hadEdges + 2);
+  await until(async () => assert.equal(await edges(), hadEdges + 2));
 
   await page.keyboard.press('Escape');
   await page.waitForTimeout(500); // the view glides
@@ -302,14 +306,14 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
     .locator('[popover]')
     .getByRole('button', { name: /^Transform data/ })
     .click();
-  assert.equal(await edges(), hadEdges + 3);
+  await until(async () => assert.equal(await edges(), hadEdges + 3));
   await page.keyboard.press('Escape');
   await page.waitForTimeout(500);
   await page.locator('.react-flow__edge').last().click({ force: true });
   await button('Remove the connection').click();
-  assert.equal(await edges(), hadEdges + 2);
+  await until(async () => assert.equal(await edges(), hadEdges + 2));
   for (let i = 0; i < 5; i++) await page.keyboard.press('Control+z');
-  assert.deepEqual([await nodes(), await edges()], [hadNodes, hadEdges]);
+  await until(async () => assert.deepEqual([await nodes(), await edges()], [hadNodes, hadEdges]));
   await saved();
 });
 
@@ -317,8 +321,7 @@ await path('the JSON view edits the same draft', async () => {
   await button('JSON').click();
   const text = await page.locator('main textarea').inputValue();
   await page.locator('main textarea').fill(text.replace('"Mine"', '"By hand"'));
-  await page.waitForTimeout(1500);
-  assert.equal((await draft()).name, 'By hand');
+  await until(async () => assert.equal((await draft()).name, 'By hand'));
   await page.locator('main textarea').fill('{ "heddle": 1, ');
   await page.getByText('Not valid JSON', { exact: false }).waitFor();
 });

@@ -92,7 +92,7 @@ export const leadFlow = (upstream) => ({
         title: 'Enrich',
         url: `${upstream}/people`,
         query: { email: '{{ input.email }}' },
-        retry: { max_attempts: 2, delay: '700ms' },
+        retry: { max_attempts: 2, delay: '1500ms' },
         on_error: { strategy: 'branch' },
       },
     },

@@ -128,7 +128,8 @@ export function AboutPage({ me }: { me: Me }) {
           <ul className="mt-3 space-y-2">
             <Reading href="/api/openapi.json" icon="braces" title={t.about.openapi} text={t.about.openapiText} />
             <Reading href="/metrics" icon="activity" title={t.about.metrics} text={t.about.metricsText} />
-            <Reading href="/assets/licenses.md" icon="info" title={t.about.licences} text={t.about.licencesText} />
+            <Reading href="/assets/licenses.txt" icon="info" title={t.about.licences} text={t.about.licencesText} />
+            <Reading href="/assets/fonts-ofl.txt" icon="info" title={t.about.fonts} text={t.about.fontsText} />
           </ul>
           <p className="mt-4 text-sm text-ink-3">{t.about.cli}</p>
         </Card>

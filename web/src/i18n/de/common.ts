@@ -133,7 +133,9 @@ export const about: Messages['about'] = {
   metrics: 'Metriken',
   metricsText: 'Für Prometheus, mit einem Schlüssel, der metrics.read darf.',
   licences: 'Lizenzen',
-  licencesText: 'Der Bibliotheken und Schriften in dieser Konsole.',
+  licencesText: 'Der Bibliotheken in dieser Konsole, darunter React und React Flow.',
+  fonts: 'Schriften',
+  fontsText: 'IBM Plex, unter der SIL Open Font License.',
   cli: 'Auf dem Server zählt „heddle --help“ alle Befehle auf, „man heddle“ erklärt sie.',
   keyboard: 'Tastatur',
   shortcuts: {

@@ -125,7 +125,9 @@ export const about = {
   metrics: 'Metrics',
   metricsText: 'For Prometheus, with a key that may metrics.read.',
   licences: 'Licences',
-  licencesText: 'Of the libraries and typefaces inside this console.',
+  licencesText: 'Of the libraries inside this console, among them React and React Flow.',
+  fonts: 'Typefaces',
+  fontsText: 'IBM Plex, under the SIL Open Font License.',
   cli: 'On the server, “heddle --help” lists every command, and “man heddle” explains them.',
   keyboard: 'Keyboard',
   shortcuts: {
