@@ -270,7 +270,8 @@ static Err write_small_chunk(struct res *res, Str size, Str piece)
     buf_add(b, size);
     buf_add(b, piece);
     buf_add(b, S("\r\n"));
-    return write_pieces(res, &(uv_buf_t){.base = b->p, .len = b->n}, 1);
+    uv_buf_t whole = {.base = b->p, .len = b->n};
+    return write_pieces(res, &whole, 1);
 }
 
 static Err write_chunk(struct res *res, Str piece)
@@ -302,7 +303,8 @@ Err res_write(struct res *res, Str piece)
     }
     if (res->chunked)
         return write_chunk(res, piece);
-    return write_pieces(res, &(uv_buf_t){.base = (char *)(uintptr_t)piece.p, .len = piece.n}, 1);
+    uv_buf_t raw = {.base = (char *)(uintptr_t)piece.p, .len = piece.n};
+    return write_pieces(res, &raw, 1);
 }
 
 Err res_end(struct res *res)

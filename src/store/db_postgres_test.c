@@ -39,11 +39,11 @@ static Err run_body(void *arg)
 
 /* How a test runs: by way of the proxy, or with the patience that large transfers take on a busy
  * machine. */
-enum { PATIENT = 2 };
+enum { PROXIED = 1, PATIENT = 2 };
 
 static void run_with(unsigned shards, int how, void (*fn)(struct db *db))
 {
-    bool proxied = how == true;
+    bool proxied = how == PROXIED;
     const char *url = t_pg_fresh();
     enum log_level past = log_threshold;
 
@@ -69,11 +69,11 @@ static void run_with(unsigned shards, int how, void (*fn)(struct db *db))
         str_dup_c(t_arena(), str_fmt(t_arena(), "DROP SCHEMA %s CASCADE", strstr(url, "%3D") + 3)));
 }
 
-#define PG_TEST(id, shards, proxied)                                                               \
+#define PG_TEST(id, shards, how)                                                                   \
     static void body_##id(struct db *db);                                                          \
     TEST(id)                                                                                       \
     {                                                                                              \
-        run_with((shards), (proxied), body_##id);                                                  \
+        run_with((shards), (how), body_##id);                                                      \
     }                                                                                              \
     static void body_##id(struct db *db)
 
@@ -211,12 +211,12 @@ static void restart_under_load(struct db *db, const char *how)
     check_load(db);
 }
 
-PG_TEST(a_server_that_is_stopped_and_started_under_load_loses_nothing, 1, false)
+PG_TEST(a_server_that_is_stopped_and_started_under_load_loses_nothing, 1, 0)
 {
     restart_under_load(db, "stop");
 }
 
-PG_TEST(a_server_that_crashes_under_load_loses_nothing, 1, false)
+PG_TEST(a_server_that_crashes_under_load_loses_nothing, 1, 0)
 {
     restart_under_load(db, "crash");
 }
@@ -224,7 +224,7 @@ PG_TEST(a_server_that_crashes_under_load_loses_nothing, 1, false)
 static const char terminate[] = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                                 " WHERE application_name = 'heddle'";
 
-PG_TEST(sessions_that_are_ended_by_the_server_are_not_noticed, 1, false)
+PG_TEST(sessions_that_are_ended_by_the_server_are_not_noticed, 1, 0)
 {
     {
         FIBER_GROUP(g, 0, false);
@@ -243,7 +243,7 @@ PG_TEST(sessions_that_are_ended_by_the_server_are_not_noticed, 1, false)
     check_load(db);
 }
 
-PG_TEST(rows_cut_off_by_the_server_are_an_error_and_not_an_end, 1, false)
+PG_TEST(rows_cut_off_by_the_server_are_an_error_and_not_an_end, 1, 0)
 {
     static const char get[] = "SELECT i, repeat('x', 1000) FROM generate_series(1, 100000) AS g(i)";
     AUTO(db_cursor) *c = NULL;
@@ -299,7 +299,7 @@ static void cut_in(struct timer *t, Usec span)
     timer_start(t, usec_in(span), cut_soon);
 }
 
-PG_TEST(an_answer_to_commit_that_never_comes_is_an_unknown_outcome, 1, true)
+PG_TEST(an_answer_to_commit_that_never_comes_is_an_unknown_outcome, 1, PROXIED)
 {
     struct timer cut;
 
@@ -311,7 +311,7 @@ PG_TEST(an_answer_to_commit_that_never_comes_is_an_unknown_outcome, 1, true)
     t_expect_err(t_db_exec(db, put_one, DB_NO_ARGS), E_EXISTS);
 }
 
-PG_TEST(the_outcome_is_asked_for_when_the_transaction_number_is_known, 1, true)
+PG_TEST(the_outcome_is_asked_for_when_the_transaction_number_is_known, 1, PROXIED)
 {
     struct timer cut;
 
@@ -329,7 +329,7 @@ PG_TEST(the_outcome_is_asked_for_when_the_transaction_number_is_known, 1, true)
     }
 }
 
-PG_TEST(a_transaction_cut_in_the_middle_is_done_once, 1, true)
+PG_TEST(a_transaction_cut_in_the_middle_is_done_once, 1, PROXIED)
 {
     static const char slowly[] = "INSERT INTO row (id, n) SELECT ?1, 1 FROM pg_sleep(0.02)";
     struct timer cut;
@@ -353,7 +353,7 @@ PG_TEST(a_transaction_cut_in_the_middle_is_done_once, 1, true)
     t_expect_ok(t_db_exec(db, slowly, DB_ARGS(D_INT(ROWS_MAX + 1))));
 }
 
-PG_TEST(a_network_that_swallows_everything_is_bounded_in_time, 1, true)
+PG_TEST(a_network_that_swallows_everything_is_bounded_in_time, 1, PROXIED)
 {
     Usec started = time_mono();
 
@@ -370,7 +370,7 @@ PG_TEST(a_network_that_swallows_everything_is_bounded_in_time, 1, true)
     t_expect_ok(db_ping(db, usec_in(5 * USEC_S)));
 }
 
-PG_TEST(a_database_that_is_gone_is_told_after_the_timeout_and_found_again, 1, true)
+PG_TEST(a_database_that_is_gone_is_told_after_the_timeout_and_found_again, 1, PROXIED)
 {
     AUTO(db_cursor) *c = NULL;
 
@@ -390,7 +390,7 @@ PG_TEST(a_database_that_is_gone_is_told_after_the_timeout_and_found_again, 1, tr
 
 /* ---- statements ---- */
 
-PG_TEST(errors_of_the_server_have_our_codes, 1, false)
+PG_TEST(errors_of_the_server_have_our_codes, 1, 0)
 {
     static const struct {
         const char *state;
