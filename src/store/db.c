@@ -308,11 +308,9 @@ static struct db_stmt *add(struct db_tx *tx, const char *sql, struct db_args arg
     const char *problem = args_problem(args);
 
     s->sql = sql;
-    s->args = (struct db_value *)(s + 1);
+    s->args = args.n ? memcpy(s + 1, args.at, args.n * sizeof *args.at) : NULL;
     s->n_args = args.n;
     s->expect = -1;
-    if (args.n)
-        memcpy(s->args, args.at, args.n * sizeof *args.at);
     for (size_t i = 0; i < args.n; i++)
         if (args.at[i].type == DB_TEXT || args.at[i].type == DB_BYTES)
             tx->bytes += args.at[i].s.n;

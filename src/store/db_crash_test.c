@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIBERS = 40, SAID_MAX = 200000 };
+enum { FIBERS = 40, ROUNDS = 10, SAID_MAX = 1000000, OF_ONE_MAX = SAID_MAX / ROUNDS };
 
 static const char table[] = "CREATE TABLE row (id {int} PRIMARY KEY, n {int} NOT NULL);\n"
                             "CREATE TABLE sum (id {int} PRIMARY KEY, n {int} NOT NULL);\n"
@@ -75,11 +75,11 @@ static size_t run_child(const char *fault, Usec life, int64_t first, int64_t *sa
     close(ends[1]);
     Usec end = time_mono() + life;
     size_t n = 0;
-    while (n < SAID_MAX && (fault || time_mono() < end) &&
+    while (n < OF_ONE_MAX / 2 && (fault || time_mono() < end) &&
            read(ends[0], &said[n], sizeof *said) == sizeof *said)
         n++;
     kill(pid, SIGKILL);
-    while (n < SAID_MAX && read(ends[0], &said[n], sizeof *said) == sizeof *said)
+    while (n < OF_ONE_MAX && read(ends[0], &said[n], sizeof *said) == sizeof *said)
         n++;
     close(ends[0]);
     waitpid(pid, NULL, 0);
@@ -147,7 +147,7 @@ static void crash_and_count(enum db_kind kind)
     n_said = 0;
     next_id = 0;
     t_expect_int(rt_main(&one, make_table, NULL), OK);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         const char *fault = round < (int)ARRAY_LEN(faults) ? faults[round] : NULL;
         if (kind == DB_POSTGRES && fault && strstr(fault, "store.file"))
             continue;
@@ -155,7 +155,6 @@ static void crash_and_count(enum db_kind kind)
         size_t before = n_said;
         n_said += run_child(fault, life, next_id, said + n_said);
         t_expect(n_said > before || !fault);
-        t_expect(n_said < SAID_MAX / 2);
         t_expect_int(rt_main(&one, count_body, NULL), OK);
     }
     t_expect(n_said > 100);

@@ -1,17 +1,19 @@
 /* src/store/db_postgres.c - PostgreSQL behind db.h: opening and closing, sessions, errors, upkeep.
  *
  * Every shard has its own connections, each driven by one fiber of that shard. What must block -
- * opening sessions, telling the server to stop a query, migrating - is done by one thread for it
- * and by workers.
+ * opening sessions, migrating - is done by one thread for it and by workers.
  */
 #include "store/db_postgres.h"
 
+#include "base/crypto.h"
 #include "rt/log.h"
 #include "rt/work.h"
 
 #include <stdlib.h>
 
 enum { OLDEST_VERSION = 130000 };
+
+static const Usec DAY = 24 * 3600 * USEC_S;
 
 /* ---- errors ---- */
 
@@ -81,7 +83,7 @@ static Err settings(struct pg_db *db, enum pg_role role, PGconn *pg)
              role == PG_WRITER ? (unsigned long long)patience
                                : (unsigned long long)(role == PG_READER ? timeout : 10 * 60 * 1000),
              role == PG_UPKEEP ? 0 : 6 * timeout,
-             PQserverVersion(pg) >= 140000 && role == PG_READER
+             PQserverVersion(pg) >= 140000 && role != PG_UPKEEP
                  ? "; SET client_connection_check_interval = '2s'"
                  : "");
     return run(pg, sql);
@@ -100,6 +102,22 @@ static Err check_server(const PGconn *pg)
                           "\"createdb -T template0 -E UTF8 NAME\".",
                           encoding ? encoding : "?");
     return OK;
+}
+
+/* The table that batches mark their end in (db_postgres.h). Not a migration: each batch needs it,
+ * those of migrating, too. */
+static Err make_marks(PGconn *pg)
+{
+    PGresult *r = PQexec(pg, "SELECT to_regclass('commit_mark') IS NULL");
+    bool missing = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "t") == 0;
+    Err e = PQresultStatus(r) == PGRES_TUPLES_OK ? OK : pg_error(pg, r, "looking for commit_mark");
+
+    PQclear(r);
+    if (e != OK || !missing)
+        return e;
+    return run(pg, "BEGIN; SELECT pg_advisory_xact_lock(" PG_LOCK_MIGRATE ");"
+                   "CREATE TABLE IF NOT EXISTS commit_mark (writer bigint, seq bigint,"
+                   " fenced boolean NOT NULL DEFAULT false, PRIMARY KEY (writer, seq)); COMMIT");
 }
 
 Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
@@ -127,6 +145,8 @@ Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
         e = check_server(pg);
     if (e == OK)
         e = settings(db, role, pg);
+    if (e == OK && role == PG_WRITER && !db->db.read_only)
+        e = make_marks(pg);
     if (e != OK) {
         PQfinish(pg);
         return e;
@@ -135,27 +155,17 @@ Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
     return OK;
 }
 
-/* ---- the thread that opens and gives up sessions ---- */
+/* ---- the thread that opens sessions ---- */
 
 struct pg_ask {
     struct pg_ask *next;
     enum pg_role role;
-    PGconn *pg; /* the session; one to be given up has no waiter */
+    PGconn *pg;
     struct shard *shard;
     struct wait *wait;
     struct err_record *record;
     Err result;
 };
-
-static void give_up(PGconn *pg)
-{
-    char why[200];
-    PGcancel *cancel = PQgetCancel(pg);
-    if (cancel)
-        PQcancel(cancel, why, sizeof why); /* the server stops by itself, too, when it misses us */
-    PQfreeCancel(cancel);
-    PQfinish(pg);
-}
 
 static void answer(struct pg_ask *ask, Err e)
 {
@@ -169,20 +179,12 @@ static void answer(struct pg_ask *ask, Err e)
 static void answer_all(struct pg_db *db, Err e)
 {
     uv_mutex_lock(&db->lock);
-    struct pg_ask *ask = db->first, *kept = NULL, **end = &kept;
+    struct pg_ask *ask = db->first;
     db->first = db->last = NULL;
     for (struct pg_ask *next; ask; ask = next) {
-        next = ask->next;
-        ask->next = NULL;
-        if (ask->wait) {
-            answer(ask, e);
-        } else {
-            *end = ask;
-            end = &ask->next;
-            db->last = ask;
-        }
+        next = ask->next; /* an answered one is gone */
+        answer(ask, e);
     }
-    db->first = kept;
     uv_mutex_unlock(&db->lock);
 }
 
@@ -201,15 +203,10 @@ static void opener_main(void *arg)
         if (!db->first)
             db->last = NULL;
         uv_mutex_unlock(&db->lock);
-        if (ask->wait) {
-            Err e = pg_session(db, ask->role, &ask->pg);
-            answer(ask, e);
-            if (e == E_UNAVAILABLE)
-                answer_all(db, e);
-        } else {
-            give_up(ask->pg);
-            free(ask);
-        }
+        Err e = pg_session(db, ask->role, &ask->pg);
+        answer(ask, e);
+        if (e == E_UNAVAILABLE)
+            answer_all(db, e);
         uv_mutex_lock(&db->lock);
     }
     uv_mutex_unlock(&db->lock);
@@ -244,15 +241,6 @@ Err pg_session_ask(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
     return db_error_give(ask.result, ask.record);
 }
 
-void pg_session_abandon(struct pg_db *db, PGconn *pg)
-{
-    struct pg_ask *ask = calloc(1, sizeof *ask);
-    if (!ask)
-        DIE("out of memory");
-    ask->pg = pg;
-    hand_in(db, ask);
-}
-
 /* ---- shards ---- */
 
 struct pg_shard *pg_shard_here(struct db *base)
@@ -273,6 +261,7 @@ struct pg_shard *pg_shard_here(struct db *base)
         struct pg_conn **list = writer ? &s->writers : &s->readers;
         c->shard = s;
         c->role = writer ? PG_WRITER : PG_READER;
+        c->writer = (int64_t)(crypto_random_u64() >> 1);
         c->next = *list;
         *list = c;
         s->n_readers += !writer;
@@ -414,10 +403,16 @@ static Err number(struct db *db, const char *sql, int64_t *ret_value)
 static Err pg_vacuum_some(struct db *db, unsigned pages)
 {
     static const char sql[] = "SELECT pg_database_size(current_database())";
+    static const char marks[] = "DELETE FROM commit_mark WHERE seq < ?1";
     int64_t bytes = 0;
 
     (void)pages; /* autovacuum does that; this is the moment to look how large it is */
     TRY(number(db, sql, &bytes));
+    /* What writers that died left; a mark's number is when it was made, in microseconds. */
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct db_tx *tx = db_begin(db, a);
+    db_exec(tx, marks, DB_ARGS(D_INT(time_wall() - DAY)));
+    TRY(db_commit(tx));
     atomic_store_explicit(&pg_db(db)->bytes, bytes, memory_order_relaxed);
     return OK;
 }

@@ -56,8 +56,6 @@ enum pg_role { PG_WRITER, PG_READER, PG_UPKEEP };
 Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg);
 /* The same on the thread that opens sessions, for a fiber. */
 Err pg_session_ask(struct pg_db *db, enum pg_role role, PGconn **ret_pg) YIELDS;
-/* Ask the server to stop what @pg is doing, soon, and close @pg. */
-void pg_session_abandon(struct pg_db *db, PGconn *pg);
 /* The error that @r or, without one, the connection tells. */
 Err pg_error(const PGconn *pg, const PGresult *r, const char *what);
 
@@ -85,7 +83,7 @@ struct pg_batch {
     unsigned n;
     size_t bytes;
     unsigned lock_failures;
-    char xid[24]; /* by which its fate can be asked for; "" until the server told */
+    int64_t mark; /* by which its fate can be asked for; 0 until something was sent */
     Usec lost_at;
 };
 
@@ -112,15 +110,19 @@ struct pg_conn {
     /* of a writer */
     struct pg_expect *expected; /* results to come, in order */
     size_t n_expected, cap_expected;
+    int hanging_pid;       /* of the server's process that did not answer in time; 0: none */
     struct pg_batch limbo; /* sent, and the connection broke before the answer; empty: none */
     unsigned careful;      /* batches still to be run with a savepoint for each transaction */
-    bool all_sent;         /* libpq has given everything to the socket */
+    int64_t writer, mark;  /* its name in commit_mark, and its last batch's number there */
+    int64_t cleared;       /* its marks below this are deleted */
+    unsigned n_marks;      /* since then */
 };
 
 /* Make c->pg if there is none; waits a little first when the last try failed. */
 Err pg_conn_open(struct pg_conn *c) YIELDS;
-/* The session is over; statements are forgotten. With @stop the server is told to stop as well. */
-void pg_conn_close(struct pg_conn *c, bool stop);
+/* The session is over; statements are forgotten. The server notices within two seconds and stops
+ * what it does. */
+void pg_conn_close(struct pg_conn *c);
 /* Something happened that its fiber should look at. */
 void pg_conn_wake(struct pg_conn *c);
 /* Sleep until the socket is ready for @events, pg_conn_wake() or the deadline (E_TIMEOUT). */
@@ -137,7 +139,16 @@ Err pg_send_stmt(struct pg_conn *c, const struct pg_stmt *s, const struct db_val
 Err pg_send_sync(struct pg_conn *c);
 void pg_conn_free(struct pg_conn *c);
 
-/* ---- a batch (db_postgres_batch.c) ---- */
+/* ---- a batch (db_postgres_batch.c) ----
+ *
+ * When the connection breaks before COMMIT is answered, somebody must find out what became of the
+ * batch. A transaction number does not tell: a server that died gives the numbers of what it had
+ * not written to disk once more, to others. So each batch inserts a row of its own into
+ * commit_mark (writer, seq), within its transaction. Whoever asks later tries to insert the same
+ * row. That waits until the lost transaction has ended; then either the row is there - the batch
+ * was committed - or it is now the asker's, and the batch can never be committed any more, however
+ * late the server finds it in a socket.
+ */
 
 /* What came of sending a batch. */
 struct pg_outcome {

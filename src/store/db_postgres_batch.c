@@ -10,8 +10,8 @@
  * savepoint behind itself, so the next part's ROLLBACK TO undoes nothing; after one that failed it
  * undoes just that one.
  *
- * The batch begins by asking for its transaction number, and its results are flushed before COMMIT,
- * so that both are known when the connection breaks later.
+ * The batch begins by writing a mark of its own (db_postgres.h says why), and its results are
+ * flushed before COMMIT, so that they are known when the connection breaks later.
  */
 #include "rt/inject.h"
 #include "store/db_postgres.h"
@@ -24,13 +24,16 @@ static const char rollback_sql[] = "ROLLBACK";
 static const char savepoint_sql[] = "SAVEPOINT s";
 static const char release_sql[] = "RELEASE SAVEPOINT s";
 static const char undo_sql[] = "ROLLBACK TO SAVEPOINT s";
-static const char xid_sql[] = "SELECT pg_current_xact_id()::text";
+static const char mark_sql[] = "INSERT INTO commit_mark (writer, seq) VALUES (?1, ?2)";
+static const char clear_sql[] =
+    "DELETE FROM commit_mark WHERE writer = ?1 AND seq >= ?2 AND seq < ?3";
 /* Its turn: no other batch like this one runs anywhere, so it can wait for locks. */
-static const char turn_sql[] =
-    "SELECT pg_current_xact_id()::text, set_config('lock_timeout', ?1, true),"
-    " pg_advisory_xact_lock(" PG_LOCK_TURN ")";
+static const char turn_sql[] = "SELECT set_config('lock_timeout', ?1, true),"
+                               " pg_advisory_xact_lock(" PG_LOCK_TURN ")";
 
-enum expect_kind { X_CONTROL, X_PREPARE, X_STMT, X_XID, X_COMMIT, X_SYNC };
+enum expect_kind { X_CONTROL, X_PREPARE, X_STMT, X_MARK, X_COMMIT, X_SYNC };
+
+enum { MARKS_KEPT = 128 };
 
 struct pg_expect {
     enum expect_kind kind;
@@ -111,32 +114,36 @@ static Err send_statements(struct pg_conn *c, struct db_tx *tx)
     return OK;
 }
 
+/* As send_control() for all, with arguments. */
+static Err send_own(struct pg_conn *c, enum expect_kind kind, const char *sql, struct db_args args)
+{
+    struct db_stmt s = {.sql = sql, .args = args.at, .n_args = args.n, .expect = -1};
+    TRY(find_prepared(c, &s));
+    return send_stmt(c, kind, &s, NULL);
+}
+
 static Err send_begin(struct pg_conn *c, struct pg_batch *b)
 {
     struct pg_db *db = c->shard->db;
-    char patience[32];
 
     TRY(send_control(c, X_CONTROL, begin_sql, NULL));
-    b->xid[0] = 0;
-    if (b->lock_failures ||
-        atomic_load_explicit(&db->serial_until, memory_order_relaxed) > time_mono()) {
-        int n =
-            snprintf(patience, sizeof patience, "%lldms", (long long)(db->db.timeout / USEC_MS));
-        struct db_value v = D_TEXT(str_from(patience, (size_t)n));
-        struct db_stmt s = {.sql = turn_sql, .args = &v, .n_args = 1, .expect = -1};
-        TRY(find_prepared(c, &s));
-        return send_stmt(c, X_XID, &s, NULL);
-    }
-    return send_control(c, X_XID, xid_sql, NULL);
+    b->mark = c->mark = usec_max(time_wall(), c->mark + 1);
+    TRY(send_own(c, X_MARK, mark_sql, DB_ARGS(D_INT(c->writer), D_INT(b->mark))));
+    /* Those before are of no use any more: their answers came. */
+    if (++c->n_marks > MARKS_KEPT)
+        TRY(send_own(c, X_CONTROL, clear_sql,
+                     DB_ARGS(D_INT(c->writer), D_INT(c->cleared), D_INT(b->mark))));
+    if (!b->lock_failures &&
+        atomic_load_explicit(&db->serial_until, memory_order_relaxed) <= time_mono())
+        return OK;
+    char patience[32];
+    int n = snprintf(patience, sizeof patience, "%lldms", (long long)(db->db.timeout / USEC_MS));
+    return send_own(c, X_CONTROL, turn_sql, DB_ARGS(D_TEXT(str_from(patience, (size_t)n))));
 }
 
 static Err send_plain(struct pg_conn *c, struct pg_batch *b)
 {
-    enum { LARGE = 8 };
-
     TRY(send_begin(c, b));
-    if (b->n > LARGE)
-        TRY(send_flush(c));
     for (struct db_tx *tx = b->first; tx; tx = tx->next)
         TRY(send_statements(c, tx));
     TRY(send_flush(c));
@@ -219,7 +226,8 @@ static void note_error(struct pg_conn *c, const struct pg_expect *x, const PGres
         o->record = *err_record();
         snprintf(o->state, sizeof o->state, "%s", state);
         o->stale = strcmp(state, "26000") == 0 ||
-                   (strcmp(state, "0A000") == 0 && message && strstr(message, "cached plan"));
+                   (strcmp(state, "0A000") == 0 && message && strstr(message, "cached plan")) ||
+                   (x->kind == X_MARK && !pg_is_about_locks(state)); /* its table is gone, say */
     }
     /* In one piece, an error means that COMMIT was skipped; in parts, only if the session has
      * ended. */
@@ -231,14 +239,12 @@ static void note_error(struct pg_conn *c, const struct pg_expect *x, const PGres
     }
 }
 
-static void note(struct pg_conn *c, struct pg_batch *b, const struct pg_expect *x,
-                 const PGresult *r, struct pg_outcome *o)
+static void note(struct pg_conn *c, const struct pg_expect *x, const PGresult *r,
+                 struct pg_outcome *o)
 {
     switch (PQresultStatus(r)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
-        if (x->kind == X_XID && PQntuples(r) == 1)
-            snprintf(b->xid, sizeof b->xid, "%s", PQgetvalue(r, 0, 0));
         if (x->kind == X_COMMIT)
             o->committed = strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0;
         if (x->kind == X_STMT) {
@@ -259,7 +265,7 @@ static void note(struct pg_conn *c, struct pg_batch *b, const struct pg_expect *
 }
 
 /* Read all that is expected. The error is that of the connection. */
-static Err receive(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o)
+static Err receive(struct pg_conn *c, struct pg_outcome *o)
 {
     Usec deadline = usec_in(3 * c->shard->db->db.timeout);
     PGresult *r;
@@ -276,7 +282,7 @@ static Err receive(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o)
             PQclear(r);
             continue;
         }
-        note(c, b, x, r, o);
+        note(c, x, r, o);
         PQclear(r);
         (void)fiber_breathe();
         TRY(pg_conn_result(c, deadline, &r));
@@ -293,7 +299,7 @@ void pg_batch_run(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o)
     Err e = INJECT("store.batch.begin");
 
     c->n_expected = 0;
-    c->all_sent = false;
+    b->mark = 0;
     if (e == OK)
         e = INJECT("store.batch.before_fsync");
     if (e != OK) { /* nothing was sent */
@@ -302,10 +308,8 @@ void pg_batch_run(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o)
         return;
     }
     e = o->careful ? send_careful(c, b) : send_plain(c, b);
-    if (e == OK) {
-        c->all_sent = PQflush(c->pg) == 0;
-        e = receive(c, b, o);
-    }
+    if (e == OK)
+        e = receive(c, o);
     if (e != OK) {
         o->lost = true;
         if (o->error == OK) {
@@ -313,20 +317,24 @@ void pg_batch_run(struct pg_conn *c, struct pg_batch *b, struct pg_outcome *o)
             o->record = *err_record();
         }
     }
-    if (o->committed)
+    if (o->committed) {
+        if (c->n_marks > MARKS_KEPT) {
+            c->cleared = b->mark;
+            c->n_marks = 1;
+        }
         INJECT_VOID("store.batch.after_fsync");
+    }
 }
 
 bool pg_batch_roll_back(struct pg_conn *c)
 {
     struct pg_outcome ignored = {0};
-    struct pg_batch none = {0};
 
     if (PQtransactionStatus(c->pg) == PQTRANS_IDLE)
         return true;
     c->n_expected = 0;
     return send_control(c, X_CONTROL, rollback_sql, NULL) == OK && send_sync(c) == OK &&
-           receive(c, &none, &ignored) == OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+           receive(c, &ignored) == OK && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
 }
 
 Err pg_batch_prepare(struct pg_conn *c, struct db_tx *tx)

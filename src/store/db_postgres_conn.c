@@ -79,7 +79,6 @@ Err pg_conn_result(struct pg_conn *c, Usec deadline, PGresult **ret_result)
         int unsent = PQflush(c->pg);
         if (unsent < 0)
             return broken(c);
-        c->all_sent = unsent == 0;
         TRY(pg_conn_sleep(c, UV_READABLE | (unsent ? UV_WRITABLE : 0), deadline));
         if (!PQconsumeInput(c->pg))
             return broken(c);
@@ -276,7 +275,7 @@ Err pg_conn_open(struct pg_conn *c)
         return err_set(E_CLOSED, "the database is being closed");
     Err e = pg_session_ask(db, c->role, &c->pg);
     if (e == OK && (e = attach(c)) != OK)
-        pg_conn_close(c, false);
+        pg_conn_close(c);
     if (e == OK)
         c->backoff = 0;
     atomic_store_explicit(&db->db.up, e == OK, memory_order_relaxed);
@@ -288,7 +287,7 @@ static void free_poll(uv_handle_t *handle)
     free(handle);
 }
 
-void pg_conn_close(struct pg_conn *c, bool stop)
+void pg_conn_close(struct pg_conn *c)
 {
     if (c->poll) {
         uv_close((uv_handle_t *)c->poll, free_poll); /* stops polling at once */
@@ -296,10 +295,7 @@ void pg_conn_close(struct pg_conn *c, bool stop)
     }
     c->poll = NULL;
     c->armed = 0;
-    if (c->pg && stop)
-        pg_session_abandon(c->shard->db, c->pg);
-    else
-        PQfinish(c->pg);
+    PQfinish(c->pg);
     c->pg = NULL;
     forget_statements(c);
 }
@@ -308,7 +304,7 @@ void pg_conn_free(struct pg_conn *c)
 {
     if (!c)
         return;
-    pg_conn_close(c, false);
+    pg_conn_close(c);
     free(c->expected);
     free(c);
 }

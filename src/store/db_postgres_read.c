@@ -196,7 +196,7 @@ static void lose(struct pg_conn *c, Err e, bool stop)
         e = err_add(E_UNAVAILABLE, "%s", err_text(e));
     if (!stop)
         atomic_store_explicit(&c->shard->db->db.up, false, memory_order_relaxed);
-    pg_conn_close(c, stop);
+    pg_conn_close(c);
     drop_flights(c, e);
     if (c->shard->query_first)
         wake_reader(c->shard);

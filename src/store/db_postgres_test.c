@@ -311,7 +311,7 @@ PG_TEST(an_answer_to_commit_that_never_comes_is_an_unknown_outcome, 1, PROXIED)
     t_expect_err(t_db_exec(db, put_one, DB_NO_ARGS), E_EXISTS);
 }
 
-PG_TEST(the_outcome_is_asked_for_when_the_transaction_number_is_known, 1, PROXIED)
+PG_TEST(a_batch_whose_answer_was_lost_is_asked_for_by_its_mark, 1, PROXIED)
 {
     struct timer cut;
 

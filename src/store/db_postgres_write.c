@@ -5,9 +5,8 @@
  * again when it has its turn: such batches hold an advisory lock, so that two of them cannot wait
  * for each other.
  *
- * When the connection breaks after COMMIT was sent, the server is asked what became of the
- * transaction number. Only if that never arrived, or the server does not come back, is the outcome
- * unknown.
+ * When the connection breaks before COMMIT is answered, the server is asked by the batch's mark
+ * what became of it. Only if the server does not come back is the outcome unknown.
  */
 #include "rt/inject.h"
 #include "rt/log.h"
@@ -155,17 +154,15 @@ static void part(struct pg_conn *c, struct pg_batch *b, const struct pg_outcome 
 {
     atomic_store_explicit(&c->shard->db->db.up, false, memory_order_relaxed);
     c->shard->progress_at = time_mono();
-    pg_conn_close(c, o->error == E_TIMEOUT);
-    if (o->refused || !c->all_sent) {
+    c->hanging_pid = o->error == E_TIMEOUT ? PQbackendPID(c->pg) : 0;
+    pg_conn_close(c);
+    if (o->refused || !b->mark) {
         requeue(
             c->shard, b,
             err_set(E_UNAVAILABLE, "the connection broke again and again: %.300s", o->record.text));
-    } else if (b->xid[0]) {
+    } else {
         b->lost_at = time_mono();
         c->limbo = *b;
-    } else {
-        fail_all(b, err_set(E_UNKNOWN_OUTCOME,
-                            "the connection to PostgreSQL broke after COMMIT was sent"));
     }
 }
 
@@ -180,7 +177,7 @@ static bool decide(struct pg_conn *c, struct pg_batch *b, const struct pg_outcom
         if (++b->lock_failures <= LOCK_FAILURES_MAX)
             return true;
     } else if (is_about_session(o)) {
-        pg_conn_close(c, false);
+        pg_conn_close(c);
         if (state_is(o, "25006"))
             fail_all(b, o->error);
         else
@@ -228,7 +225,7 @@ static void run_batch(struct pg_conn *c, struct pg_batch *b)
         if (o.committed) {
             settle(c, b);
             if (o.lost)
-                pg_conn_close(c, false);
+                pg_conn_close(c);
             return;
         }
         bool broke = o.lost || !pg_batch_roll_back(c);
@@ -238,7 +235,7 @@ static void run_batch(struct pg_conn *c, struct pg_batch *b)
         again = !broke && decide(c, b, &o, &careful);
     }
     if (c->n_stmts > PG_STMTS_MAX && c->pg)
-        pg_conn_close(c, false); /* the server forgets them, too */
+        pg_conn_close(c); /* the server forgets them, too */
 }
 
 /* ---- the fate of a batch whose answer was lost ---- */
@@ -263,48 +260,78 @@ static void committed_after_all(struct pg_conn *c)
     settle(c, &b);
 }
 
-/* What the server says of transaction @xid: committed, aborted, in progress, or "". */
-static Err ask_fate(struct pg_conn *c, const char *xid, char *ret_fate, size_t size)
+/* A result of ask_fate()'s; the last one with rows tells. */
+static Err note_fate(struct pg_conn *c, const PGresult *r, bool *ret_known, bool *ret_committed)
 {
-    const char *values[] = {xid};
-    const Oid types[] = {0};
-    PGresult *r;
-    Usec deadline = usec_in(c->shard->db->db.timeout);
-
-    if (!PQsendQueryParams(c->pg, "SELECT pg_xact_status($1)", 1, types, values, NULL, NULL, 0))
-        return err_set(E_CLOSED, "the connection to PostgreSQL broke");
-    TRY(pg_send_sync(c));
-    ret_fate[0] = 0;
-    TRY(pg_conn_result(c, deadline, &r));
-    if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
-        snprintf(ret_fate, size, "%s", PQgetvalue(r, 0, 0));
-    PQclear(r);
-    for (int i = 0; i < 2; i++) { /* the end of the query, and of the pipeline */
-        TRY(pg_conn_result(c, deadline, &r));
-        PQclear(r);
+    switch (PQresultStatus(r)) {
+    case PGRES_TUPLES_OK:
+        *ret_known = PQntuples(r) == 1;
+        *ret_committed = *ret_known && strcmp(PQgetvalue(r, 0, 0), "f") == 0;
+        return OK;
+    case PGRES_COMMAND_OK:
+    case PGRES_PIPELINE_SYNC:
+    case PGRES_PIPELINE_ABORTED:
+        return OK;
+    default:
+        return pg_error(c->pg, r, "asking for the fate of a batch");
     }
-    return OK;
+}
+
+/* Ask for the batch marked @mark, and make sure that the answer stays true. E_CONFLICT while its
+ * transaction still runs. *@ret_known false: somebody deleted all marks. */
+static Err ask_fate(struct pg_conn *c, int64_t mark, bool *ret_known, bool *ret_committed)
+{
+    char end[64];
+    const char *const asks[] = {
+        end,
+        "INSERT INTO commit_mark (writer, seq, fenced) VALUES ($1, $2, true) ON CONFLICT DO "
+        "NOTHING",
+        "SELECT fenced FROM commit_mark WHERE writer = $1 AND seq = $2"};
+    enum { ASKS = ARRAY_LEN(asks), RESULTS = 3 }; /* of each: the result, its end, the sync */
+    const Oid types[] = {OID_INT8, OID_INT8};
+    char writer[24], seq[24];
+    const char *values[] = {writer, seq};
+    Usec deadline = usec_in(c->shard->db->db.timeout);
+    Err e = OK;
+
+    snprintf(writer, sizeof writer, "%lld", (long long)c->writer);
+    snprintf(seq, sizeof seq, "%lld", (long long)mark);
+    /* Who did not answer in time is not waited for any longer. */
+    snprintf(end, sizeof end, c->hanging_pid ? "SELECT pg_terminate_backend(%d)" : "SELECT %d",
+             c->hanging_pid);
+    for (int i = 0; i < ASKS; i++) {
+        if (!PQsendQueryParams(c->pg, asks[i], 2, types, values, NULL, NULL, 0))
+            return err_set(E_CLOSED, "the connection to PostgreSQL broke");
+        TRY(pg_send_sync(c));
+    }
+    for (int i = 0; i < ASKS * RESULTS; i++) {
+        PGresult *r;
+        TRY(pg_conn_result(c, deadline, &r));
+        Err told = r ? note_fate(c, r, ret_known, ret_committed) : OK;
+        PQclear(r);
+        e = e == OK ? told : e;
+    }
+    return e;
 }
 
 static void resolve(struct pg_conn *c)
 {
-    char fate[20] = "";
-    Err e = ask_fate(c, c->limbo.xid, fate, sizeof fate);
+    bool known = false, committed = false;
+    Err e = ask_fate(c, c->limbo.mark, &known, &committed);
 
-    if (e != OK) {
-        pg_conn_close(c, false);
-    } else if (strcmp(fate, "committed") == 0) {
+    c->hanging_pid = 0;
+    if (e == E_CONFLICT) {
+        (void)pg_conn_sleep(c, 0, usec_in(RESOLVE_PAUSE)); /* asked again until it is known */
+    } else if (e != OK) {
+        pg_conn_close(c);
+    } else if (committed) {
         committed_after_all(c);
-    } else if (strcmp(fate, "aborted") == 0) {
+    } else if (known) {
         struct pg_batch b = c->limbo;
         c->limbo = (struct pg_batch){0};
         requeue(c->shard, &b, E_UNAVAILABLE);
-    } else if (strcmp(fate, "in progress") != 0) {
-        fail_all(&c->limbo,
-                 err_set(E_UNKNOWN_OUTCOME, "PostgreSQL does not know transaction %s any more",
-                         c->limbo.xid));
     } else {
-        (void)pg_conn_sleep(c, 0, usec_in(RESOLVE_PAUSE)); /* asked again until it is known */
+        fail_all(&c->limbo, err_set(E_UNKNOWN_OUTCOME, "the mark of a batch is gone"));
     }
 }
 
@@ -326,7 +353,7 @@ static void idle(struct pg_conn *c)
     c->idle = false;
     if (c->pg && (e != OK || !PQconsumeInput(c->pg))) {
         atomic_store_explicit(&c->shard->db->db.up, false, memory_order_relaxed);
-        pg_conn_close(c, false);
+        pg_conn_close(c);
     }
 }
 

@@ -70,7 +70,7 @@ struct db_cursor {
 struct db_stmt {
     struct db_stmt *next;
     const char *sql;
-    struct db_value *args;
+    const struct db_value *args;
     size_t n_args;
     int64_t expect;  /* rows that must change; -1: any number */
     int64_t changes; /* after it ran */

@@ -384,17 +384,15 @@ static Err hear_cancels(struct wf_engine *e)
 
 static Err expire(struct wf_engine *e)
 {
-    int n = EXPIRE_MAX;
+    int n = e->o.retention ? EXPIRE_MAX : 0;
 
-    if (!e->o.retention)
-        return OK;
     while (n == EXPIRE_MAX && !atomic_load(&e->draining)) {
         AUTO(arena) *a = arena_new(MIB(4));
         TRY(store_run_expire(e->db, a, time_wall() - e->o.retention, EXPIRE_MAX, &n));
-        if (n)
+        if (n == EXPIRE_MAX)
             TRY(db_vacuum_some(e->db, 256));
     }
-    return OK;
+    return db_vacuum_some(e->db, 256);
 }
 
 /* Not seen for so long that others have taken this node's runs: stop touching them. */

@@ -95,7 +95,7 @@ for (const db of databases)
 
     if (db === 'postgres')
       test('PostgreSQL dies and comes back under load', async (t) => {
-        for (let i = 0; i < 4; i++) {
+        for (let i = 0; i < 20; i++) {
           load.work(12);
           const from = load.next;
           await until('work is under way', () => load.next > from + 20);
@@ -103,6 +103,7 @@ for (const db of databases)
           await postgres.up();
           await load.rest();
           await load.askAgain();
+          if (i % 4 === 3) await load.check();
         }
         report(t, await load.check());
       });
