@@ -4,9 +4,12 @@
  *     bench_floor DIR [SECONDS]
  *
  * Prints one JSON object: fdatasync_per_s, and rows_per_s for groups of 64 and 512 rows of 300
- * bytes with one secondary index, WAL, synchronous=FULL, one thread, one commit a group. Nothing
- * that queues, wakes or answers is in it: what a journal could do at best.
+ * bytes with a UUIDv7 as their key and one secondary index, the same as in bench_store, WAL,
+ * synchronous=FULL, one thread, one commit a group. Nothing that queues, wakes or answers is in it:
+ * what a journal could do at best.
  */
+#include "base/id.h"
+
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -24,7 +27,8 @@ static double now(void)
 
 static double sync_rate(const char *dir, double seconds)
 {
-    char path[1024], block[4000];
+    char path[600];
+    static char block[4000];
     long n = 0;
 
     memset(block, 'x', sizeof block);
@@ -54,26 +58,33 @@ static void run(sqlite3 *db, const char *sql)
 
 static double row_rate(const char *dir, int group, double seconds)
 {
-    char path[1024], text[300];
+    char path[600], text[250];
     sqlite3 *db;
     sqlite3_stmt *insert;
     long long n = 0;
+    Id run_id = ID_NONE;
 
     memset(text, 'x', sizeof text);
     snprintf(path, sizeof path, "%s/floor-%d.db", dir, group);
     if (sqlite3_open(path, &db) != SQLITE_OK)
         return 0;
     run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "CREATE TABLE step (id INTEGER PRIMARY KEY, run INTEGER, body BLOB);"
-            "CREATE INDEX step_run ON step (run)");
-    sqlite3_prepare_v2(db, "INSERT INTO step (run, body) VALUES (?1, ?2)", -1, &insert, NULL);
+            "CREATE TABLE step (id BLOB PRIMARY KEY, run_id BLOB NOT NULL, seq INTEGER NOT NULL,"
+            " body TEXT NOT NULL); CREATE INDEX step_run ON step (run_id)");
+    sqlite3_prepare_v2(db, "INSERT INTO step (id, run_id, seq, body) VALUES (?1, ?2, ?3, ?4)", -1,
+                       &insert, NULL);
     double start = now();
     while (now() - start < seconds) {
         run(db, "BEGIN IMMEDIATE");
         for (int i = 0; i < group; i++) {
-            sqlite3_bind_int64(insert, 1, n / 4);
-            sqlite3_bind_blob(insert, 2, text, sizeof text, SQLITE_STATIC);
-            sqlite3_step(insert);
+            Id id = id_new();
+            run_id = n % 4 ? run_id : id;
+            sqlite3_bind_blob(insert, 1, id.b, sizeof id.b, SQLITE_TRANSIENT);
+            sqlite3_bind_blob(insert, 2, run_id.b, sizeof run_id.b, SQLITE_STATIC);
+            sqlite3_bind_int64(insert, 3, n % 4);
+            sqlite3_bind_text(insert, 4, text, sizeof text, SQLITE_STATIC);
+            if (sqlite3_step(insert) != SQLITE_DONE)
+                run(db, "insert failed");
             sqlite3_reset(insert);
             n++;
         }

@@ -146,11 +146,12 @@ static Usec in_four_digits(Usec wall)
     return usec_min(usec_max(wall, first), last);
 }
 
-Str time_rfc3339(Usec wall, char *out)
+/* "2026-11-20T09:00:00." of a whole second. */
+static void put_second(char *to, Usec second)
 {
-    struct civil c = civil_of(in_four_digits(wall));
-    char *to = put_digits(out, c.year, 4);
+    struct civil c = civil_of(second * USEC_S);
 
+    to = put_digits(to, c.year, 4);
     *to++ = '-';
     to = put_digits(to, c.month, 2);
     *to++ = '-';
@@ -161,8 +162,24 @@ Str time_rfc3339(Usec wall, char *out)
     to = put_digits(to, c.min, 2);
     *to++ = ':';
     to = put_digits(to, c.sec, 2);
-    *to++ = '.';
-    to = put_digits(to, c.usec, 6);
+    *to = '.';
+}
+
+Str time_rfc3339(Usec wall, char *out)
+{
+    enum { TO_SECOND = sizeof "2026-11-20T09:00:00." - 1 };
+    /* Most times that are written are of one second: now. */
+    static _Thread_local Usec second;
+    static _Thread_local char text[TO_SECOND];
+
+    wall = in_four_digits(wall);
+    Usec at = wall / USEC_S - (wall % USEC_S < 0);
+    if (at != second || !text[0]) {
+        put_second(text, at);
+        second = at;
+    }
+    memcpy(out, text, TO_SECOND);
+    char *to = put_digits(out + TO_SECOND, wall - at * USEC_S, 6);
     *to++ = 'Z';
     *to = 0;
     return (Str){out, (size_t)(to - out)};

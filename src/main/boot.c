@@ -97,6 +97,7 @@ Err boot_engine(struct boot *b, bool alone)
                 .user_agent = S("Heddle/" HEDDLE_VERSION)},
         .node_name = str_fmt(b->a, "%s:%d", host, (int)getpid()),
         .alone = alone,
+        .takeover_after = c->fleet.takeover_after,
         .retention = c->retention.days * USEC_DAY,
     };
     return wf_engine_new(&options, &b->engine);

@@ -22,6 +22,9 @@ struct config {
     int64_t shards, workers;
     Usec drain_timeout;
     struct {
+        Usec takeover_after;
+    } fleet;
+    struct {
         Str url; /* "" stands for data/heddle.db, see config_database() */
         int64_t readers, writers;
         Usec timeout;

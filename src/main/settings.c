@@ -97,6 +97,10 @@ const struct config_setting config_settings[] = {
      .help = "Days that finished runs are kept; 0 keeps them for ever"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),
      .help = "How long a stop waits for work in flight before it is parked"},
+    {"fleet.takeover_after", "HEDDLE_FLEET_TAKEOVER_AFTER", NULL,
+     AS_SPAN(fleet.takeover_after, "30s", 3 * USEC_S, USEC_H),
+     .help =
+         "Several servers on one PostgreSQL: one without a sign of life loses its runs to them"},
     {"shards", "HEDDLE_SHARDS", NULL, AS_INT(shards, "0", 0, 256),
      .help = "Event loops; 0: one for each core"},
     {"workers", "HEDDLE_WORKERS", NULL, AS_INT(workers, "0", 0, 256),

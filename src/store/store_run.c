@@ -241,15 +241,33 @@ Err store_node_forget(struct db *db, Id node)
     return exec_one(db, a, -1, "DELETE FROM node WHERE id = ?1", DB_ARGS(D_ID(node)));
 }
 
-Err store_run_orphans(struct db *db, struct arena *a, Id self, Usec stale, int limit,
-                      RunRows *ret_rows)
+Err store_node_bury(struct db *db, const struct node_row *node)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    return exec_one(db, a, -1, "DELETE FROM node WHERE id = ?1 AND seen_at = ?2",
+                    DB_ARGS(D_ID(node->id), D_INT(node->seen_at)));
+}
+
+Err store_node_list(struct db *db, struct arena *a, NodeRows *ret_rows)
+{
+    AUTO(db_cursor) *c = NULL;
+    NodeRows rows = {0};
+
+    TRY(db_query(db, a, "SELECT id, seen_at FROM node", DB_NO_ARGS, &c));
+    while (db_next(c))
+        vec_push(a, &rows, ((struct node_row){db_id(c, 0), db_int(c, 1)}));
+    TRY(db_finish(c));
+    *ret_rows = rows;
+    return OK;
+}
+
+Err store_run_orphans(struct db *db, struct arena *a, int limit, RunRows *ret_rows)
 {
     static const char sql[] =
         "SELECT " RUN_COLUMNS " FROM run r WHERE r.finished_at IS NULL AND r.wake_at IS NULL"
-        " AND (r.lease_node IS NULL OR (r.lease_node <> ?1 AND NOT EXISTS"
-        " (SELECT 1 FROM node n WHERE n.id = r.lease_node AND n.seen_at >= ?2)))"
-        " LIMIT ?3";
-    return read_rows(db, a, sql, DB_ARGS(D_ID(self), D_INT(stale), D_INT(limit)), false, ret_rows);
+        " AND (r.lease_node IS NULL OR NOT EXISTS (SELECT 1 FROM node n WHERE n.id = r.lease_node))"
+        " LIMIT ?1";
+    return read_rows(db, a, sql, DB_ARGS(D_INT(limit)), false, ret_rows);
 }
 
 Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *ret_rows)

@@ -62,14 +62,22 @@ Err store_journal_read(struct db *db, struct arena *a, Id run, int64_t after,
 
 /* ---- leases ---- */
 
+/* A node on the list, and the time of its last sign of life by its own clock. */
+struct node_row {
+    Id id;
+    Usec seen_at;
+};
+typedef VEC(struct node_row) NodeRows;
+
 Err store_node_register(struct db *db, Id node, Str name, bool alone) YIELDS;
-/* E_CONFLICT when this node was declared dead. */
+/* E_CONFLICT when this node was taken off the list. */
 Err store_node_seen(struct db *db, Id node) YIELDS;
+Err store_node_list(struct db *db, struct arena *a, NodeRows *ret_rows) YIELDS;
 Err store_node_forget(struct db *db, Id node) YIELDS;
-/* Runs that may be taken: without a lease, or of nodes not seen since @stale; due ones (state
- * waiting and wake_at <= @now) of any holder but running ones. At most @limit. */
-Err store_run_orphans(struct db *db, struct arena *a, Id self, Usec stale, int limit,
-                      RunRows *ret_rows) YIELDS;
+/* Take @node off the list, unless it has given a sign of life since. */
+Err store_node_bury(struct db *db, const struct node_row *node) YIELDS;
+/* Runs that may be taken: without a lease, or of nodes that are not on the list. At most @limit. */
+Err store_run_orphans(struct db *db, struct arena *a, int limit, RunRows *ret_rows) YIELDS;
 Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *ret_rows) YIELDS;
 /* Make every run that waits due at @now at the latest, so that it looks at the clock again. */
 Err store_run_wake_all(struct db *db, struct arena *a, Usec now) YIELDS;

@@ -16,10 +16,8 @@
 #include <stdlib.h>
 
 static const Usec TICK = USEC_S;
-static const Usec HEARTBEAT = 5 * USEC_S;
-static const Usec STALE = 30 * USEC_S;
 static const Usec CLOCK_SLACK = 5 * USEC_S;
-enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500 };
+enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500, SIGNS = 6 };
 
 static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
                                    METRIC_COUNTER, "state"};
@@ -203,9 +201,6 @@ Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_ru
 
     if (atomic_load(&e->draining))
         return err_detail(E_SHUTDOWN, "The server is stopping; try again in a moment.");
-    if (atomic_load(&e->lost))
-        return err_detail(E_UNAVAILABLE,
-                          "This node lost its place in the fleet and is restarting.");
     if (atomic_load(&e->active) >= max)
         return err_detail(E_OVERLOADED, "%zu runs are under way, as many as this node takes.", max);
     run = run_of_start(e, start);
@@ -362,7 +357,7 @@ static Err take_orphans(struct wf_engine *e)
         RunRows rows;
         if (!has_room(e) || atomic_load(&e->draining))
             return OK;
-        TRY(store_run_orphans(e->db, a, e->node, time_wall() - STALE, CLAIM_MAX, &rows));
+        TRY(store_run_orphans(e->db, a, CLAIM_MAX, &rows));
         if (rows.n)
             LOG_INFO("taking up interrupted runs", L_INT("runs", rows.n));
         TRY(take_all(e, a, &rows, true));
@@ -395,15 +390,6 @@ static Err expire(struct wf_engine *e)
     return db_vacuum_some(e->db, 256);
 }
 
-/* Not seen for so long that others have taken this node's runs: stop touching them. */
-static Err heartbeat(struct wf_engine *e)
-{
-    Err err = store_node_seen(e->db, e->node);
-    if (err == E_CONFLICT && !atomic_exchange(&e->lost, true))
-        LOG_ERROR("this node was taken for dead by the others; it takes no new runs: restart it");
-    return err == E_CONFLICT ? OK : err;
-}
-
 /* Times at which parked runs wake stand in the store by the wall clock. When that was set back they
  * would sleep for longer than they should: all of them look again. */
 static Err mind_clock(struct wf_engine *e)
@@ -424,12 +410,12 @@ static Err mind_clock(struct wf_engine *e)
 
 static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
 {
-    uint64_t every = (uint64_t)(HEARTBEAT / TICK);
+    uint64_t every = (uint64_t)usec_max(e->o.takeover_after / SIGNS / TICK, 1);
 
     TRY(mind_clock(e));
     TRY(take_due(e));
     if (turn % every == 0) {
-        TRY(heartbeat(e));
+        TRY(fleet_turn(&e->fleet, e->db, time_mono()));
         TRY(take_orphans(e));
     }
     TRY(hear_cancels(e));
@@ -476,6 +462,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     e->o = *options;
     e->o.max_active = e->o.max_active ? e->o.max_active : 20000;
     e->o.max_crashes = e->o.max_crashes ? e->o.max_crashes : 10;
+    if (!e->o.takeover_after)
+        e->o.takeover_after = 30 * USEC_S;
     if (!e->o.env.max_output)
         e->o.env.max_output = MIB(8);
     e->db = options->db;
@@ -485,6 +473,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     e->defs = map_new();
     uv_mutex_init(&e->def_lock);
     e->hub = wf_hub_new();
+    e->fleet =
+        (struct fleet){.self = e->node, .name = e->o.node_name, .patience = e->o.takeover_after};
     Err err = store_node_register(e->db, e->node, options->node_name, options->alone);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
@@ -559,6 +549,7 @@ void wf_engine_free(struct wf_engine *e)
     if (metrics_of == e)
         metrics_of = NULL;
     fiber_unref(e->upkeep);
+    fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)
         map_free(e->shards[i].runs, NULL);
     free(e->shards);

@@ -21,11 +21,12 @@ struct wf_run;
 struct wf_engine_options {
     struct db *db;
     struct wf_env env;
-    Str node_name;     /* shown to operators */
-    bool alone;        /* no other process can run on this database (SQLite) */
-    size_t max_active; /* runs in memory on each shard; 0: 20,000 */
-    int max_crashes;   /* a run that was under way in so many crashes is failed; 0: 10 */
-    Usec retention;    /* finished runs are deleted after it; 0: never */
+    Str node_name;       /* shown to operators */
+    bool alone;          /* no other process can run on this database (SQLite) */
+    size_t max_active;   /* runs in memory on each shard; 0: 20,000 */
+    int max_crashes;     /* a run that was under way in so many crashes is failed; 0: 10 */
+    Usec takeover_after; /* without a sign of life a node loses its runs to others; 0: 30 s */
+    Usec retention;      /* finished runs are deleted after it; 0: never */
 };
 
 /* Registers this process as a node, takes up what was interrupted, and keeps watch until the drain.

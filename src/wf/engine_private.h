@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "wf/engine.h"
+#include "wf/fleet.h"
 
 #include <stdatomic.h>
 
@@ -84,7 +85,8 @@ struct wf_engine {
     Id node;
     struct shard_runs *shards;
     _Atomic size_t active;
-    atomic_bool draining, lost;
+    struct fleet fleet; /* of the upkeep fiber */
+    atomic_bool draining;
     uv_mutex_t def_lock;
     struct map *defs; /* content hash -> struct def_entry, under def_lock */
     uint64_t def_clock;

@@ -132,10 +132,10 @@ export class Server {
     await this.proc.kill('SIGKILL');
   }
 
-  /* On PostgreSQL other processes may live on: a dead one's runs are taken up when it was not seen for half a minute.
-   * This is that half minute. */
+  /* On PostgreSQL other processes may live on: a dead one's runs are taken up when it was not seen for a while.
+   * This is that while. */
   async forgetOthers() {
-    if (this.databaseUrl) await psql(this.databaseUrl, 'UPDATE node SET seen_at = 0');
+    if (this.databaseUrl) await psql(this.databaseUrl, 'DELETE FROM node');
   }
 
   async killAndRestart(options) {

@@ -1,0 +1,77 @@
+/* fleet.test.mjs - two servers on one PostgreSQL: one stands still for longer than it may, and comes back. */
+import assert from 'node:assert/strict';
+import { after, before, describe } from 'node:test';
+import { until } from '../lib/gate.mjs';
+import { isFinal } from '../lib/api.mjs';
+import { call, chain, output, set } from '../lib/flow.mjs';
+import { Postgres } from '../lib/postgres.mjs';
+import { Server } from '../lib/server.mjs';
+import { databases, testWith } from '../lib/suite.mjs';
+import { startHttpApi } from '../doubles/http_api.mjs';
+
+const env = { HEDDLE_FLEET_TAKEOVER_AFTER: '3s' };
+
+if (databases.includes('postgres'))
+  describe('a fleet of two on PostgreSQL', () => {
+    let postgres, web, first, second;
+    const test = testWith(() => second);
+
+    before(async () => {
+      [postgres, web] = await Promise.all([Postgres.start(), startHttpApi()]);
+      first = await Server.start({ db: 'postgres', postgres, env });
+      second = await Server.make({ db: 'sqlite', env: { ...env, DATABASE_URL: first.databaseUrl } });
+      await second.up();
+      await second.makeKey();
+    });
+    after(async () => {
+      await second?.drop();
+      await first?.drop();
+      await Promise.all([web?.stop(), postgres?.stop()]);
+    });
+
+    const ended = (server, id) =>
+      until(`run ${id} ends`, async () => {
+        const r = await server.api.get(`/api/runs/${id}`);
+        assert.equal(r.status, 200, r.text);
+        return isFinal(r.json) && r.json;
+      });
+
+    test('a server that stands still loses its runs to the other, and changes nothing when it goes on', async () => {
+      const slow = web.plan('fleet', { delay: 500 });
+      const steps = { method: 'POST', on_unknown: 'repeat', headers: { 'x-step': '{{ run.id }}' } };
+      const workflow = await first.api.published(
+        chain('Slow', {
+          a: set({ n: '{{ input.n }}' }),
+          b: call(slow, { ...steps, body: { n: 1 } }),
+          c: call(slow, { ...steps, body: { n: 2 } }),
+          out: output('{{ a.n }}'),
+        }),
+      );
+      const ids = [];
+      for (let n = 0; n < 20; n++) {
+        const r = await first.api.post(`/api/workflows/${workflow}/execute`, { input: { n }, mode: 'async' });
+        assert.equal(r.status, 202, r.text);
+        ids.push(r.json.id);
+      }
+      first.proc.child.kill('SIGSTOP');
+      const docs = await Promise.all(ids.map((id) => ended(second, id)));
+      docs.forEach((doc, n) => {
+        assert.equal(doc.state, 'succeeded', JSON.stringify(doc.error));
+        assert.deepEqual(doc.output, n);
+      });
+      const journals = [];
+      for (const id of ids) journals.push((await (await second.api.events(id)).all()).map((e) => e.json));
+
+      first.proc.child.kill('SIGCONT');
+      await first.proc.line(/it is back/, 30_000, 'stderr');
+      const r = await first.api.post(`/api/workflows/${workflow}/execute`, { input: { n: 7 }, mode: 'wait' });
+      assert.equal(r.status, 200, r.text); /* it works again */
+      assert.equal(r.json.output, 7);
+      for (const [i, id] of ids.entries()) {
+        const events = (await (await first.api.events(id)).all()).map((e) => e.json);
+        assert.deepEqual(events, journals[i], 'the journal of a run that another server ended');
+        for (const node of ['b', 'c'])
+          assert.equal(events.filter((e) => e.type === 'step.finished' && e.node === node).length, 1);
+      }
+    });
+  });
