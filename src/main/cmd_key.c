@@ -6,6 +6,8 @@
 #include "main/cli.h"
 #include "rt/log.h"
 
+#include <unistd.h>
+
 struct call {
     struct cli *cli;
     struct config config;
@@ -25,14 +27,31 @@ static Err in_fiber(void *arg)
     return e;
 }
 
+/* To look into a folder that is not there would make one, and find nothing in it. */
+static Err expect_data(struct arena *a, const struct config *c)
+{
+    const char *path = str_dup_c(a, str_fmt(a, "%.*s/heddle.db", P(c->data)));
+
+    if (c->database.url.n || access(path, F_OK) == 0)
+        return OK;
+    return err_detail(E_NOT_FOUND,
+                      "There is no %s: name the server's folder with --data, or its database with "
+                      "--database.",
+                      path);
+}
+
+enum need { MADE_IF_MISSING, MUST_EXIST };
+
 /* One shard is enough for a command; its log is for warnings. */
-static Err with_store(struct cli *cli, Err (*fn)(struct call *call))
+static Err with_store(struct cli *cli, enum need need, Err (*fn)(struct call *call))
 {
     struct call *call = arena_new_of(cli->a, struct call);
 
     call->cli = cli;
     call->fn = fn;
     TRY(cli_config(cli, &call->config));
+    if (need == MUST_EXIST)
+        TRY(expect_data(cli->a, &call->config));
     call->config.shards = call->config.workers = 1;
     call->config.log.level = LOG_LEVEL_WARN;
     return boot_run(&call->config, in_fiber, call);
@@ -57,7 +76,7 @@ static Err run_create(struct cli *cli)
 {
     if (!cli_get(cli, "name").n)
         return err_detail(E_BAD_INPUT, "--name NAME is needed: what the key is for.");
-    return with_store(cli, create_key);
+    return with_store(cli, MADE_IF_MISSING, create_key);
 }
 
 static Err list_keys(struct call *call)
@@ -83,7 +102,7 @@ static Err list_keys(struct call *call)
 
 static Err run_list(struct cli *cli)
 {
-    return with_store(cli, list_keys);
+    return with_store(cli, MUST_EXIST, list_keys);
 }
 
 static Err revoke_key(struct call *call)
@@ -97,7 +116,7 @@ static Err revoke_key(struct call *call)
 
 static Err run_revoke(struct cli *cli)
 {
-    return with_store(cli, revoke_key);
+    return with_store(cli, MUST_EXIST, revoke_key);
 }
 
 static Err make_link(struct call *call)
@@ -112,7 +131,7 @@ static Err make_link(struct call *call)
 
 static Err run_signin(struct cli *cli)
 {
-    return with_store(cli, make_link);
+    return with_store(cli, MUST_EXIST, make_link);
 }
 
 static const struct cli_option create_options[] = {

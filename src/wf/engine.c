@@ -194,14 +194,14 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
                : e;
 }
 
-Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
+static Err start_run(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
 {
     AUTO(wf_run) *run = NULL;
     size_t max = e->o.max_active * shard_count();
 
     if (atomic_load(&e->draining))
         return err_detail(E_SHUTDOWN, "The server is stopping; try again in a moment.");
-    if (atomic_load(&e->active) >= max)
+    if (atomic_load(&e->active) > max)
         return err_detail(E_OVERLOADED, "%zu runs are under way, as many as this node takes.", max);
     run = run_of_start(e, start);
     TRY(begin(run, start));
@@ -218,6 +218,15 @@ Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_ru
     *ret_run = run;
     run = NULL;
     return OK;
+}
+
+Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
+{
+    /* Counted before it looks whether the engine drains: then the drain waits for it. */
+    atomic_fetch_add(&e->active, 1);
+    Err err = start_run(e, start, ret_run);
+    atomic_fetch_sub(&e->active, 1);
+    return err;
 }
 
 /* ---- cancelling ---- */

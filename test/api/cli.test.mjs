@@ -118,6 +118,21 @@ onEachDatabase(
       }
     });
 
+    test("a folder that is no server's is named, and not made", async () => {
+      const none = path.join(dir, 'nobody');
+      for (const verb of [
+        ['signin'],
+        ['key', 'list'],
+        ['key', 'revoke', '01890000-0000-7000-8000-000000000000'],
+      ]) {
+        const r = await heddle([...verb, '--data', none], { cwd: dir });
+        assert.equal(r.code, 1, r.stdout);
+        assert.equal(r.stdout, '');
+        assert.match(r.stderr, /There is no .*nobody\/heddle\.db: name the server's folder with --data/);
+      }
+      assert.ok(!fs.existsSync(none));
+    });
+
     test('ready is one line on standard output, and keys are alone on theirs', async () => {
       assert.match(ctx.server.proc.stdout, /^ready http:\/\/127\.0\.0\.1:\d+$/m);
       const key = await ctx.server.newKey('alone');
