@@ -7,6 +7,9 @@
 /* All time limits of the tests stretch with this: sanitizer builds and busy machines need more. */
 export const slow = Number(process.env.HEDDLE_TEST_SLOW || 1);
 
+/* So do limits on memory: a sanitizer keeps shadows and what was freed. */
+export const roomy = process.env.ASAN_OPTIONS ? 5 : 1;
+
 export class Gate {
   constructor() {
     this.isOpen = false;

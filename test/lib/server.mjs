@@ -122,9 +122,14 @@ export class Server {
     return Number(status.match(/^VmHWM:\s+(\d+)/m)[1]) / 1024;
   }
 
+  /* SIGTERM, and an end without complaint; that of a sanitizer is one, too. */
   async down(options) {
     this.api?.close();
-    return this.proc?.stop(20_000, options);
+    if (!this.proc || this.proc.isEnded) return this.proc?.ended;
+    const end = await this.proc.stop(20_000, options);
+    if (end.code !== 0)
+      throw new Error(`the server ended with ${end.code ?? end.signal}\n${this.proc.tail()}`);
+    return end;
   }
 
   async kill() {
