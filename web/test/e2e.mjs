@@ -56,7 +56,7 @@ const context = await browser.newContext({
 const page = await context.newPage();
 const complaints = [];
 page.on('console', (message) => {
-  if (message.type() === 'error' && !/status of (401|404|409|412|422)/.test(message.text()))
+  if (message.type() === 'error' && !/status of (401|404|409|412|422)|ERR_INTERNET_DISCONNECTED/.test(message.text()))
     complaints.push(message.text());
 });
 page.on('pageerror', (error) => complaints.push(error.message));
@@ -317,12 +317,27 @@ await path('by mouse: a node is dragged in, threads are drawn, cut and split', a
   await saved();
 });
 
+await path('by keyboard: a node is opened, connected and disconnected', async () => {
+  const edges = await page.locator('.react-flow__edge').count();
+  await node('small-1').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement?.closest('[data-field="title"]'));
+  await node('analyze-1').focus();
+  await page.keyboard.press('Enter');
+  await page.getByText('Leads to', { exact: true }).click();
+  await page.getByLabel('Connect “Then” to').selectOption({ label: 'Too small' });
+  await until(async () => assert.equal(await page.locator('.react-flow__edge').count(), edges + 1));
+  await button('Remove the connection').last().click();
+  await until(async () => assert.equal(await page.locator('.react-flow__edge').count(), edges));
+  await saved();
+});
+
 await path('the JSON view edits the same draft', async () => {
   await button('JSON').click();
-  const text = await page.locator('main textarea').inputValue();
-  await page.locator('main textarea').fill(text.replace('"Mine"', '"By hand"'));
+  const text = await page.getByRole('textbox', { name: 'JSON', exact: true }).inputValue();
+  await page.getByRole('textbox', { name: 'JSON', exact: true }).fill(text.replace('"Mine"', '"By hand"'));
   await until(async () => assert.equal((await draft()).name, 'By hand'));
-  await page.locator('main textarea').fill('{ "heddle": 1, ');
+  await page.getByRole('textbox', { name: 'JSON', exact: true }).fill('{ "heddle": 1, ');
   await page.getByText('Not valid JSON', { exact: false }).waitFor();
 });
 
@@ -371,6 +386,15 @@ await path('on a phone: look at a graph, change a setting, run it', async () => 
   await page.setViewportSize({ width: 1440, height: 900 });
 });
 
+await path('a server that is away is announced, and all goes on when it is back', async () => {
+  await page.goto(`${server.url}/runs`);
+  await page.getByRole('heading', { name: 'Läufe' }).waitFor();
+  await context.setOffline(true);
+  await page.getByText('Der Server ist nicht erreichbar', { exact: false }).waitFor({ timeout: 30_000 });
+  await context.setOffline(false);
+  await page.getByText('Der Server ist nicht erreichbar', { exact: false }).waitFor({ state: 'detached' });
+});
+
 await path('a session that ends leads to the door and back', async () => {
   await page.goto(`${server.url}/runs?state=succeeded`);
   await page.getByRole('heading', { name: 'Läufe' }).waitFor();
@@ -387,5 +411,5 @@ await path('the browser has nothing to complain about', () => assert.deepEqual(c
 await browser.close();
 await server.stop();
 upstreams.close();
-console.log(`${passed} passed, ${18 - passed} failed`);
+console.log(`${passed} passed, ${20 - passed} failed`);
 if (!process.exitCode) rmSync(folder, { recursive: true, force: true });

@@ -134,6 +134,40 @@ const SCREENS = {
       await page.locator('.react-flow__node[data-id="enrich-1"]').click({ force: true });
     },
   },
+  'editor-conflict': {
+    go: async (page) => {
+      await page.goto(`${page.base}/workflows/${lead}`);
+      await page.waitForSelector('.react-flow__node');
+      full.workflows.get(lead).revision++;
+      await page.locator('h1 input').fill('Lead Processing ');
+      await page.locator('h1 input').fill('Lead Processing 2');
+      await page.waitForTimeout(1500);
+    },
+  },
+  'editor-edge': {
+    go: async (page) => {
+      await page.goto(`${page.base}/workflows/${lead}`);
+      await page.waitForTimeout(700);
+      await page.locator('.react-flow__edge').first().click({ force: true });
+      await page.getByRole('button', { name: page.words.insertHere }).click();
+    },
+  },
+  'editor-published': {
+    go: async (page) => {
+      await page.goto(`${page.base}/workflows/${lead}`);
+      await page.waitForSelector('.react-flow__node');
+      if (page.size === 'phone') await openMore(page, page.words.publish);
+      else await click(page, page.words.publish);
+    },
+  },
+  'editor-behaviour': {
+    go: async (page) => {
+      await page.goto(`${page.base}/workflows/${lead}`);
+      await page.locator('.react-flow__node[data-id="enrich-1"]').click();
+      await page.locator('summary').last().click();
+      await page.locator('[data-field="retry"]').scrollIntoViewIfNeeded();
+    },
+  },
   runs: { go: (page) => page.goto(`${page.base}/runs`) },
   run: { go: (page) => page.goto(`${page.base}/runs/${retried}`) },
   'run-step': {
@@ -169,6 +203,8 @@ const WORDS = {
     versions: 'Versions',
     api: 'Call by API',
     insert: 'Insert a value',
+    insertHere: 'Insert a node here',
+    publish: 'Publish',
     problems: /problem/,
   },
   de: {
@@ -178,6 +214,8 @@ const WORDS = {
     versions: 'Versionen',
     api: 'Per API aufrufen',
     insert: 'Wert einsetzen',
+    insertHere: 'Hier einen Knoten einfügen',
+    publish: 'Veröffentlichen',
     problems: /Problem/,
   },
 };

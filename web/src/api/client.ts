@@ -12,6 +12,10 @@ export interface CallOptions {
 type Listener = () => void;
 const lostListeners = new Set<Listener>();
 
+export function tellSessionLost(): void {
+  for (const tell of lostListeners) tell();
+}
+
 /** Be told when the server says that there is no session (any more). Gives the way to stop it. */
 export function onSessionLost(listener: Listener): Listener {
   lostListeners.add(listener);
@@ -44,7 +48,7 @@ export async function request(
   }
   if (!response.ok) {
     const problem = await problemOf(response);
-    if (problem.status === 401) for (const tell of lostListeners) tell();
+    if (problem.status === 401) tellSessionLost();
     throw problem;
   }
   return response;

@@ -1,5 +1,6 @@
 // Server-sent events by fetch: unlike EventSource it can read a refusal, and it resumes by Last-Event-ID with
 // growing waits. One stream per call; the caller closes it.
+import { tellSessionLost } from '@/api/client';
 import type { ApiProblem } from '@/api/problem';
 import { problemOf } from '@/api/problem';
 
@@ -121,6 +122,7 @@ export function openEvents(path: string, { onMessage, onState }: StreamOptions):
       if (!response.ok) {
         const problem = await problemOf(response);
         if (problem.status < 500 && problem.status !== 429) {
+          if (problem.status === 401) tellSessionLost();
           say('refused', problem);
           return;
         }

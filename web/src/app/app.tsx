@@ -24,7 +24,10 @@ const ApiDialog = lazy(async () => ({ default: (await import('@/features/api-acc
 function makeQueryClient() {
   return new QueryClient({
     defaultOptions: {
+      // A machine without a network still reaches its own server.
+      mutations: { networkMode: 'always' },
       queries: {
+        networkMode: 'always',
         staleTime: 5000,
         // What the server refused it will refuse again; only broken lines and busy servers are asked once more.
         retry: (count, error) =>

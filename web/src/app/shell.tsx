@@ -11,6 +11,7 @@ import { Icon, type IconName } from '@/ui/icon';
 import { Logo, Mark } from '@/ui/logo';
 import { Menu, type MenuEntry } from '@/ui/menu';
 import { useToast } from '@/ui/toast';
+import { ConnectionBar } from '@/app/connection';
 import { CommandPalette } from '@/app/command-palette';
 import { usePreferenceEntries } from '@/app/preferences';
 import { meQuery } from '@/app/session';
@@ -138,9 +139,12 @@ export function Shell({ me }: { me: Me }) {
           />
         </nav>
       )}
-      <main id="main" tabIndex={-1} className="relative min-h-0 min-w-0 flex-1 overflow-y-auto outline-none!">
-        <Outlet />
-      </main>
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        <ConnectionBar />
+        <main id="main" tabIndex={-1} className="relative min-h-0 flex-1 overflow-y-auto outline-none!">
+          <Outlet />
+        </main>
+      </div>
       {narrow && !editing && (
         <nav
           aria-label={t.shell.navigation}

@@ -21,11 +21,13 @@ const MAP_SIZE = { width: 150, height: 96 };
 
 interface CanvasProps extends ReactFlowProps<FlowNode, FlowEdge> {
   children?: ReactNode;
+  /** Enter or Space on a node that has the focus. */
+  onNodeKey?: (id: string) => void;
   /** Show the small map, where there is room for it. */
   map?: boolean;
 }
 
-export function Canvas({ children, map = true, ...rest }: CanvasProps) {
+export function Canvas({ children, map = true, onNodeKey, ...rest }: CanvasProps) {
   const { t } = useI18n();
   const narrow = useIsNarrow();
   const moved = useRef(false);
@@ -36,6 +38,11 @@ export function Canvas({ children, map = true, ...rest }: CanvasProps) {
       edgeTypes={EDGE_VIEWS}
       minZoom={0.1}
       maxZoom={2}
+      onKeyDown={(event) => {
+        const at = event.target instanceof Element && event.target.matches('.react-flow__node') ? event.target : null;
+        const id = at?.getAttribute('data-id');
+        if (id && (event.key === 'Enter' || event.key === ' ')) onNodeKey?.(id);
+      }}
       onMoveStart={(event) => {
         // Moves that the console makes itself come without an event.
         if (event) moved.current = true;

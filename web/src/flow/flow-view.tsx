@@ -43,6 +43,7 @@ export function FlowView({ definition, selected = null, onSelect }: FlowViewProp
         deleteKeyCode={null}
         selectionKeyCode={null}
         multiSelectionKeyCode={null}
+        onNodeKey={(id) => onSelect?.(id)}
         onNodeClick={(_, node) => onSelect?.(node.id)}
         onPaneClick={() => onSelect?.(null)}
         onNodeDoubleClick={(_, node) => onSelect?.(node.id)}

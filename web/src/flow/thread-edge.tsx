@@ -1,6 +1,6 @@
 // An edge is a thread; while a run is shown it tells whether it was taken.
 import { createContext, memo, useContext, type ReactNode } from 'react';
-import { BaseEdge, EdgeLabelRenderer, getBezierPath, type EdgeProps } from '@xyflow/react';
+import { BaseEdge, EdgeLabelRenderer, getBezierPath, useStore, type EdgeProps } from '@xyflow/react';
 import type { Step } from '@/api/types';
 import { cx } from '@/lib/cx';
 import type { FlowEdge } from '@/flow/model';
@@ -51,15 +51,28 @@ export const ThreadEdge = memo(function ThreadEdge(props: EdgeProps<FlowEdge>) {
         </circle>
       )}
       {selected && tools && (
-        <EdgeLabelRenderer>
-          <div
-            className="nodrag nopan pointer-events-auto absolute z-10"
-            style={{ transform: `translate(-50%, -50%) translate(${labelX}px, ${labelY}px)` }}
-          >
-            {tools(props.id)}
-          </div>
-        </EdgeLabelRenderer>
+        <Tools x={labelX} y={labelY}>
+          {tools(props.id)}
+        </Tools>
       )}
     </>
   );
 });
+
+/** Lies on the graph, and is as large as on the page at every zoom. */
+function Tools({ x, y, children }: { x: number; y: number; children: ReactNode }) {
+  const zoom = useStore((flow) => flow.transform[2]);
+  return (
+    <EdgeLabelRenderer>
+      <div
+        className="nodrag nopan pointer-events-auto absolute z-10"
+        style={{
+          transform: `translate(${x}px, ${y}px) scale(${1 / zoom}) translate(-50%, -50%)`,
+          transformOrigin: '0 0',
+        }}
+      >
+        {children}
+      </div>
+    </EdgeLabelRenderer>
+  );
+}

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { openEvents, type SseMessage, type StreamState } from '@/api/events';
 import type { ApiProblem } from '@/api/problem';
 import type { Run, RunEvent, Step, StepDelta } from '@/api/types';
-import { foldEvent } from '@/run/fold';
+import { foldEvent, isFinal } from '@/run/fold';
 import { runQuery } from '@/run/queries';
 
 interface Live {
@@ -54,7 +54,6 @@ export interface RunView {
 /** Follow run @id; null: none. */
 export function useRun(id: string | null): RunView {
   const cache = useQueryClient();
-  const snapshot = useQuery({ ...runQuery(id ?? ''), enabled: id !== null });
   const [live, setLive] = useState(NOTHING);
   const [stream, setStream] = useState<StreamState>('connecting');
   const [followed, setFollowed] = useState(id);
@@ -62,6 +61,13 @@ export function useRun(id: string | null): RunView {
     setFollowed(id);
     setLive(NOTHING);
   }
+  // Without its events a run is looked at now and then.
+  const snapshot = useQuery({
+    ...runQuery(id ?? ''),
+    enabled: id !== null,
+    refetchInterval: (query) =>
+      stream === 'refused' && query.state.data && !isFinal(query.state.data.state) ? 3000 : false,
+  });
   const queue = useRef<(RunEvent | StepDelta)[]>([]);
 
   useEffect(() => {

@@ -17,7 +17,7 @@ import { DRAG_TYPE, Palette } from '@/features/flow-editor/palette';
 
 interface EditorCanvasProps {
   readOnly: boolean;
-  onOpenNode: (id: string) => void;
+  onOpenNode: (id: string, byKeyboard?: boolean) => void;
 }
 
 const SNAP: [number, number] = [8, 8];
@@ -127,6 +127,7 @@ export function EditorCanvas({ readOnly, onOpenNode }: EditorCanvasProps) {
           isValidConnection={isValid}
           nodesDraggable={!readOnly}
           nodesConnectable={!readOnly}
+          onNodeKey={(id) => onOpenNode(id, true)}
           onNodeClick={(event, node) => {
             if (!event.shiftKey && !event.ctrlKey && !event.metaKey) onOpenNode(node.id);
           }}

@@ -10,6 +10,8 @@ export interface EditorShared {
   problems: Record<string, Located[]>;
   /** Outputs of the last run seen here, by node: what templates may read. */
   outputs: Record<string, Json>;
+  /** Where the workflow's webhook is called; null when it has none. */
+  webhookUrl: string | null;
   /** A field to bring into sight, as asked for in the problem list. */
   focus: { node: string; field: string; n: number } | null;
 }

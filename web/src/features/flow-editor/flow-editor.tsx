@@ -94,7 +94,14 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
     told.current = true;
   }, [draft.restored, toast, t]);
 
-  const openNode = useCallback((node: string) => (runId === null ? setPanel('node') : setRunNode(node)), [runId]);
+  const openNode = useCallback(
+    (node: string, byKeyboard = false) => {
+      if (runId !== null) return setRunNode(node);
+      setPanel('node');
+      if (byKeyboard) setFocus((before) => ({ node, field: 'title', n: (before?.n ?? 0) + 1 }));
+    },
+    [runId],
+  );
   const closeAll = () => {
     if (runId !== null) return setRunNode(null);
     setPanel(null);
@@ -147,8 +154,8 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
   });
 
   const shared = useMemo<EditorShared>(
-    () => ({ store, problems: problems.byNode, outputs, focus }),
-    [store, problems.byNode, outputs, focus],
+    () => ({ store, problems: problems.byNode, outputs, focus, webhookUrl: workflow.webhook_url ?? null }),
+    [store, problems.byNode, outputs, focus, workflow.webhook_url],
   );
   const close = () => setPanel(null);
   const side =

@@ -27,7 +27,7 @@ function open(type: string, data: JsonObject, problems: Located[] = []) {
   });
   draw(
     <ReactFlowProvider>
-      <EditorContext value={{ store, problems: { n: problems }, outputs: {}, focus: null }}>
+      <EditorContext value={{ store, problems: { n: problems }, outputs: {}, focus: null, webhookUrl: null }}>
         <NodePanel id="n" onClose={() => undefined} />
       </EditorContext>
     </ReactFlowProvider>,

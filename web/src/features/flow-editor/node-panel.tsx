@@ -11,8 +11,10 @@ import { Field, TextArea, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { IconButton } from '@/ui/button';
+import { CopyButton } from '@/ui/copy-button';
 import { Menu } from '@/ui/menu';
 import { BehaviourSection } from '@/features/flow-editor/behaviour-section';
+import { ConnectionsSection } from '@/features/flow-editor/connections-section';
 import { useEditor, useShared } from '@/features/flow-editor/editor-context';
 import { FieldInput } from '@/features/flow-editor/inputs/field-input';
 import { duplicate } from '@/features/flow-editor/use-editor-keys';
@@ -22,7 +24,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
   const t = useT();
   const node = useEditor((state) => state.nodes.find((one) => one.id === id));
   const known = useNodeType(node?.type ?? '');
-  const { store, problems, focus } = useShared();
+  const { store, problems, focus, webhookUrl } = useShared();
   const body = useRef<HTMLDivElement>(null);
   const own = problems[id] ?? [];
 
@@ -124,6 +126,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
               onChange={(value) => put(field.name, value)}
             />
           ))}
+        {type === 'trigger' && node.data['trigger'] === 'webhook' && webhookUrl && <HookUrl url={webhookUrl} />}
         {later.length > 0 && (
           <Fold title={t.editor.more} count={later.filter((field) => node.data[field.name] !== undefined).length}>
             {later.map((field) => (
@@ -151,6 +154,9 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
             <BehaviourSection key={id} node={id} data={node.data} known={known} onChange={put} />
           </Fold>
         )}
+        <Fold title={t.editor.connections} count={0}>
+          <ConnectionsSection node={node} known={known} />
+        </Fold>
         {known &&
           strange.map((name) => (
             <div key={name} data-field={name}>
@@ -215,5 +221,19 @@ function NodeId({ id }: { id: string }) {
         />
       )}
     </Field>
+  );
+}
+
+function HookUrl({ url }: { url: string }) {
+  const t = useT();
+  return (
+    <div>
+      <p className="mb-1 text-sm font-medium">{t.editor.hookUrl}</p>
+      <p className="flex items-center rounded-md border bg-sunken py-0.5 pr-0.5 pl-2.5">
+        <code className="code min-w-0 flex-1 truncate text-xs">{url}</code>
+        <CopyButton text={url} />
+      </p>
+      <p className="mt-1 text-xs text-ink-3">{t.editor.hookWhenLive}</p>
+    </div>
   );
 }

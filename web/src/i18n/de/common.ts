@@ -75,6 +75,7 @@ export const shell: Messages['shell'] = {
   themes: { light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   language: 'Sprache',
   search: 'Suchen oder springen …',
+  lost: 'Der Server ist nicht erreichbar. Was hier offen ist, bleibt; es geht weiter, sobald er antwortet.',
   crashed: {
     title: 'Die Konsole ist gestolpert',
     text: 'Ein Fehler, mit dem niemand gerechnet hat. Gespeichertes ist sicher; neu laden hilft meistens.',

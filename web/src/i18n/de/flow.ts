@@ -7,6 +7,7 @@ export const flow: Messages['flow'] = {
   elseIf: 'Sonst wenn',
   else: 'Sonst',
   onError: 'Bei Fehler',
+  handleOut: 'Danach',
   caseNumber: (n) => `Fall ${n}`,
   cases: (n) => (n === 1 ? '1 Fall' : `${n} Fälle`),
   problems: (n) => (n === 0 ? 'Keine Probleme' : n === 1 ? '1 Problem' : `${n} Probleme`),

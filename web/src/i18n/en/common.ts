@@ -67,6 +67,7 @@ export const shell = {
   themes: { light: 'Light', dark: 'Dark', system: 'As the system' },
   language: 'Language',
   search: 'Search or jump to…',
+  lost: 'The server cannot be reached. What is open here stays; it goes on as soon as the server answers.',
   crashed: {
     title: 'The console has stumbled',
     text: 'An error that nobody expected. Your saved work is safe; reloading usually helps.',

@@ -5,6 +5,7 @@ export const flow = {
   elseIf: 'Else if',
   else: 'Else',
   onError: 'On error',
+  handleOut: 'Then',
   caseNumber: (n: number) => `Case ${n}`,
   cases: (n: number) => (n === 1 ? '1 case' : `${n} cases`),
   problems: (n: number) => (n === 0 ? 'No problems' : n === 1 ? '1 problem' : `${n} problems`),
