@@ -450,6 +450,60 @@ Err time_parse_span(Str s, Usec *ret_span)
     return OK;
 }
 
+/* The designator at the start of *s that is smaller than the one @after. */
+static Err iso_unit(Str *s, bool of_time, size_t after, size_t *ret_unit, Usec *ret_size)
+{
+    static const struct {
+        char name;
+        bool of_time;
+        Usec size;
+    } names[] = {{'W', false, 7 * USEC_DAY},
+                 {'D', false, USEC_DAY},
+                 {'H', true, USEC_H},
+                 {'M', true, USEC_MIN},
+                 {'S', true, USEC_S}};
+
+    for (size_t i = after; i < ARRAY_LEN(names) && s->n; i++) {
+        if (names[i].of_time != of_time || names[i].name != s->p[0])
+            continue;
+        *s = str_skip(*s, 1);
+        *ret_unit = i;
+        *ret_size = names[i].size;
+        return OK;
+    }
+    return E_SYNTAX;
+}
+
+Err time_parse_iso_span(Str s, Usec *ret_span)
+{
+    Usec sum = 0, part, size;
+    size_t next = 0, unit;
+    uint64_t whole;
+    int millionths = 0;
+    bool of_time = false;
+
+    if (!str_starts(s, S("P")))
+        return E_SYNTAX;
+    s = str_skip(s, 1);
+    do {
+        if (!of_time && str_starts(s, S("T"))) {
+            s = str_skip(s, 1);
+            of_time = true;
+        }
+        if (millionths)
+            return E_SYNTAX; /* only the last may have a fraction */
+        TRY(span_number(&s, &whole, &millionths));
+        TRY(iso_unit(&s, of_time, next, &unit, &size));
+        next = unit + 1;
+        if (__builtin_mul_overflow(whole, size, &part) ||
+            __builtin_add_overflow(part, millionths * (size / USEC_S), &part) ||
+            __builtin_add_overflow(sum, part, &sum))
+            return E_RANGE;
+    } while (s.n);
+    *ret_span = sum;
+    return OK;
+}
+
 Str time_span(Usec span, char *out)
 {
     uint64_t left = span < 0 ? 0 - (uint64_t)span : (uint64_t)span;

@@ -65,6 +65,9 @@ Err time_parse_http_date(Str s, Usec *ret_wall);
 /* A span such as "250ms", "30s", "10m", "1h30m", "7d", or a plain number of seconds; E_SYNTAX,
  * E_RANGE. */
 Err time_parse_span(Str s, Usec *ret_span);
+/* A duration of ISO 8601 such as "PT1H30M", "P1DT12H", "P2W"; the last number may have a fraction.
+ * Years and months are refused: they are of no fixed length. E_SYNTAX, E_RANGE. */
+Err time_parse_iso_span(Str s, Usec *ret_span);
 /* The shortest such text, e.g. "1h30m"; same buffer size. */
 Str time_span(Usec span, char *out);
 

@@ -255,6 +255,37 @@ TEST(spans_are_read_and_written)
     }
 }
 
+TEST(iso_8601_durations_are_read)
+{
+    static const struct {
+        const char *text;
+        Usec span;
+    } cases[] = {
+        {"PT30S", 30 * USEC_S},
+        {"PT1H30M", 90 * USEC_MIN},
+        {"P1DT12H", 36 * USEC_H},
+        {"P2W", 14 * USEC_DAY},
+        {"PT0S", 0},
+        {"PT1.5S", 1500 * USEC_MS},
+        {"P0.5D", 12 * USEC_H},
+        {"P1W2DT3H4M5S", 788645 * USEC_S},
+        {"PT0.000001S", 1},
+    };
+    static const char *const bad[] = {"",          "P",    "PT",     "P1Y",    "P1M",   "1H",
+                                      "PT1D",      "P1H",  "PT1M1H", "PT1H1H", "PT1",   "PT-1S",
+                                      "PT1.5H30M", "pt1s", "PT1S ",  "P1DT",   "PTT1S", "PT.5S"};
+    Usec span;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        span = -1;
+        t_expect_ok(time_parse_iso_span(str_c(cases[i].text), &span));
+        t_expect_int(span, cases[i].span);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        t_expect(time_parse_iso_span(str_c(bad[i]), &span) != OK);
+    t_expect_err(time_parse_iso_span(S("P99999999999999999D"), &span), E_RANGE);
+}
+
 TEST(the_widest_spans_fit_their_buffer)
 {
     char text[TIME_RFC3339_SIZE];
