@@ -125,12 +125,14 @@ const struct api_schema api_shapes[] = {
      "\"string\"},"
      "\"title\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},\"state\":{\"type\":"
      "\"string\","
-     "\"enum\":[\"idle\",\"running\",\"retrying\",\"succeeded\",\"failed\",\"skipped\"]},"
+     "\"enum\":[\"idle\",\"running\",\"retrying\",\"waiting\",\"succeeded\",\"failed\",\"skipped\"]"
+     "},"
      "\"attempts\":{\"type\":\"integer\"},\"started_at\":" TIME_OR_NULL
      ",\"finished_at\":" TIME_OR_NULL ","
      "\"duration_ms\":{\"type\":[\"number\",\"null\"]},\"output\":{},"
      "\"handle\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},"
-     "\"retry_at\":" TIME_OR_NULL "}}"},
+     "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
+     ",\"waiting_for\":{\"type\":[\"object\",\"null\"]}}}"},
     {"RunList", LIST_OF("Run")},
     {"Key", "{\"type\":\"object\",\"description\":\"An API key, without its "
             "value.\",\"properties\":{\"id\":" ID_TYPE ","

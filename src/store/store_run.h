@@ -25,6 +25,9 @@ struct run_row {
 };
 typedef VEC(struct run_row) RunRows;
 
+/* As wake_at: the run waits, and nobody knows how long. 9999-12-31T23:59:59Z. */
+#define STORE_WAKE_NEVER (253402300799 * USEC_S)
+
 /* Queue the insert of a new run, held by row->lease_node in epoch row->lease_epoch. */
 void store_run_insert(struct db_tx *tx, const struct run_row *row);
 /* Queue the idempotency key of a new run; db_commit answers E_EXISTS when it is taken. @key is

@@ -91,6 +91,8 @@ struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def)
     s->taken_in = arena_array(a, int, def->n_nodes);
     s->ready = arena_array(a, int, def->n_nodes);
     s->retrying = arena_array(a, int, def->n_nodes);
+    s->waits = arena_array(a, int, def->n_nodes);
+    s->a = a;
     for (int i = 0; i < def->n_nodes; i++)
         s->waiting_in[i] = def->nodes[i].n_in;
     skip_unreachable(a, s);
@@ -118,11 +120,11 @@ static bool take_ready(struct wf_state *s, int node)
     return false;
 }
 
-static void leave_retry(struct wf_state *s, int node)
+static void leave(int *list, int *n, int node)
 {
-    for (int i = 0; i < s->n_retry; i++) {
-        if (s->retrying[i] == node) {
-            s->retrying[i] = s->retrying[--s->n_retry];
+    for (int i = 0; i < *n; i++) {
+        if (list[i] == node) {
+            list[i] = list[--*n];
             return;
         }
     }
@@ -134,7 +136,7 @@ static bool begin_step(struct wf_state *s, const struct wf_event *ev)
     struct wf_node_run *n = &s->nodes[ev->node];
 
     if (n->state == WF_NODE_RETRY && ev->attempt == n->attempt + 1)
-        leave_retry(s, ev->node);
+        leave(s->retrying, &s->n_retry, ev->node);
     else if (n->state != WF_NODE_IDLE || ev->attempt != 1 || !take_ready(s, ev->node))
         return false;
     n->state = WF_NODE_RUNNING;
@@ -147,16 +149,20 @@ static bool begin_step(struct wf_state *s, const struct wf_event *ev)
     return true;
 }
 
-/* A step ends: the attempt that runs, or one that is recorded by its end alone. */
+/* A step ends: the attempt that runs or waits, or one that is recorded by its end alone. */
 static bool end_step(struct wf_state *s, const struct wf_event *ev)
 {
     struct wf_node_run *n = &s->nodes[ev->node];
+    bool waited = n->state == WF_NODE_WAITING;
 
-    if (n->state != WF_NODE_RUNNING && !begin_step(s, ev))
+    if (n->state != WF_NODE_RUNNING && !waited && !begin_step(s, ev))
         return false;
     if (n->attempt != ev->attempt)
         return false;
-    s->n_running--;
+    if (waited)
+        leave(s->waits, &s->n_waits, ev->node);
+    else
+        s->n_running--;
     n->ended_at = ev->at;
     n->took = ev->took;
     return true;
@@ -175,6 +181,54 @@ static Err apply_finished(struct wf_state *s, const struct wf_event *ev)
     n->error = (struct wf_error){0};
     resolve_out(s, ev->node, n->handle);
     return OK;
+}
+
+static Err apply_waiting(struct wf_state *s, const struct wf_event *ev)
+{
+    struct wf_node_run *n = &s->nodes[ev->node];
+
+    if (!begin_step(s, ev))
+        return corrupt(ev, "starts a step that cannot start");
+    s->n_running--;
+    s->has_waited = true;
+    s->waits[s->n_waits++] = ev->node;
+    n->state = WF_NODE_WAITING;
+    n->due_at = ev->until;
+    n->relative = ev->relative;
+    n->due_handle = ev->handle;
+    n->wait = ev->data;
+    return OK;
+}
+
+static Err apply_answered(struct wf_state *s, const struct wf_event *ev)
+{
+    struct wf_node_run *n = &s->nodes[ev->node];
+
+    if (n->state != WF_NODE_WAITING || n->attempt != ev->attempt)
+        return corrupt(ev, "answers a step that does not wait");
+    if (!n->answers)
+        n->answers = json_arr(s->a);
+    json_push(s->a, n->answers, ev->data);
+    return OK;
+}
+
+/* The wall clock was set: what is so long after something else moves along. */
+static void apply_clock(struct wf_state *s, Usec shift)
+{
+    s->idle += shift;
+    if (s->idle_since)
+        s->idle_since += shift;
+    for (int i = 0; i < s->n_retry; i++) {
+        struct wf_node_run *n = &s->nodes[s->retrying[i]];
+        n->retry_at += shift;
+        n->ended_at += shift;
+    }
+    for (int i = 0; i < s->n_waits; i++) {
+        struct wf_node_run *n = &s->nodes[s->waits[i]];
+        n->started_at += shift;
+        if (n->relative && n->due_at)
+            n->due_at += shift;
+    }
 }
 
 static Err apply_failed(struct wf_state *s, const struct wf_event *ev)
@@ -226,6 +280,10 @@ static Err apply_step(struct wf_state *s, const struct wf_event *ev)
         return apply_finished(s, ev);
     case WF_EV_STEP_FAILED:
         return apply_failed(s, ev);
+    case WF_EV_STEP_WAITING:
+        return apply_waiting(s, ev);
+    case WF_EV_STEP_ANSWERED:
+        return apply_answered(s, ev);
     default:
         if (s->nodes[ev->node].state != WF_NODE_IDLE || !take_ready(s, ev->node))
             return corrupt(ev, "skips a step that is not to be decided");
@@ -256,6 +314,9 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->run = WF_RUN_RUNNING;
         s->wait_until = 0;
         return OK;
+    case WF_EV_CLOCK_SET:
+        apply_clock(s, json_int_of(ev->data, 0));
+        return OK;
     case WF_EV_CANCEL_REQUESTED:
         s->cancel_requested = true;
         if (s->run == WF_RUN_WAITING)
@@ -276,6 +337,12 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
     }
 }
 
+/* Whether nothing but waits is left to go on. */
+static bool is_idle(const struct wf_state *s)
+{
+    return s->n_waits && !s->n_running && !s->n_retry && s->ready_head == s->ready_n;
+}
+
 Err wf_core_apply(struct wf_state *s, const struct wf_event *ev)
 {
     if (ev->seq != s->seq + 1)
@@ -285,14 +352,21 @@ Err wf_core_apply(struct wf_state *s, const struct wf_event *ev)
     bool of_step = ev->kind >= WF_EV_STEP_STARTED && ev->kind <= WF_EV_STEP_SKIPPED;
     TRY(of_step ? apply_step(s, ev) : apply_run(s, ev));
     s->seq = ev->seq;
+    if (ev->clock.n)
+        s->clock = ev->clock;
+    if (s->idle_since)
+        s->idle += usec_max(ev->at - s->idle_since, 0);
+    s->idle_since = is_idle(s) ? usec_max(ev->at, 1) : 0;
     return OK;
 }
 
 /* ---- decisions ---- */
 
-static Usec run_deadline(const struct wf_state *s)
+Usec wf_core_deadline(const struct wf_state *s)
 {
-    return s->def->timeout ? usec_add(s->started_at, s->def->timeout) : USEC_NEVER;
+    if (!s->def->timeout || s->idle_since)
+        return USEC_NEVER;
+    return usec_add(s->started_at + s->idle, s->def->timeout);
 }
 
 /* A run that is to end takes no new step; its end waits for those in flight. */
@@ -304,7 +378,7 @@ static bool decide_end(struct wf_state *s, Usec now, struct wf_decision *d)
         d->what = WF_DO_FAIL;
         d->node = s->failed_node;
         d->error = s->error;
-    } else if (now >= run_deadline(s)) {
+    } else if (now >= wf_core_deadline(s)) {
         d->what = WF_DO_FAIL;
         d->error =
             (struct wf_error){S("timeout"), S("The run took longer than its workflow allows.")};
@@ -346,10 +420,30 @@ static bool decide_retry(struct wf_state *s, Usec now, struct wf_decision *d)
     return false;
 }
 
+static bool decide_wake(struct wf_state *s, Usec now, struct wf_decision *d)
+{
+    for (int i = 0; i < s->n_waits; i++) {
+        const struct wf_node_run *n = &s->nodes[s->waits[i]];
+        if (!n->due_at)
+            continue;
+        if (n->due_at <= now || (n->relative && n->started_at > now + CLOCK_SLACK)) {
+            d->what = WF_DO_WAKE;
+            d->node = s->waits[i];
+            d->attempt = n->attempt;
+            return true;
+        }
+        if (!d->until || n->due_at < d->until)
+            d->until = n->due_at;
+    }
+    return false;
+}
+
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     *d = (struct wf_decision){.what = WF_DO_NOTHING, .node = -1};
     if (s->run == WF_RUN_QUEUED || wf_run_state_is_final(s->run) || decide_end(s, now, d))
+        return;
+    if (decide_wake(s, now, d))
         return;
     if (s->ready_head < s->ready_n) {
         int node = s->ready[s->ready_head];
@@ -367,11 +461,11 @@ void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
     }
     if (s->n_running < s->def->max_parallel && decide_retry(s, now, d))
         return;
-    if (s->ready_head == s->ready_n && s->n_running == 0 && s->n_retry == 0) {
+    if (s->ready_head == s->ready_n && !s->n_running && !s->n_retry && !s->n_waits) {
         d->what = WF_DO_SUCCEED;
         return;
     }
-    Usec deadline = run_deadline(s);
+    Usec deadline = wf_core_deadline(s);
     if (deadline != USEC_NEVER && (!d->until || deadline < d->until))
         d->until = deadline;
 }
@@ -426,7 +520,7 @@ static Usec next_attempt_at(const struct wf_state *s, int node, int attempt, Err
     Usec first = s->nodes[node].first_at ? s->nodes[node].first_at : now;
     if (n->total_timeout && at > first + n->total_timeout)
         return 0;
-    return at < run_deadline(s) ? at : 0;
+    return at < wf_core_deadline(s) ? at : 0;
 }
 
 static void give_up(struct arena *a, const struct wf_node *n, struct wf_event *ev)
@@ -481,6 +575,50 @@ void wf_core_interrupted(struct arena *a, const struct wf_state *s, int node, Us
     };
     if (!ret_event->retry_at && !s->cancel_requested)
         give_up(a, n, ret_event);
+}
+
+/* ---- waits ---- */
+
+static struct json *wait_output(struct arena *a, const struct wf_node_run *n, const char *outcome)
+{
+    struct json *o =
+        json_obj(a, "outcome", json_str_c(a, outcome), "since", json_time(a, n->started_at), NULL);
+
+    if (n->due_at)
+        json_set(a, o, S("until"), json_time(a, n->due_at));
+    if (n->answers)
+        json_set(a, o, S("answers"), n->answers);
+    return o;
+}
+
+void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_event *ret_event)
+{
+    const struct wf_node_run *n = &s->nodes[node];
+    bool timeout = str_eq(n->due_handle, S("timeout"));
+
+    *ret_event = (struct wf_event){
+        .kind = WF_EV_STEP_FINISHED,
+        .node = node,
+        .attempt = n->attempt,
+        .handle = n->due_handle,
+        .data = wait_output(a, n, timeout ? "timeout" : "due"),
+    };
+}
+
+bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const struct json *answer,
+                    struct wf_event *ret_event)
+{
+    const struct wf_node_run *n = &s->nodes[node];
+
+    if (n->state != WF_NODE_WAITING)
+        return false;
+    *ret_event = (struct wf_event){.kind = WF_EV_STEP_FINISHED,
+                                   .node = node,
+                                   .attempt = n->attempt,
+                                   .handle = S("out"),
+                                   .data = answer};
+    (void)a;
+    return true;
 }
 
 /* ---- output and names ---- */

@@ -14,7 +14,7 @@
 enum wf_run_state {
     WF_RUN_QUEUED, /* accepted, not begun */
     WF_RUN_RUNNING,
-    WF_RUN_WAITING,   /* parked until a time */
+    WF_RUN_WAITING,   /* parked until a time, or until somebody answers */
     WF_RUN_SUCCEEDED, /* from here on final */
     WF_RUN_FAILED,
     WF_RUN_CANCELLED,
@@ -32,9 +32,12 @@ enum wf_event_kind {
     WF_EV_STEP_FINISHED,    /* node, attempt, handle, data: output */
     WF_EV_STEP_FAILED,      /* node, attempt, error; retry_at if it will be tried again; handled
                                otherwise */
+    WF_EV_STEP_WAITING,     /* node, attempt, until, relative, handle, data: what it waits for */
+    WF_EV_STEP_ANSWERED,    /* node, attempt, data: one of several answers */
     WF_EV_STEP_SKIPPED,     /* node */
-    WF_EV_RUN_WAITING,      /* until */
+    WF_EV_RUN_WAITING,      /* until; 0: nobody knows */
     WF_EV_RUN_RESUMED,      /* after a restart or a wait; data: the reason, a string */
+    WF_EV_CLOCK_SET,        /* data: by how many microseconds the wall clock was set */
     WF_EV_CANCEL_REQUESTED, /* data: the reason, a string */
     WF_EV_RUN_SUCCEEDED,    /* data: output */
     WF_EV_RUN_FAILED,       /* node (may be -1), error */
@@ -62,8 +65,10 @@ struct wf_event {
     const struct json *request, *vars; /* of RUN_STARTED; NULL: none */
     struct wf_error error;
     Usec retry_at; /* wall; 0: no */
-    Usec until;
-    Usec took; /* of the attempt, for step ends */
+    Usec until;    /* wall; 0: no end */
+    Str clock;     /* by which clock a wait was written (drive.c); empty: as before */
+    bool relative; /* until is a duration after at: it moves with the clock when that is set */
+    Usec took;     /* of the attempt, for step ends */
     enum wf_handled handled;
 };
 
@@ -78,6 +83,7 @@ enum wf_node_state {
     WF_NODE_IDLE,    /* some in-edge is unknown */
     WF_NODE_RUNNING, /* step_started, not ended: in flight, or interrupted by a crash */
     WF_NODE_RETRY,   /* failed, to be tried again at retry_at */
+    WF_NODE_WAITING, /* begun, and waits for due_at or an answer; takes no slot */
     WF_NODE_DONE,    /* finished, or failed and handled */
     WF_NODE_FAILED,
     WF_NODE_SKIPPED,
@@ -91,6 +97,12 @@ struct wf_node_run {
     const struct json *output;
     Str handle; /* taken when DONE */
     struct wf_error error;
+    /* Of a wait. */
+    Usec due_at; /* wall; 0: never */
+    bool relative;
+    Str due_handle;          /* taken when due */
+    const struct json *wait; /* what it waits for: kind, ... */
+    struct json *answers;    /* so far, when several are wanted */
 };
 
 struct wf_state {
@@ -103,13 +115,19 @@ struct wf_state {
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;
     bool cancel_requested;
+    bool has_waited; /* a step has waited for something */
+    /* While nothing but waits is left the time of the run stands still. */
+    Usec idle_since, idle;
+    Str clock; /* of the last event that has one */
+    struct arena *a;
     struct wf_node_run *nodes;
     int *waiting_in; /* in-edges of each node that are unknown yet */
     int *taken_in;
     int *ready; /* nodes whose in-edges are all known and that have not begun, oldest first */
     int ready_head, ready_n;
     int *retrying; /* nodes in WF_NODE_RETRY */
-    int n_retry, n_running;
+    int *waits;    /* nodes in WF_NODE_WAITING */
+    int n_retry, n_running, n_waits;
     int failed_node; /* of an unhandled failure; -1 */
 };
 
@@ -120,9 +138,10 @@ struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def);
 Err wf_core_apply(struct wf_state *s, const struct wf_event *ev);
 
 enum wf_do {
-    WF_DO_NOTHING, /* wait for steps in flight, or for until (the next retry) */
+    WF_DO_NOTHING, /* wait for steps in flight, for answers, or for until */
     WF_DO_START,   /* start @attempt of @node */
     WF_DO_SKIP,    /* no in-edge was taken: record the skip */
+    WF_DO_WAKE,    /* the wait of @node is over: record wf_core_due() */
     WF_DO_SUCCEED, /* with wf_core_output() */
     WF_DO_FAIL,
     WF_DO_CANCELLED,
@@ -130,7 +149,7 @@ enum wf_do {
 struct wf_decision {
     enum wf_do what;
     int node, attempt;
-    Usec until; /* WF_DO_NOTHING: wall time of the next retry; 0: none */
+    Usec until; /* WF_DO_NOTHING: wall time of the next retry or end of a wait; 0: none */
     struct wf_error error;
 };
 /* What to do next at wall time @now. The caller carries it out, applies the event that says so, and
@@ -138,6 +157,16 @@ struct wf_decision {
  * def->max_parallel steps running it answers NOTHING. Cancelled and failed runs drain: no new steps
  * are started, the end is decided when none runs. */
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *ret_decision);
+
+/* The event that ends the wait of @node whose time has come (all but seq and at). */
+void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_event *ret_event);
+/* What @answer to the wait of @node leads to, as the event to record; false: nobody waits for it
+ * any more. */
+bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const struct json *answer,
+                    struct wf_event *ret_event);
+/* The wall time at which the run has taken too long; USEC_NEVER. Time in which nothing but waits is
+ * left does not count. */
+Usec wf_core_deadline(const struct wf_state *s);
 
 /* What an attempt of @node that failed with @e leads to, as the event to record (all but seq and
  * at): a retry at a time (@chance in [0,1) is for the jitter, @retry_after the far end's own wish),

@@ -241,6 +241,115 @@ TEST(events_survive_being_written_and_read)
     t_expect_str(back.error.message, ev.error.message);
 }
 
+#define DELAY(id, data) "{\"id\":\"" id "\",\"type\":\"delay\",\"data\":{" data "}}"
+/* t -> w -> a, t -> b */
+static const char waits[] =
+    "{\"heddle\":1,\"name\":\"x\",\"settings\":{\"timeout\":\"1h\"},"
+    "\"nodes\":[" TRIGGER
+    "," DELAY("w", "\"duration\":\"7d\"") "," NODE("a") "," NODE("b") "],\"edges\":[" EDGE(
+        "1", "t", "w") "," EDGE("2", "w", "a") "," EDGE("3", "t", "b") "]}";
+
+static const Usec T0 = 1700000000000000;
+
+/* The run at its wait of seven days; the branch beside it is done. */
+static struct wf_state *at_wait(struct arena *a, const struct wf_def *def)
+{
+    struct wf_state *s = wf_core_new(a, def);
+    struct wf_event wait = {.kind = WF_EV_STEP_WAITING,
+                            .node = 1,
+                            .attempt = 1,
+                            .at = T0,
+                            .until = T0 + 7 * USEC_DAY,
+                            .relative = true,
+                            .data = json_obj(a, "kind", json_str_c(a, "delay"), NULL)};
+    struct wf_event start = {.kind = WF_EV_RUN_STARTED, .node = -1, .at = T0};
+    struct wf_event trigger = finished(def->trigger, 1, "out"), beside = finished(3, 1, "out");
+    trigger.at = beside.at = T0;
+    if (apply(s, start) != OK || apply(s, trigger) != OK || apply(s, wait) != OK ||
+        apply(s, beside) != OK)
+        t_fail(__FILE__, __LINE__, "the run does not come to its wait");
+    return s;
+}
+
+TEST(a_wait_holds_up_only_what_is_behind_it_and_ends_on_time)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, waits);
+    struct wf_decision d;
+    struct wf_event ev;
+    t_expect(def != NULL);
+    struct wf_state *s = at_wait(a, def);
+    t_expect_int(s->nodes[3].state, WF_NODE_DONE);
+    t_expect_int(s->nodes[2].state, WF_NODE_IDLE);
+    wf_core_next(s, T0 + 7 * USEC_DAY - 1, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_int(d.until, T0 + 7 * USEC_DAY);
+    wf_core_next(s, d.until, &d);
+    t_expect_int(d.what, WF_DO_WAKE);
+    t_expect_int(d.node, 1);
+    wf_core_due(a, s, d.node, &ev);
+    ev.at = T0 + 7 * USEC_DAY;
+    t_expect_ok(apply(s, ev));
+    t_expect_err(apply(s, ev), E_CORRUPT);
+    wf_core_next(s, ev.at, &d);
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_int(d.node, 2);
+}
+
+TEST(time_in_which_a_run_only_waits_does_not_count_for_its_timeout)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, waits);
+    struct wf_decision d;
+    struct wf_event ev;
+    t_expect(def != NULL);
+    struct wf_state *s = at_wait(a, def);
+    t_expect_int(wf_core_deadline(s), USEC_NEVER);
+    wf_core_due(a, s, 1, &ev);
+    ev.at = T0 + 7 * USEC_DAY;
+    t_expect_ok(apply(s, ev));
+    t_expect_int(wf_core_deadline(s), T0 + 7 * USEC_DAY + USEC_H);
+    wf_core_next(s, T0 + 7 * USEC_DAY + USEC_H, &d);
+    t_expect_int(d.what, WF_DO_FAIL);
+    t_expect_str(d.error.code, S("timeout"));
+}
+
+TEST(a_duration_moves_with_a_clock_that_is_set_and_a_time_does_not)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, waits);
+    static const Usec shifts[] = {USEC_H, -USEC_H, 30 * USEC_DAY, -30 * USEC_DAY};
+    struct wf_decision d;
+    t_expect(def != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(shifts); i++) {
+        Usec now = T0 + USEC_DAY + shifts[i];
+        struct wf_state *s = at_wait(a, def);
+        struct wf_event set = {
+            .kind = WF_EV_CLOCK_SET, .node = -1, .at = now, .data = json_int(a, shifts[i])};
+        t_expect_ok(apply(s, set));
+        wf_core_next(s, now + 6 * USEC_DAY - 1, &d);
+        t_expect_int(d.what, WF_DO_NOTHING);
+        wf_core_next(s, now + 6 * USEC_DAY, &d);
+        t_expect_int(d.what, WF_DO_WAKE);
+        s = at_wait(a, def);
+        s->nodes[1].relative = false;
+        t_expect_ok(apply(s, set));
+        t_expect_int(s->nodes[1].due_at, T0 + 7 * USEC_DAY);
+    }
+}
+
+TEST(a_cancel_ends_a_run_that_waits)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, waits);
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = at_wait(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1, .at = T0}));
+    wf_core_next(s, T0, &d);
+    t_expect_int(d.what, WF_DO_CANCELLED);
+}
+
 /* ---- simulation ---- */
 
 struct sim {
@@ -253,6 +362,8 @@ struct sim {
     Usec now;
     int crashes;
     int *effects;                   /* calls made by each node */
+    Usec skew;                      /* the wall clock less the steady one */
+    Usec *wait_until;               /* when each wait is over, on the steady clock */
     const struct json **first_seen; /* the durable result of each node */
     const char *broken;
 };
@@ -291,20 +402,29 @@ static void add_condition(struct buf *b, int i)
                 i);
 }
 
+static void add_delay(struct sim *m, struct buf *b, int i)
+{
+    buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"delay\",\"data\":{\"duration\":%d}}", i,
+                (int)(rnd(m) % 100000));
+}
+
 /* A random graph: node i takes edges from nodes before it. */
 static struct wf_def *random_graph(struct sim *m)
 {
     AUTO_BUF(b, MIB(1));
     int n = 2 + (int)(rnd(m) % 14), edge = 0;
-    bool is_condition[20] = {0};
+    bool is_condition[20] = {0}, is_plain[20] = {0};
 
     buf_add_fmt(
         &b, "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d},\"nodes\":[" TRIGGER,
         (int)(rnd(m) % 4) + 1);
     for (int i = 1; i < n; i++) {
         is_condition[i] = chance(m, 30);
+        is_plain[i] = !is_condition[i] && chance(m, 25);
         if (is_condition[i])
             add_condition(&b, i);
+        else if (is_plain[i])
+            add_delay(m, &b, i);
         else
             add_call(m, &b, i);
     }
@@ -318,8 +438,9 @@ static struct wf_def *random_graph(struct sim *m)
                 continue;
             linked[from] = true;
             const char *handle = is_condition[from] ? (chance(m, 50) ? "yes" : "else")
-                                 : from && from % 3 == 1 && chance(m, 30) ? "error"
-                                                                          : "out";
+                                 : !is_plain[from] && from && from % 3 == 1 && chance(m, 30)
+                                     ? "error"
+                                     : "out";
             char source[8] = "t";
             if (from)
                 snprintf(source, sizeof source, "n%d", from);
@@ -366,13 +487,15 @@ static void commit(struct sim *m)
 static bool states_equal(const struct wf_state *x, const struct wf_state *y)
 {
     if (x->run != y->run || x->seq != y->seq || x->steps != y->steps ||
-        x->n_running != y->n_running || x->n_retry != y->n_retry ||
+        x->n_running != y->n_running || x->n_retry != y->n_retry || x->n_waits != y->n_waits ||
+        x->idle != y->idle || x->idle_since != y->idle_since ||
         x->ready_n - x->ready_head != y->ready_n - y->ready_head ||
         x->failed_node != y->failed_node)
         return false;
     for (int i = 0; i < x->def->n_nodes; i++) {
         const struct wf_node_run *p = &x->nodes[i], *q = &y->nodes[i];
         if (p->state != q->state || p->attempt != q->attempt || p->retry_at != q->retry_at ||
+            p->due_at != q->due_at || json_len(p->answers) != json_len(q->answers) ||
             !str_eq(p->handle, q->handle) || x->waiting_in[i] != y->waiting_in[i] ||
             x->taken_in[i] != y->taken_in[i])
             return false;
@@ -452,10 +575,53 @@ static bool end_one(struct sim *m)
     return false;
 }
 
+/* The wall clock is set; the run hears of it, as production does, before it decides again. */
+static void set_clock(struct sim *m)
+{
+    Usec shift = ((Usec)(rnd(m) % 200001) - 100000) * USEC_S;
+
+    m->now += shift;
+    m->skew += shift;
+    record(m,
+           (struct wf_event){.kind = WF_EV_CLOCK_SET, .node = -1, .data = json_int(m->a, shift)});
+    commit(m); /* who forgets that the clock was set cannot know it */
+}
+
+static void begin_wait(struct sim *m, int node, int attempt)
+{
+    Usec span = (Usec)(rnd(m) % 100000) * USEC_S + 1;
+
+    m->wait_until[node] = m->now - m->skew + span;
+    record(m, (struct wf_event){.kind = WF_EV_STEP_WAITING,
+                                .node = node,
+                                .attempt = attempt,
+                                .until = m->now + span,
+                                .relative = true});
+    if (chance(m, 70))
+        commit(m);
+}
+
+static void end_wait(struct sim *m, int node)
+{
+    struct wf_event ev;
+
+    if (m->now - m->skew < m->wait_until[node])
+        fault(m, "a wait ends too early");
+    wf_core_due(m->a, m->s, node, &ev);
+    record(m, ev);
+}
+
 static void carry_out(struct sim *m, const struct wf_decision *d)
 {
     switch (d->what) {
+    case WF_DO_WAKE:
+        end_wait(m, d->node);
+        return;
     case WF_DO_START:
+        if (m->def->nodes[d->node].type->wait) {
+            begin_wait(m, d->node, d->attempt);
+            return;
+        }
         if (wf_node_effects(&m->def->nodes[d->node]) == WF_PURE) {
             end_attempt(m, d->node, d->attempt);
             return;
@@ -527,12 +693,13 @@ static const char *simulate(uint64_t seed)
         return "the graph is not valid";
     m.effects = arena_array(a, int, m.def->n_nodes);
     m.first_seen = arena_array(a, const struct json *, m.def->n_nodes);
+    m.wait_until = arena_array(a, Usec, m.def->n_nodes);
     m.s = wf_core_new(a, m.def);
     record(&m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
     if (chance(&m, 50))
         commit(&m);
     unsigned crash_rate = (unsigned)(rnd(&m) % 15);
-    bool cancels = chance(&m, 10);
+    bool cancels = chance(&m, 10), sets_clock = chance(&m, 20);
     for (int turn = 0; !wf_run_state_is_final(m.s->run) && !m.broken; turn++) {
         struct wf_decision d;
         if (turn > 2000) {
@@ -545,6 +712,8 @@ static const char *simulate(uint64_t seed)
         }
         if (cancels && chance(&m, 5) && !m.s->cancel_requested)
             record(&m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
+        if (sets_clock && chance(&m, 5))
+            set_clock(&m);
         m.now += (Usec)(rnd(&m) % 1000000);
         wf_core_next(m.s, m.now, &d);
         carry_out(&m, &d);

@@ -170,6 +170,22 @@ static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, in
     return record(run, (struct wf_event){.kind = kind, .node = node, .attempt = attempt});
 }
 
+/* By which clock the times of this run are written now: the start of the machine, and the wall time
+ * less the steady time. Whoever takes the run up again sees whether the wall clock was set since.
+ */
+static Str clock_of(const struct wf_run *run)
+{
+    return str_fmt(run->a, "%s %lld", run->engine->boot, (long long)(run->began_wall - run->began));
+}
+
+static Err record_clock(struct wf_run *run, Usec shift)
+{
+    return record(run, (struct wf_event){.kind = WF_EV_CLOCK_SET,
+                                         .node = -1,
+                                         .clock = clock_of(run),
+                                         .data = json_int(run->a, shift)});
+}
+
 static Err commit_once(struct wf_run *run, Str events, unsigned flags)
 {
     AUTO(arena) *a = arena_new(MIB(4));
@@ -181,6 +197,8 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     run->row.state = (int)s->run;
     run->row.finished_at = finished_at;
     run->row.wake_at = s->run == WF_RUN_WAITING ? s->wait_until : 0;
+    if (s->run == WF_RUN_WAITING && !s->wait_until)
+        run->row.wake_at = STORE_WAKE_NEVER;
     if (!run->stored) {
         if (run->store_def)
             store_definition_put(tx, run->row.hash, run->def->text);
@@ -339,9 +357,8 @@ static void publish_live(struct wf_step *step, Str kind, const struct json *data
 /* Monotonic end of the whole run. */
 static Usec run_deadline(const struct wf_run *run)
 {
-    if (!run->def->timeout)
-        return USEC_NEVER;
-    return usec_in(usec_max(run->state->started_at + run->def->timeout - run_now(run), 0));
+    Usec at = wf_core_deadline(run->state);
+    return at == USEC_NEVER ? at : usec_in(usec_max(at - run_now(run), 0));
 }
 
 static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_node *node)
@@ -350,19 +367,15 @@ static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_n
     return str_fmt(a, "%.*s:%.*s", P(id_text(run->row.id, id)), P(node->id));
 }
 
-/* Run one attempt of @node in @a. */
-static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number,
-                       struct wf_outcome *ret_outcome)
+static struct wf_step step_of(struct wf_run *run, struct arena *a, const struct wf_node *n,
+                              int number, const struct wf_scope *scope)
 {
-    const struct wf_node *n = &run->def->nodes[node];
-    struct wf_names names = {a, run->state, &run->facts};
-    struct wf_scope scope = wf_core_scope(&names);
-    struct wf_step step = {
+    return (struct wf_step){
         .a = a,
         .env = &run->engine->o.env,
         .def = run->def,
         .node = n,
-        .scope = &scope,
+        .scope = scope,
         .tenant = run->row.tenant,
         .run = run->row.id,
         .attempt = number,
@@ -372,6 +385,16 @@ static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number
         .live = publish_live,
         .engine = run->engine,
     };
+}
+
+/* Run one attempt of @node in @a. */
+static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number,
+                       struct wf_outcome *ret_outcome)
+{
+    const struct wf_node *n = &run->def->nodes[node];
+    struct wf_names names = {a, run->state, &run->facts};
+    struct wf_scope scope = wf_core_scope(&names);
+    struct wf_step step = step_of(run, a, n, number, &scope);
     return n->type->run(&step, n->settings, ret_outcome);
 }
 
@@ -448,6 +471,51 @@ static Err run_pure(struct wf_run *run, int node, int number)
                           took);
 }
 
+/* Find out what @node waits for. */
+static Err ask_wait(struct wf_run *run, struct arena *a, int node, int number,
+                    struct wf_wait *ret_wait)
+{
+    const struct wf_node *n = &run->def->nodes[node];
+    struct wf_names names = {a, run->state, &run->facts};
+    struct wf_scope scope = wf_core_scope(&names);
+    struct wf_step step = step_of(run, a, n, number, &scope);
+
+    TRY(check_memory(run, 0));
+    return n->type->wait(&step, n->settings, ret_wait);
+}
+
+/* A step that waits: what for is journaled, and that is all. Its time is on the run's clock. */
+static Err begin_wait(struct wf_run *run, int node, int number)
+{
+    struct wf_wait w = {0};
+    Usec began = time_mono();
+    Err e = ask_wait(run, run->a, node, number, &w);
+
+    if (e == E_CANCELLED && fiber_cancelled())
+        return e;
+    if (e != OK)
+        return record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
+                              time_mono() - began);
+    return record(run, (struct wf_event){.kind = WF_EV_STEP_WAITING,
+                                         .node = node,
+                                         .attempt = number,
+                                         .until = w.span ? usec_add(run_now(run), w.span) : w.until,
+                                         .relative = w.span != 0,
+                                         .handle = w.handle,
+                                         .clock = clock_of(run),
+                                         .data = w.what});
+}
+
+static Err end_wait(struct wf_run *run, int node)
+{
+    struct wf_event ev;
+
+    wf_core_due(run->a, run->state, node, &ev);
+    TRY(record(run, ev));
+    run_count_step(&run->def->nodes[node], true, 0);
+    return OK;
+}
+
 static Err attempt_fiber(void *arg)
 {
     struct attempt *t = arg;
@@ -512,6 +580,10 @@ static Err launch(struct wf_run *run)
 
 static Err begin_step(struct wf_run *run, int node, int number)
 {
+    if (run->def->nodes[node].type->wait) {
+        TRY(begin_wait(run, node, number));
+        return fiber_breathe();
+    }
     if (wf_node_effects(&run->def->nodes[node]) == WF_PURE) {
         TRY(run_pure(run, node, number));
         return fiber_breathe();
@@ -601,8 +673,7 @@ static Err end_run(struct wf_run *run, const struct wf_decision *d)
 static bool is_ending(const struct wf_run *run)
 {
     const struct wf_state *s = run->state;
-    return s->cancel_requested || s->failed_node >= 0 ||
-           (run->def->timeout && run_now(run) >= s->started_at + run->def->timeout);
+    return s->cancel_requested || s->failed_node >= 0 || run_now(run) >= wf_core_deadline(s);
 }
 
 static Err put_down(struct wf_run *run)
@@ -615,9 +686,31 @@ static Err put_down(struct wf_run *run)
 
 static Err park(struct wf_run *run, Usec until)
 {
-    TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_WAITING, .node = -1, .until = until}));
+    TRY(record(run,
+               (struct wf_event){
+                   .kind = WF_EV_RUN_WAITING, .node = -1, .until = until, .clock = clock_of(run)}));
     run->parked = true;
     return commit(run, COMMIT_RELEASE);
+}
+
+/* Whether the run may be put away now: what comes next is far off, or nobody knows when it comes.
+ */
+static bool is_long_wait(const struct wf_run *run, Usec now, Usec until)
+{
+    if (run->in_flight || run->stopping)
+        return false;
+    return until ? until - now > PARK_AFTER : run->state->n_waits > 0;
+}
+
+/* The wall clock was set: what is so long after something else moves with it. */
+static Err mind_clock(struct wf_run *run)
+{
+    Usec shift = time_wall() - run_now(run);
+
+    if (!(run->state->n_waits || run->state->n_retry) || llabs(shift) <= CLOCK_SLACK)
+        return OK;
+    run->began_wall += shift;
+    return record_clock(run, shift);
 }
 
 /* Nothing to decide: make things durable, act, and wait for what comes next. *ret_parked: the run
@@ -629,10 +722,10 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     if (is_ending(run))
         fiber_group_cancel(run->group);
     Usec now = run_now(run), until = d->until;
-    bool long_wait = until && !run->in_flight && until - now > PARK_AFTER && !run->stopping;
+    bool long_wait = is_long_wait(run, now, until);
     if (long_wait && run->refs == OWN_REFS) {
         *ret_parked = true;
-        return park(run, until - now + time_wall());
+        return park(run, until ? until - now + time_wall() : 0);
     }
     run->held = long_wait;
     Usec deadline = until ? usec_in(usec_max(until - now, 0)) : USEC_NEVER;
@@ -680,6 +773,7 @@ static Err drive_loop(struct wf_run *run)
                 return OK;
             continue;
         }
+        TRY(mind_clock(run));
         wf_core_next(run->state, run_now(run), &d);
         switch (d.what) {
         case WF_DO_START:
@@ -687,6 +781,9 @@ static Err drive_loop(struct wf_run *run)
             break;
         case WF_DO_SKIP:
             TRY(record_kind(run, WF_EV_STEP_SKIPPED, d.node, 0));
+            break;
+        case WF_DO_WAKE:
+            TRY(end_wait(run, d.node));
             break;
         case WF_DO_NOTHING:
             TRY(rest(run, &d, &parked));
@@ -813,12 +910,27 @@ Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *d
     return OK;
 }
 
+/* The wall time less the steady time by which the journal's last wait was written; that of now if
+ * the machine was started since, or is another. */
+static Usec clock_before(const struct wf_run *run)
+{
+    int64_t offset;
+    Str boot, rest = str_cut(run->state->clock, ' ', &boot);
+
+    if (!str_eq(boot, str_c(run->engine->boot)) || str_to_i64(rest, &offset) != OK)
+        return run->began_wall - run->began;
+    return offset;
+}
+
 /* What a run that was interrupted has to hear first. */
 static Err record_return(struct wf_run *run, const struct run_row *row)
 {
     struct wf_state *s = run->state;
     bool woken = s->run == WF_RUN_WAITING;
+    Usec shift = run->began_wall - run->began - clock_before(run);
 
+    if (llabs(shift) > CLOCK_SLACK)
+        TRY(record_clock(run, shift));
     TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_RESUMED,
                                       .node = -1,
                                       .data = json_str(run->a, woken ? S("wake") : S("restart"))}));

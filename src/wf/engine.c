@@ -13,10 +13,14 @@
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const Usec TICK = USEC_S;
-static const Usec CLOCK_SLACK = 5 * USEC_S;
+/* Runs are taken so long before they are due and wait for the rest in memory: never late by the
+ * pace of the upkeep. */
+static const Usec TAKE_AHEAD = USEC_S + 200 * USEC_MS;
 enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500, SIGNS = 6 };
 
 static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
@@ -352,7 +356,7 @@ static Err take_due(struct wf_engine *e)
         RunRows rows;
         if (!has_room(e) || atomic_load(&e->draining))
             return OK;
-        TRY(store_run_due(e->db, a, time_wall(), CLAIM_MAX, &rows));
+        TRY(store_run_due(e->db, a, time_wall() + TAKE_AHEAD, CLAIM_MAX, &rows));
         TRY(take_all(e, a, &rows, false));
         if (rows.n < CLAIM_MAX)
             return OK;
@@ -399,17 +403,30 @@ static Err expire(struct wf_engine *e)
     return db_vacuum_some(e->db, 256);
 }
 
+static void poke_runs_here(void *arg)
+{
+    struct wf_engine *e = arg;
+    size_t at = 0;
+    void *run;
+
+    while (map_next(e->shards[shard_index(shard_self())].runs, &at, NULL, &run))
+        run_poke(run);
+}
+
 /* Times at which parked runs wake stand in the store by the wall clock. When that was set back they
- * would sleep for longer than they should: all of them look again. */
+ * would sleep for longer than they should: all of them look again. Those in memory look whenever it
+ * was set. */
 static Err mind_clock(struct wf_engine *e)
 {
     AUTO(arena) *a = arena_new(KIB(64));
     Usec wall = time_wall(), mono = time_mono();
-    bool went_back = e->seen_mono && wall - e->seen_wall < mono - e->seen_mono - CLOCK_SLACK;
+    Usec shift = e->seen_mono ? wall - e->seen_wall - (mono - e->seen_mono) : 0;
 
-    if (went_back) {
+    for (unsigned i = 0; llabs(shift) > CLOCK_SLACK && i < shard_count(); i++)
+        shard_post(shard_at(i), poke_runs_here, e);
+    if (shift < -CLOCK_SLACK) {
         LOG_WARN("the clock was set back; waiting runs look at it again",
-                 L_INT("seconds", (mono - e->seen_mono - (wall - e->seen_wall)) / USEC_S));
+                 L_INT("seconds", -shift / USEC_S));
         TRY(store_run_wake_all(e->db, a, wall));
     }
     e->seen_wall = wall;
@@ -461,6 +478,20 @@ static void count_active(void)
         metric_set(metric_series(&active_gauge), (int64_t)atomic_load(&e->active));
 }
 
+/* Tells one start of this machine from others: times of the steady clock compare only within one.
+ */
+static void read_boot(struct wf_engine *e)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, e->boot, sizeof e->boot - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    if (n < 8) /* none: this process alone */
+        snprintf(e->boot, sizeof e->boot, "%08llx", (unsigned long long)crypto_random_u64() >> 32);
+    e->boot[8] = 0;
+}
+
 Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **ret_engine)
 {
     static bool counted;
@@ -477,6 +508,7 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         e->o.env.max_output = MIB(8);
     e->db = options->db;
     e->node = id_new();
+    read_boot(e);
     for (unsigned i = 0; i < shard_count(); i++)
         e->shards[i].runs = map_new();
     e->defs = map_new();

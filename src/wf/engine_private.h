@@ -20,6 +20,8 @@ enum {
     COMMIT_TEXT_GOOD = 16 << 20, /* so much waits for a commit of its own no longer */
     COMMIT_TEXT_MAX = COMMIT_TEXT_GOOD + EVENT_TEXT_MAX,
 };
+/* A wall clock that went so far from the steady one was set. */
+static const Usec CLOCK_SLACK = 5 * USEC_S;
 /* A wait longer than this, with nothing in flight and nobody holding the run, frees the memory. */
 static const Usec PARK_AFTER = 5 * USEC_S;
 
@@ -92,6 +94,7 @@ struct wf_engine {
     uint64_t def_clock;
     struct fiber *upkeep;
     struct shard *upkeep_shard;
+    char boot[9];              /* which start of which machine this is */
     Usec seen_wall, seen_mono; /* both clocks at upkeep's last turn */
     atomic_uint next_shard;
     atomic_bool upkeep_ended;

@@ -11,9 +11,12 @@ static const struct {
     [WF_EV_STEP_STARTED] = {"step.started", NULL},
     [WF_EV_STEP_FINISHED] = {"step.finished", "output"},
     [WF_EV_STEP_FAILED] = {"step.failed", "output"},
+    [WF_EV_STEP_WAITING] = {"step.waiting", "waiting_for"},
+    [WF_EV_STEP_ANSWERED] = {"step.answered", "answer"},
     [WF_EV_STEP_SKIPPED] = {"step.skipped", NULL},
     [WF_EV_RUN_WAITING] = {"run.waiting", NULL},
     [WF_EV_RUN_RESUMED] = {"run.resumed", "reason"},
+    [WF_EV_CLOCK_SET] = {"run.clock_set", "shift_us"},
     [WF_EV_CANCEL_REQUESTED] = {"run.cancel_requested", "reason"},
     [WF_EV_RUN_SUCCEEDED] = {"run.succeeded", "output"},
     [WF_EV_RUN_FAILED] = {"run.failed", NULL},
@@ -62,6 +65,10 @@ struct json *wf_event_json(struct arena *a, const struct wf_def *def, const stru
                           json_str(a, ev->error.message), NULL));
     set_time(a, o, "retry_at", ev->retry_at);
     set_time(a, o, "until", ev->until);
+    if (ev->clock.n)
+        json_set(a, o, S("clock"), json_str(a, ev->clock));
+    if (ev->relative)
+        json_set(a, o, S("relative"), json_bool(a, true));
     if (ev->handled)
         json_set(a, o, S("handled"), json_str_c(a, handled_names[ev->handled]));
     return o;
@@ -105,6 +112,8 @@ Err wf_event_read(const struct wf_def *def, const struct json *o, struct wf_even
     ev.handle = json_str_of(json_at(o, "handle"), S(""));
     if (kinds[ev.kind].data)
         ev.data = json_get(o, str_c(kinds[ev.kind].data));
+    ev.clock = json_str_of(json_at(o, "clock"), S(""));
+    ev.relative = json_bool_of(json_at(o, "relative"), false);
     ev.request = json_at(o, "request");
     ev.vars = json_at(o, "vars");
     ev.error.code = json_str_of(json_at(error, "code"), S(""));

@@ -91,6 +91,15 @@ struct wf_outcome {
     Str handle; /* which out-edges are taken; empty: "out" */
 };
 
+/* What a step waits for instead of giving a result: a time, or somebody's answer. It takes no slot
+ * and no memory meanwhile. */
+struct wf_wait {
+    Usec span;         /* so long from now; 0: until */
+    Usec until;        /* wall; both 0: for ever */
+    Str handle;        /* taken when the time comes; empty: "out" */
+    struct json *what; /* for the journal and who looks: "kind", ... */
+};
+
 /* Where a type's check puts what it finds; @field is relative to data:
  * "cases/0/conditions/1/operator". */
 struct wf_check {
@@ -128,6 +137,8 @@ struct wf_node_type {
      * carry retry_after_us in the error record. Output is checked against env->max_output by the
      * engine. */
     Err (*run)(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome);
+    /* Say what to wait for; of a type that waits, which has no .run and is WF_PURE. */
+    Err (*wait)(struct wf_step *step, const void *settings, struct wf_wait *ret_wait);
 };
 
 /* nodes/table.c: all types in alphabetical order, ends with NULL. */

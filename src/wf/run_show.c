@@ -10,6 +10,8 @@ static const char *step_state_name(enum wf_node_state s)
         return "running";
     case WF_NODE_RETRY:
         return "retrying";
+    case WF_NODE_WAITING:
+        return "waiting";
     case WF_NODE_DONE:
         return "succeeded";
     case WF_NODE_FAILED:
@@ -40,12 +42,16 @@ static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
     const struct wf_node_run *n = &s->nodes[i];
     enum wf_node_state state = n->state;
 
-    /* What waited for its next attempt when the run ended gets none. */
+    /* What waited for its next attempt when the run ended gets none, and what waited for something
+     * else did not come to its end. */
     if (state == WF_NODE_RETRY && wf_run_state_is_final(s->run))
         state = WF_NODE_FAILED;
+    if (state == WF_NODE_WAITING && wf_run_state_is_final(s->run))
+        state = WF_NODE_SKIPPED;
     /* A handled failure counts as succeeded for the run, and shows its error all the same. */
     bool ended = state == WF_NODE_DONE || state == WF_NODE_FAILED;
     Usec took = usec_max(n->ended_at - n->first_at, 0); /* the wall clock may have been set */
+    bool waits = state == WF_NODE_WAITING;
     return json_obj(a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
                     json_str_c(a, node->type->name), "state", json_str_c(a, step_state_name(state)),
                     "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at),
@@ -54,7 +60,9 @@ static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
                     or_null(a, n->output), "handle",
                     n->handle.n ? json_str(a, n->handle) : json_null(a), "error",
                     or_null(a, error_json(a, &n->error)), "retry_at",
-                    json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), NULL);
+                    json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), "due_at",
+                    json_time(a, waits ? n->due_at : 0), "waiting_for",
+                    or_null(a, waits ? n->wait : NULL), NULL);
 }
 
 static struct json *steps_json(struct arena *a, const struct wf_state *s)

@@ -94,8 +94,9 @@ static void free_arena(void *a)
     arena_free(a);
 }
 
-Err t_node_run(const char *type, const char *data, const char *scope, const struct wf_env *env,
-               struct wf_outcome *ret_outcome)
+/* A step of node "n" of such a definition; it points to @ret_scope. */
+static Err step_for(const char *type, const char *data, const char *scope, const struct wf_env *env,
+                    struct wf_scope *ret_scope, struct wf_step *ret_step)
 {
     static const struct wf_env none = {.max_output = MIB(8)};
     WfProblems problems = {0};
@@ -105,16 +106,16 @@ Err t_node_run(const char *type, const char *data, const char *scope, const stru
     if (e != OK)
         return e;
     struct json *names = t_json(scope);
-    struct wf_scope over = t_scope(names);
+    *ret_scope = t_scope(names);
     const struct wf_node *node = &def->nodes[wf_def_node(def, S("n"))];
     struct arena *a = arena_new(MIB(256));
     arena_defer(t_arena(), free_arena, a);
-    struct wf_step step = {
+    *ret_step = (struct wf_step){
         .a = a,
         .env = env ? env : &none,
         .def = def,
         .node = node,
-        .scope = &over,
+        .scope = ret_scope,
         .run = id_new(),
         .attempt = 1,
         .key = S("run-1:n"),
@@ -122,9 +123,29 @@ Err t_node_run(const char *type, const char *data, const char *scope, const stru
         .input = json_at(names, "input"),
         .live = hear,
     };
+    return OK;
+}
+
+Err t_node_wait(const char *type, const char *data, const char *scope, struct wf_wait *ret_wait)
+{
+    struct wf_scope over;
+    struct wf_step step;
+
+    TRY(step_for(type, data, scope, NULL, &over, &step));
+    *ret_wait = (struct wf_wait){0};
+    return step.node->type->wait(&step, step.node->settings, ret_wait);
+}
+
+Err t_node_run(const char *type, const char *data, const char *scope, const struct wf_env *env,
+               struct wf_outcome *ret_outcome)
+{
+    struct wf_scope over;
+    struct wf_step step;
+
+    TRY(step_for(type, data, scope, env, &over, &step));
     buf_reset(&live);
     *ret_outcome = (struct wf_outcome){0};
-    return node->type->run(&step, node->settings, ret_outcome);
+    return step.node->type->run(&step, step.node->settings, ret_outcome);
 }
 
 Str t_node_output(const char *type, const char *data, const char *scope)

@@ -24,6 +24,8 @@ Str t_node_problem(const char *type, const char *data);
  * it leads nowhere. @env NULL: none. Results live as long as the test. */
 Err t_node_run(const char *type, const char *data, const char *scope, const struct wf_env *env,
                struct wf_outcome *ret_outcome);
+/* Ask such a node what it waits for. */
+Err t_node_wait(const char *type, const char *data, const char *scope, struct wf_wait *ret_wait);
 /* What t_node_run() gives as JSON text with ' for ", or "E_CODE: detail". */
 Str t_node_output(const char *type, const char *data, const char *scope);
 /* A scope over the members of @names. */

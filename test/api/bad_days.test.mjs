@@ -6,13 +6,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe } from 'node:test';
 import { Api, expectProblem, expectStatus, isFinal, stepOf } from '../lib/api.mjs';
-import { Gate, until } from '../lib/gate.mjs';
+import { Gate, slow, until } from '../lib/gate.mjs';
 import { freePort, Postgres, stopShared } from '../lib/postgres.mjs';
 import { Server } from '../lib/server.mjs';
 import { removeDir, tempDir, whenDone } from '../lib/tmp.mjs';
 import { databases, onEachDatabase, testLimit, testWith } from '../lib/suite.mjs';
 import { startHttpApi } from '../doubles/http_api.mjs';
-import { call, chain, output, set } from '../lib/flow.mjs';
+import { call, chain, delay, output, set } from '../lib/flow.mjs';
 
 const echo = chain('Echo', { a: set({ v: '{{ input.v }}' }), out: output('{{ a.v }}') });
 
@@ -305,6 +305,34 @@ for (const db of databases)
       const rest = await s.all(60_000);
       jump(0);
       assert.equal(rest.at(-1).event, 'run.succeeded', JSON.stringify(rest.at(-1).json));
+    });
+
+    test('a delay takes as long as it says, a time comes when the clock says so', { skip }, async () => {
+      const { api } = server;
+      const wait = await api.workflow(chain('Delay', { w: delay('8s'), out: output('done') }));
+      const time = await api.workflow(
+        chain('Time', { w: ['delay', { mode: 'until', until: '{{ input.at }}' }], out: output('done') }),
+      );
+      const isWaiting = (id) => async () => (await api.runOf(id)).state === 'waiting';
+      for (const offset of [3600, -3600]) {
+        jump(0);
+        const at = new Date(Date.now() + 1800_000).toISOString();
+        const began = Date.now();
+        const [a, b] = await Promise.all([api.start(wait, {}), api.start(time, { at })]);
+        await until('both wait', async () => (await isWaiting(a)()) && (await isWaiting(b)()));
+        jump(offset);
+        if (offset > 0) assert.equal((await api.finished(b)).state, 'succeeded');
+        assert.equal((await api.finished(a, { limit: 60_000 })).state, 'succeeded');
+        const took = Date.now() - began;
+        assert.ok(took >= 7900 && took < 8000 + 5000 * slow, `after ${offset} s it took ${took} ms`);
+        const kinds = (await (await api.events(a)).all()).map((e) => e.event);
+        assert.ok(kinds.includes('run.clock_set'), `${kinds}`);
+        if (offset > 0) continue;
+        assert.equal((await api.runOf(b)).state, 'waiting');
+        jump(3600);
+        assert.equal((await api.finished(b)).state, 'succeeded');
+      }
+      jump(0);
     });
 
     test('an hour back and a day forward neither stop runs nor stretch their waits', { skip }, async () => {

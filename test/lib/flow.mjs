@@ -42,6 +42,7 @@ export const set = (values, more = {}) => ['data-transform', { mode: 'set', valu
 export const text = (template, more = {}) => ['data-transform', { mode: 'template', template, ...more }];
 export const llm = (model, prompt, more = {}) => ['llm', { model, prompt, ...more }];
 export const webhook = (url, payload, more = {}) => ['webhook', { url, payload, ...more }];
+export const delay = (duration, more = {}) => ['delay', { duration, ...more }];
 export const output = (value) => ['output', { output: value }];
 export const condition = (...cases) => ['condition', { cases }];
 export const when = (id, left, operator, right) => ({

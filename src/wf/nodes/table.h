@@ -7,6 +7,7 @@
 extern const struct wf_node_type wf_node_api_call;
 extern const struct wf_node_type wf_node_condition;
 extern const struct wf_node_type wf_node_data_transform;
+extern const struct wf_node_type wf_node_delay;
 extern const struct wf_node_type wf_node_llm;
 extern const struct wf_node_type wf_node_output;
 extern const struct wf_node_type wf_node_trigger;

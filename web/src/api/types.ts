@@ -183,7 +183,7 @@ export interface NodeTypes {
 /* ---- runs ---- */
 
 export type RunState = 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
-export type StepState = 'idle' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'skipped';
+export type StepState = 'idle' | 'running' | 'retrying' | 'waiting' | 'succeeded' | 'failed' | 'skipped';
 
 export interface RunError {
   code: string;
@@ -205,6 +205,9 @@ export interface Step {
   handle?: string | null;
   error?: RunError | null;
   retry_at?: string | null;
+  /** When a wait is over; null: nobody knows. */
+  due_at?: string | null;
+  waiting_for?: JsonObject | null;
 }
 
 export interface RunSummary {
@@ -236,8 +239,11 @@ export type EventKind =
   | 'step.finished'
   | 'step.failed'
   | 'step.skipped'
+  | 'step.waiting'
+  | 'step.answered'
   | 'run.waiting'
   | 'run.resumed'
+  | 'run.clock_set'
   | 'run.cancel_requested'
   | 'run.succeeded'
   | 'run.failed'
@@ -260,6 +266,7 @@ export interface RunEvent {
   handled?: 'default' | 'branch';
   until?: string;
   reason?: string;
+  waiting_for?: JsonObject;
 }
 
 /** A live piece of a step; not journaled, comes without id. */

@@ -21,6 +21,7 @@ const StepContext = createContext<Step | undefined | null>(null);
 const FRAMES: Record<string, string> = {
   running: 'border-indigo ring-3 ring-indigo/20',
   retrying: 'border-weld-bright ring-3 ring-weld-bright/20',
+  waiting: 'border-weld-bright ring-3 ring-weld-bright/20',
   succeeded: 'border-green',
   failed: 'border-madder ring-3 ring-madder/15',
   skipped: 'opacity-55 border-dashed',
@@ -101,6 +102,12 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
           {handles.includes('out') && <Eye id="out" type="source" />}
         </div>
         {branches && <CaseRows data={data} />}
+        {!branches &&
+          handles
+            .filter((handle) => handle !== 'out' && handle !== 'error')
+            .map((handle) => (
+              <Branch key={handle} id={handle} label={t.flow.handles[handle] ?? handle} tone="text-ink-2" />
+            ))}
         {hasErrorBranch(data) && <Branch id="error" label={t.flow.onError} tone="text-madder" />}
         {live && step?.state === 'running' && <LiveText text={live} />}
         {step && step.state !== 'idle' && <StepFoot step={step} />}
@@ -141,6 +148,7 @@ function StepFoot({ step }: { step: Step }) {
   const tone = {
     running: 'text-indigo',
     retrying: 'text-weld',
+    waiting: 'text-weld',
     succeeded: 'text-green',
     failed: 'text-madder',
     skipped: 'text-ink-3',
@@ -160,7 +168,9 @@ function StepFoot({ step }: { step: Step }) {
                 ? 'x'
                 : step.state === 'retrying'
                   ? 'clock'
-                  : 'minus'
+                  : step.state === 'waiting'
+                    ? 'pause'
+                    : 'minus'
           }
         />
       )}

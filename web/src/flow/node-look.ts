@@ -10,6 +10,7 @@ const ICONS: Record<string, IconName> = {
   trigger: 'bolt',
   'api-call': 'globe',
   condition: 'split',
+  delay: 'clock',
   'data-transform': 'transform',
   llm: 'spark',
   webhook: 'send',
@@ -35,6 +36,7 @@ const GROUP_TONES: Record<string, Tone> = {
 const TYPE_GROUPS: Record<string, string> = {
   trigger: 'trigger',
   condition: 'logic',
+  delay: 'logic',
   'data-transform': 'data',
   llm: 'ai',
   'api-call': 'integration',
@@ -66,6 +68,15 @@ function place(url: string): string {
 
 const word = (words: Record<string, string | undefined>, name: string) => words[name];
 
+const plain = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** "90s", "2 minutes": a number counts in the unit. */
+function duration(data: JsonObject, t: Messages): string {
+  const text = plain(data['duration']);
+  const unit = str(data['unit']) || 'seconds';
+  return /^[0-9.]+$/.test(text) ? `${text} ${word(t.flow.units, unit) ?? unit}` : text;
+}
+
 export function nodeSummary(type: string, data: JsonObject, t: Messages): string {
   switch (type) {
     case 'trigger':
@@ -78,6 +89,9 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return str(data['model']) || t.flow.notSet;
     case 'data-transform':
       return word(t.flow.transformModes, str(data['mode'])) ?? t.flow.notSet;
+    case 'delay':
+      if (data['mode'] === 'until') return data['until'] ? t.flow.until(plain(data['until'])) : t.flow.notSet;
+      return data['duration'] === undefined || data['duration'] === '' ? t.flow.notSet : duration(data, t);
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

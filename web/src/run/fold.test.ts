@@ -43,6 +43,43 @@ const JOURNAL: RunEvent[] = [
   event('run.succeeded', 6, { output: { done: true } }),
 ];
 
+describe('a step that waits', () => {
+  const at = (s: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, s)).toISOString();
+  const run = (): Run => ({
+    id: 'r',
+    workflow_id: 'w',
+    workflow_name: 'W',
+    version: 1,
+    state: 'running',
+    trigger: 'manual',
+    created_at: at(0),
+    steps: [{ node: 'w', state: 'idle', attempts: 0 }],
+  });
+  const waiting: RunEvent = {
+    seq: 3,
+    at: at(1),
+    type: 'step.waiting',
+    run_id: 'r',
+    node: 'w',
+    attempt: 1,
+    until: at(61),
+    waiting_for: { kind: 'delay' },
+  };
+
+  it('says what for and until when, and is done when its time has come', () => {
+    const now = foldEvent(run(), waiting);
+    expect(now.steps[0]).toMatchObject({ state: 'waiting', due_at: at(61), waiting_for: { kind: 'delay' } });
+    expect(foldEvent(now, waiting)).toBe(now);
+    const done = foldEvent(now, { ...waiting, seq: 4, at: at(61), type: 'step.finished', duration_ms: 0, output: 1 });
+    expect(done.steps[0]).toMatchObject({ state: 'succeeded', due_at: null, waiting_for: null, duration_ms: 60_000 });
+  });
+
+  it('is skipped when the run ends before', () => {
+    const now = foldEvent(foldEvent(run(), waiting), { seq: 4, at: at(2), type: 'run.cancelled', run_id: 'r' });
+    expect(now.steps[0]).toMatchObject({ state: 'skipped', due_at: null });
+  });
+});
+
 describe('folding the events of a run', () => {
   it('gives its state, its output and those of its steps', () => {
     const run = JOURNAL.reduce(foldEvent, RUN);

@@ -24,7 +24,9 @@ function started(step: Step, event: RunEvent): Step {
 function ended(step: Step, event: RunEvent): Step {
   const attempt = event.attempt ?? step.attempts;
   if (attempt < step.attempts || (attempt === step.attempts && isDone(step))) return step;
-  const base = { ...step, attempts: attempt, duration_ms: event.duration_ms ?? step.duration_ms };
+  const waited =
+    step.state === 'waiting' && step.started_at ? Date.parse(event.at) - Date.parse(step.started_at) : undefined;
+  const base = { ...step, attempts: attempt, duration_ms: waited ?? event.duration_ms ?? step.duration_ms };
   if (event.type === 'step.finished')
     return {
       ...base,
@@ -34,6 +36,8 @@ function ended(step: Step, event: RunEvent): Step {
       handle: event.handle ?? 'out',
       error: null,
       retry_at: null,
+      due_at: null,
+      waiting_for: null,
     };
   if (event.retry_at) return { ...base, state: 'retrying', retry_at: event.retry_at, error: event.error };
   if (event.handled)
@@ -49,11 +53,36 @@ function ended(step: Step, event: RunEvent): Step {
   return { ...base, state: 'failed', finished_at: event.at, error: event.error, retry_at: null };
 }
 
+/** It began, and waits for a time or an answer. */
+function waits(step: Step, event: RunEvent): Step {
+  const attempt = event.attempt ?? 1;
+  if (attempt < step.attempts || (attempt === step.attempts && step.state !== 'idle')) return step;
+  return {
+    ...step,
+    state: 'waiting',
+    attempts: attempt,
+    started_at: step.started_at ?? event.at,
+    due_at: event.until ?? null,
+    waiting_for: event.waiting_for ?? null,
+    error: null,
+  };
+}
+
 function foldStep(step: Step, event: RunEvent): Step {
+  if (event.type === 'step.waiting') return waits(step, event);
+  if (event.type === 'step.answered') return step;
   if (event.type === 'step.started') return started(step, event);
   if (event.type === 'step.skipped') return isDone(step) ? step : { ...step, state: 'skipped' };
   return ended(step, event);
 }
+
+/** What still waits when a run ends did not come to its end. */
+const ends = (run: Run): Run => ({
+  ...run,
+  steps: run.steps.map((step) =>
+    step.state === 'waiting' ? { ...step, state: 'skipped', due_at: null, waiting_for: null } : step,
+  ),
+});
 
 function foldRun(run: Run, event: RunEvent): Run {
   if (isFinal(run.state)) return run;
@@ -68,13 +97,13 @@ function foldRun(run: Run, event: RunEvent): Run {
       return { ...run, state: 'succeeded', finished_at: event.at, output: event.output };
     case 'run.failed':
       return {
-        ...run,
+        ...ends(run),
         state: 'failed',
         finished_at: event.at,
         error: event.error ? { ...event.error, node: event.node } : run.error,
       };
     case 'run.cancelled':
-      return { ...run, state: 'cancelled', finished_at: event.at };
+      return { ...ends(run), state: 'cancelled', finished_at: event.at };
     default:
       return run;
   }
@@ -103,12 +132,13 @@ export interface Attempt {
 export function attemptsOf(events: RunEvent[]): Map<string, Attempt[]> {
   const found = new Map<string, Attempt[]>();
   for (const event of events) {
-    if (event.node === undefined || !event.type.startsWith('step.') || event.type === 'step.skipped') continue;
+    if (event.node === undefined || !event.type.startsWith('step.')) continue;
+    if (event.type === 'step.skipped' || event.type === 'step.answered') continue;
     const list = found.get(event.node) ?? [];
     found.set(event.node, list);
     const at = Date.parse(event.at);
     const last = list.at(-1);
-    if (event.type === 'step.started') {
+    if (event.type === 'step.started' || event.type === 'step.waiting') {
       list.push({
         attempt: event.attempt ?? list.length + 1,
         from: at,

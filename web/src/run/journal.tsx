@@ -1,7 +1,7 @@
 // The journal of a run as it was committed, event by event.
 import type { RunEvent } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
-import { clock, duration } from '@/lib/time';
+import { absolute, clock, duration } from '@/lib/time';
 import { cx } from '@/lib/cx';
 
 function tone(type: string): string {
@@ -53,6 +53,7 @@ export function Journal({ events, titles, onSelect }: JournalProps) {
                 <td className="w-full min-w-56 px-3 py-1.5 text-ink-2">
                   {event.error?.message ?? (event.duration_ms !== undefined ? duration(event.duration_ms, lang) : '')}
                   {event.handle !== undefined && event.handle !== 'out' && ` → ${event.handle}`}
+                  {event.until && ` · ${t.run.waitsUntil(absolute(event.until, lang))}`}
                   {event.retry_at && ` · ${t.run.retryAt(clock(event.retry_at, lang))}`}
                 </td>
               </tr>

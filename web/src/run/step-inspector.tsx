@@ -53,6 +53,11 @@ export function StepInspector(props: StepInspectorProps) {
       {step?.state === 'retrying' && step.retry_at && (
         <p className="text-sm text-weld">{t.run.retryAt(clock(step.retry_at, lang))}</p>
       )}
+      {step?.state === 'waiting' && (
+        <p className="text-sm text-weld">
+          {step.due_at ? t.run.waitsUntil(absolute(step.due_at, lang)) : t.run.waitsOpenly}
+        </p>
+      )}
       {step?.state === 'skipped' && <p className="text-sm text-ink-2">{t.run.skippedWhy}</p>}
       {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
       {step?.error && (

@@ -69,6 +69,8 @@ export function newData(type: string, title: string): JsonObject {
   switch (type) {
     case 'trigger':
       return { title, trigger: 'manual' };
+    case 'delay':
+      return { title, duration: '1m' };
     case 'condition':
       return { title, cases: [{ id: 'case-1', conditions: [{ left: '', operator: 'equals', right: '' }] }] };
     case 'data-transform':
