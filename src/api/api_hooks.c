@@ -28,6 +28,8 @@ static Err read_request(struct req *req, const struct wf_def *def, struct json *
                                  .headers = &req->headers,
                                  .query = req->query,
                                  .now = time_wall()};
+    /* Who is refused by his head alone need not send a body, and none is kept of him. */
+    TRY(wf_hook_admit_head(req->a, def, &in));
     TRY(req_body(req, &in.body));
     return wf_hook_read(req->a, def, &in, ret_input, ret_request);
 }

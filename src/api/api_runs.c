@@ -305,7 +305,7 @@ static Err cancel_run(struct req *req, struct res *res)
 const struct route api_runs_routes[] = {
     {HTTP_POST, "/api/workflows/:id/execute", execute, "run.start", .kind = ROUTE_STREAM,
      .rate = RATE_RUN, .max_body = MIB(16), .in_schema = "Execute", .out_schema = "Run",
-     .summary = "Start a run"},
+     .headers = "Idempotency-Key", .summary = "Start a run"},
     {HTTP_GET, "/api/runs", list_runs, "run.read", .out_schema = "RunList", .summary = "List runs",
      .query = "limit:integer cursor:string workflow_id:string state:string"},
     {HTTP_GET, "/api/runs/:id", get_run, "run.read", .out_schema = "Run",

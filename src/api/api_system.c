@@ -46,7 +46,7 @@ const struct route api_system_routes[] = {
      .summary = "Whether the process lives"},
     {HTTP_GET, "/readyz", readyz, NULL, .rate = RATE_NONE, .out_schema = "Health",
      .summary = "Whether it can take work"},
-    {HTTP_GET, "/metrics", metrics, "metrics.read", .rate = RATE_NONE,
+    {HTTP_GET, "/metrics", metrics, "metrics.read", .rate = RATE_NONE, .out_type = "text/plain",
      .summary = "Metrics in the Prometheus text format"},
     {HTTP_GET, "/api/openapi.json", openapi, "", .summary = "This document"},
     {0},

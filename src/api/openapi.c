@@ -6,11 +6,21 @@ static struct json *ref(struct arena *a, const char *schema)
     return json_obj(a, "$ref", json_str(a, str_fmt(a, "#/components/schemas/%s", schema)), NULL);
 }
 
+static void add_content(struct arena *a, struct json *types, const char *type, struct json *schema)
+{
+    json_set(a, types, str_c(type), json_obj(a, "schema", schema, NULL));
+}
+
 static struct json *content(struct arena *a, const char *type, struct json *schema)
 {
     struct json *o = json_obj(a, NULL);
-    json_set(a, o, str_c(type), json_obj(a, "schema", schema, NULL));
+    add_content(a, o, type, schema);
     return o;
+}
+
+static struct json *text_schema(struct arena *a)
+{
+    return json_obj(a, "type", json_str(a, S("string")), NULL);
 }
 
 /* "/api/runs/:id" as "/api/runs/{id}", and its parameters. */
@@ -51,6 +61,42 @@ static void add_query(struct arena *a, const char *query, struct json *parameter
     }
 }
 
+static const struct {
+    const char *name, *description;
+} known_headers[] = {
+    {"Idempotency-Key", "Of several requests with the same key only the first one starts a run; "
+                        "the others get that run. 255 bytes at most."},
+    {"If-Match", "The ETag of the draft this change was made to; 412 when it has changed since."},
+    {"Last-Event-ID", "The id of the last event that was seen: the stream goes on behind it."},
+};
+
+static void add_header(struct arena *a, Str name, struct json *parameters)
+{
+    for (size_t i = 0; i < ARRAY_LEN(known_headers); i++) {
+        if (!str_eq(name, str_c(known_headers[i].name)))
+            continue;
+        json_push(a, parameters,
+                  json_obj(a, "name", json_str(a, name), "in", json_str(a, S("header")), "required",
+                           json_bool(a, false), "description",
+                           json_str_c(a, known_headers[i].description), "schema",
+                           json_obj(a, "type", json_str(a, S("string")), NULL), NULL));
+        return;
+    }
+    DIE("the header %.*s is not described", P(name));
+}
+
+static void add_headers(struct arena *a, const struct route *r, struct json *parameters)
+{
+    Str rest = str_c(r->headers), name;
+
+    while (r->headers && rest.p) {
+        rest = str_cut(rest, ' ', &name);
+        add_header(a, name, parameters);
+    }
+    if (r->kind == ROUTE_SSE)
+        add_header(a, S("Last-Event-ID"), parameters);
+}
+
 /* The first word of the path that says what it is about. */
 static Str tag_of(const struct route *r)
 {
@@ -68,15 +114,25 @@ static struct json *responses(struct arena *a, const struct route *r)
     struct json *all = json_obj(a, NULL);
     struct json *ok = json_obj(a, "description", json_str(a, S("The answer.")), NULL);
 
+    struct json *types = json_obj(a, NULL);
+
     if (r->out_schema)
-        json_set(a, ok, S("content"), content(a, "application/json", ref(a, r->out_schema)));
-    else if (r->kind == ROUTE_SSE)
-        json_set(
-            a, ok, S("content"),
-            content(a, "text/event-stream", json_obj(a, "type", json_str(a, S("string")), NULL)));
+        add_content(a, types, "application/json", ref(a, r->out_schema));
+    if (r->kind == ROUTE_SSE || (r->kind == ROUTE_STREAM && r->out_schema))
+        add_content(a, types, "text/event-stream", text_schema(a));
+    if (r->out_type)
+        add_content(a, types, r->out_type, text_schema(a));
+    if (json_len(types))
+        json_set(a, ok, S("content"), types);
     json_set(a, all, S("2XX"), ok);
     json_set(a, all, S("4XX"),
              json_obj(a, "description", json_str(a, S("What is wrong with the request.")),
+                      "content", content(a, "application/problem+json", ref(a, "Problem")), NULL));
+    json_set(a, all, S("5XX"),
+             json_obj(a, "description",
+                      json_str(a, S("The server cannot do it now: it stops, is overloaded, or has "
+                                    "lost its database or disk. Retry-After says when to try "
+                                    "again, where that is known.")),
                       "content", content(a, "application/problem+json", ref(a, "Problem")), NULL));
     return all;
 }
@@ -126,6 +182,7 @@ static void add_route(struct arena *a, const struct route *r, struct json *paths
         Str method = str_lower(a, str_c(http_method_name((enum http_method)bit)));
         struct json *item = json_get(paths, path);
         add_query(a, r->query, parameters);
+        add_headers(a, r, parameters);
         if (!item) {
             json_set(a, paths, path, json_obj(a, NULL));
             item = json_get(paths, path);

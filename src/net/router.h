@@ -39,6 +39,8 @@ struct route {
     const char *out_schema; /* for the OpenAPI document */
     const char *summary;    /* likewise; NULL keeps the route out of it */
     const char *query;      /* likewise: "limit:integer cursor:string", names in req_query */
+    const char *headers;    /* likewise: request headers it heeds, "Idempotency-Key If-Match" */
+    const char *out_type;   /* likewise: the media type of an answer that has no schema */
 };
 
 /* Who calls: filled by the authenticator, opaque to this floor but for the capability check. */

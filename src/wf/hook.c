@@ -138,11 +138,19 @@ static struct json *pairs_json(struct arena *a, const HttpHeaders *pairs)
     return obj;
 }
 
-static Err form_json(struct arena *a, Str text, struct json **ret_json)
+static Err form_json(struct arena *a, Str text, const char *what, struct json **ret_json)
 {
     HttpHeaders pairs = {0};
+    Err e = url_query_all(a, text, FIELDS_MAX, &pairs);
 
-    TRY(url_query_all(a, text, FIELDS_MAX, &pairs));
+    if (e == E_TOO_LARGE)
+        return err_detail(e, "The %s may have %d fields.", what, FIELDS_MAX);
+    if (e != OK)
+        return err_detail(
+            e,
+            "The %s is not encoded as it must be: a %% is followed by two hex digits, "
+            "and what they stand for is UTF-8.",
+            what);
     *ret_json = pairs_json(a, &pairs);
     return OK;
 }
@@ -195,7 +203,7 @@ static Err parse_body(struct arena *a, Str type, Str body, struct json **ret_jso
         str_eq(bare, S("text/json")))
         return json_body(a, body, ret_json);
     if (str_eq(bare, S("application/x-www-form-urlencoded")))
-        return form_json(a, body, ret_json);
+        return form_json(a, body, "form", ret_json);
     if (str_starts(bare, S("text/")) || str_eq(bare, S("application/xml")) ||
         str_ends(bare, S("+xml")))
         return text_json(a, body, ret_json);
@@ -222,18 +230,31 @@ static bool is_credential(const void *settings, Str name)
     return str_eq_nocase(name, cfg->header) || str_eq_nocase(name, cfg->signature_header);
 }
 
+static Err admit(struct arena *a, const struct wf_webhook_cfg *cfg,
+                 const struct wf_hook_request *in)
+{
+    if (!str_eq(cfg->method, S("ANY")) && !str_eq(cfg->method, in->method))
+        return err_detail(E_METHOD, "This webhook is called by %.*s.", P(cfg->method));
+    if (!may_call(a, cfg, in))
+        return err_set(E_UNAUTHORIZED, "webhook called without the right credentials (%.*s)",
+                       P(cfg->auth));
+    return OK;
+}
+
+Err wf_hook_admit_head(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in)
+{
+    const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
+    return str_eq(cfg->auth, S("hmac")) ? OK : admit(a, cfg, in);
+}
+
 Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
                  struct json **ret_input, struct json **ret_request)
 {
     const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
     struct json *input, *query;
 
-    if (!str_eq(cfg->method, S("ANY")) && !str_eq(cfg->method, in->method))
-        return err_detail(E_METHOD, "This webhook is called by %.*s.", P(cfg->method));
-    if (!may_call(a, cfg, in))
-        return err_set(E_UNAUTHORIZED, "webhook called without the right credentials (%.*s)",
-                       P(cfg->auth));
-    TRY(form_json(a, in->query, &query));
+    TRY(admit(a, cfg, in));
+    TRY(form_json(a, in->query, "query", &query));
     if (in->body.n)
         TRY(parse_body(a, http_header_get(in->headers, S("content-type")), in->body, &input));
     else

@@ -22,6 +22,9 @@ bool wf_hook_wants_result(const struct wf_def *def);
  * "webhook-id" or "idempotency-key". Empty: none was sent. */
 Str wf_hook_delivery(struct arena *a, const struct wf_def *def, const HttpHeaders *headers);
 
+/* Whether the head alone is good enough to read the body for; a signature is over the body and
+ * checked later. E_METHOD, E_UNAUTHORIZED. */
+Err wf_hook_admit_head(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in);
 /* Check method and credentials, and parse the body: *ret_input is what the run is started with,
  * *ret_request what templates see as request {method, headers, query}, without credentials.
  * E_METHOD, E_UNAUTHORIZED (nothing tells which part was wrong), E_MEDIA_TYPE, E_SYNTAX,

@@ -5,6 +5,7 @@ import { expectProblem, expectStatus } from '../lib/api.mjs';
 import { Gate } from '../lib/gate.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
 import { call, flow, hook, noRetry, output } from '../lib/flow.mjs';
+import { raw } from '../lib/raw.mjs';
 import { sign } from '../doubles/webhook_receiver.mjs';
 
 onEachDatabase('hooks', (ctx) => {
@@ -79,6 +80,16 @@ onEachDatabase('hooks', (ctx) => {
     );
     for (const id of [manual, '01890a5d-ac96-774b-bcce-b302099a8057', 'x'])
       expectProblem(await deliver(id, '{}'), 404, 'not_found');
+  });
+
+  test('who is refused by his head alone is refused before his body has come', async () => {
+    const id = await echo({ auth: 'bearer', secret: 'right' });
+    const head = (secret) =>
+      `POST /hooks/${id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\r\n` +
+      'Content-Type: application/json\r\nContent-Length: 8000000\r\nExpect: 100-continue\r\n\r\n';
+    const enough = (text) => text.includes('\r\n\r\n');
+    assert.deepEqual((await raw(ctx.server.port, head('wrong'), { enough })).statuses, [401]);
+    assert.deepEqual((await raw(ctx.server.port, head('right'), { enough })).statuses, [100]);
   });
 
   test('header, basic and bearer guards let in who knows the secret, nobody else', async () => {
