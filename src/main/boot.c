@@ -2,6 +2,7 @@
  * again. */
 #include "main/boot.h"
 
+#include "main/boot_node.h"
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/work.h"
@@ -82,11 +83,39 @@ Err boot_store(struct boot *b, struct arena *a, const struct config *config, boo
     return open_db(b);
 }
 
+struct node_job {
+    const char *folder;
+    Id id, former;
+};
+
+static Err change_node(void *arg)
+{
+    struct node_job *job = arg;
+    return boot_node_change(job->folder, job->id, &job->former);
+}
+
+/* In a fleet: who this is, and who it was before it died. Servers that share a data folder cannot
+ * tell which of them died, and wait for it as for any other. */
+static Err name_node(struct boot *b, Id *ret_id, Id *ret_former)
+{
+    struct node_job job = {.folder = str_dup_c(b->a, b->config->data), .id = id_new()};
+
+    *ret_id = job.id;
+    if (db_kind(b->db) != DB_POSTGRES || db_lock_exclusive(job.folder, &b->node_lock) != OK)
+        return OK;
+    TRY(work_run(change_node, &job));
+    *ret_former = job.former;
+    return OK;
+}
+
 Err boot_engine(struct boot *b, bool alone)
 {
     const struct config *c = b->config;
     char host[256] = "";
+    Id node = ID_NONE, former = ID_NONE;
 
+    if (!alone)
+        TRY(name_node(b, &node, &former));
     TRY(egress_new(c->egress.allow, c->egress.deny, &b->egress));
     (void)gethostname(host, sizeof host - 1); /* an empty name is as good */
     struct wf_engine_options options = {
@@ -96,6 +125,8 @@ Err boot_engine(struct boot *b, bool alone)
                 .llm_api_key = c->openai.api_key,
                 .user_agent = S("Heddle/" HEDDLE_VERSION)},
         .node_name = str_fmt(b->a, "%s:%d", host, (int)getpid()),
+        .node = node,
+        .former = former,
         .alone = alone,
         .takeover_after = c->fleet.takeover_after,
         .retention = c->retention.days * USEC_DAY,
@@ -111,6 +142,7 @@ void boot_close(struct boot *b, Usec grace)
     if (b->db)
         db_close(b->db);
     egress_free(b->egress);
+    db_lock_free(b->node_lock);
     db_lock_free(b->lock);
     *b = (struct boot){0};
 }

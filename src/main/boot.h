@@ -12,7 +12,7 @@ struct boot {
     struct arena *a;
     const struct config *config;
     struct egress *egress;
-    struct db_lock *lock;
+    struct db_lock *lock, *node_lock;
     struct db *db;
     struct wf_engine *engine;
 };

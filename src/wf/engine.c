@@ -507,7 +507,7 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     if (!e->o.env.max_output)
         e->o.env.max_output = MIB(8);
     e->db = options->db;
-    e->node = id_new();
+    e->node = id_is_none(options->node) ? id_new() : options->node;
     read_boot(e);
     for (unsigned i = 0; i < shard_count(); i++)
         e->shards[i].runs = map_new();
@@ -516,7 +516,11 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     e->hub = wf_hub_new();
     e->fleet =
         (struct fleet){.self = e->node, .name = e->o.node_name, .patience = e->o.takeover_after};
-    Err err = store_node_register(e->db, e->node, options->node_name, options->alone);
+    Err err = OK;
+    if (!id_is_none(options->former))
+        err = store_node_forget(e->db, options->former);
+    if (err == OK)
+        err = store_node_register(e->db, e->node, options->node_name, options->alone);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);

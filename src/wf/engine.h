@@ -21,6 +21,8 @@ struct wf_run;
 struct wf_engine_options {
     struct db *db;
     struct wf_env env;
+    Id node;             /* this process; none: a new id */
+    Id former;           /* a process that is certainly gone: what it held is free at once */
     Str node_name;       /* shown to operators */
     bool alone;          /* no other process can run on this database (SQLite) */
     size_t max_active;   /* runs in memory on each shard; 0: 20,000 */

@@ -74,4 +74,27 @@ if (databases.includes('postgres'))
           assert.equal(events.filter((e) => e.type === 'step.finished' && e.node === node).length, 1);
       }
     });
+
+    test('a server that died takes its own runs back at once when it is started again', async () => {
+      const third = await Server.start({ db: 'postgres', postgres }); /* with the usual patience */
+      try {
+        const slow = web.plan('back', { delay: 300 });
+        const workflow = await third.api.published(
+          chain('Back', {
+            a: call(slow, { method: 'POST', body: {}, on_unknown: 'repeat' }),
+            out: output('done'),
+          }),
+        );
+        const r = await third.api.post(`/api/workflows/${workflow}/execute`, { input: {}, mode: 'async' });
+        assert.equal(r.status, 202, r.text);
+        await until('the call is under way', () => web.requests.some((one) => one.path === '/plan/back'));
+        await third.kill();
+        const from = Date.now();
+        await third.up();
+        assert.equal((await ended(third, r.json.id)).state, 'succeeded');
+        assert.ok(Date.now() - from < 15_000, `after ${Date.now() - from} ms`);
+      } finally {
+        await third.drop();
+      }
+    });
   });
