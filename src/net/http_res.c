@@ -376,11 +376,16 @@ static void add_hints(struct res *res, Err code)
         res_header(res, S("Retry-After"), S("1"));
 }
 
+static int status_of(const struct exch *x, Err code)
+{
+    return x->body_late && code == E_TIMEOUT ? 408 : err_http(code);
+}
+
 Err res_problem(struct res *res, Err code, const struct json *extra)
 {
     struct exch *x = res->x;
     struct arena *a = x->req.a;
-    int status = x->body_late && code == E_TIMEOUT ? 408 : err_http(code);
+    int status = status_of(x, code);
     const char *detail = err_client_text(code);
 
     struct json *problem = json_obj(
@@ -394,6 +399,19 @@ Err res_problem(struct res *res, Err code, const struct json *extra)
     return res_send(res, status, S("application/problem+json"), json_text(a, problem));
 }
 
+/* In the words of the route, if it has its own. */
+static Err tell_failure(struct res *res, Err code)
+{
+    struct exch *x = res->x;
+    const struct route *route = x->req.route;
+
+    if (!route || !route->fail)
+        return res_problem(res, code, NULL);
+    forget_content(res);
+    add_hints(res, code);
+    return route->fail(&x->req, res, status_of(x, code), code);
+}
+
 void res_finish(struct res *res, Err e)
 {
     struct exch *x = res->x;
@@ -405,7 +423,7 @@ void res_finish(struct res *res, Err e)
             e = E_INTERNAL;
         if (e == E_CANCELLED && http_server_draining(x->conn->shard->server))
             e = err_set(E_SHUTDOWN, "cancelled by the drain");
-        if (res_problem(res, e, NULL) != OK)
+        if (tell_failure(res, e) != OK)
             res->cut = true;
     }
     if (res->cut || !res->ended) {

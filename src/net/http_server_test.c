@@ -140,8 +140,17 @@ static Err get_large(struct req *req, struct res *res)
     return res_send(res, 200, S("text/plain"), str_from(p, 3000000));
 }
 
+static Err tell(struct req *req, struct res *res, int status, Err code)
+{
+    return res_send(res, status, S("text/plain"),
+                    str_fmt(req->a, "%s: %s", err_slug(code), err_client_text(code)));
+}
+
 static const struct route routes[] = {
     {HTTP_GET, "/small", get_small},
+    {HTTP_GET, "/own/fail", get_fail, .fail = tell},
+    {HTTP_GET, "/own/secret", get_secret, .capability = "see", .fail = tell},
+    {HTTP_POST, "/own/json", post_json, .max_body = 1000, .fail = tell},
     {HTTP_GET, "/name/:name", get_name},
     {HTTP_POST, "/echo", post_echo},
     {HTTP_POST, "/json", post_json, .max_body = 1000},
@@ -359,6 +368,29 @@ TEST_FIBER(server_answers_failures_as_problems)
     t_expect(str_find(a, S("\\\"ms\\\"")) != SIZE_MAX);
     a = t_talk(&site, S("GET /nothing/here HTTP/1.1\r\n" LAST "\r\n"));
     t_expect_int(t_status(a), 404);
+    t_site_stop(&site);
+}
+
+TEST_FIBER(server_tells_failures_in_the_words_of_the_route)
+{
+    struct t_site site;
+    start(&site, NULL);
+    Str a = t_talk(&site, S("GET /own/fail HTTP/1.1\r\n" LAST "\r\n"));
+    t_expect_int(t_status(a), 500);
+    t_expect_str(t_field(a, "content-type"), S("text/plain"));
+    t_expect(t_field(a, "content-encoding").p == NULL);
+    t_expect(str_starts(t_body(a), S("internal: ")));
+    t_expect(str_find(a, S("secret")) == SIZE_MAX);
+    a = t_talk(&site, S("GET /own/fail?code=rate HTTP/1.1\r\n" LAST "\r\n"));
+    t_expect_int(t_status(a), 429);
+    t_expect_str(t_field(a, "retry-after"), S("3"));
+    /* Also what the server refuses before the handler runs. */
+    a = t_talk(&site, S("GET /own/secret HTTP/1.1\r\n" LAST "\r\n"));
+    t_expect_int(t_status(a), 401);
+    t_expect(str_starts(t_body(a), S("unauthorized: ")));
+    a = t_talk(&site, S("POST /own/json HTTP/1.1\r\nContent-Length: 1001\r\n" LAST "\r\n"));
+    t_expect_int(t_status(a), 413);
+    t_expect_str(t_body(a), S("too_large: The body may have 1000 bytes here."));
     t_site_stop(&site);
 }
 

@@ -23,6 +23,9 @@ enum route_kind { ROUTE_PLAIN, ROUTE_SSE, ROUTE_WS, ROUTE_STREAM };
 enum rate_class { RATE_API, RATE_NONE, RATE_AUTH, RATE_RUN };
 
 typedef Err route_fn(struct req *req, struct res *res);
+/* Answers with @status instead of what failed with @code, in a form of its own; nothing was sent
+ * yet. */
+typedef Err route_fail_fn(struct req *req, struct res *res, int status, Err code);
 
 /* @path: "/api/runs/:id/events"; a ":name" segment takes one non-empty segment, a last segment
  * "*name" the rest. Fixed segments win over ":name", that over "*name". */
@@ -41,6 +44,7 @@ struct route {
     const char *query;      /* likewise: "limit:integer cursor:string", names in req_query */
     const char *headers;    /* likewise: request headers it heeds, "Idempotency-Key If-Match" */
     const char *out_type;   /* likewise: the media type of an answer that has no schema */
+    route_fail_fn *fail;    /* how failures are told; NULL: problem+json */
 };
 
 /* Who calls: filled by the authenticator, opaque to this floor but for the capability check. */
