@@ -1,0 +1,90 @@
+/* src/store/store_provider.c - model providers. */
+#include "store/store_provider.h"
+
+Err store_provider_create(struct db *db, struct arena *a, const struct provider_row *row)
+{
+    static const char sql[] =
+        "INSERT INTO provider (id, tenant_id, name, kind, base_url, credential, private_network,"
+        " enabled, timeout, revision, created_at, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?10)";
+    struct db_value credential = {
+        .type = row->credential.n ? DB_BYTES : DB_NULL, .hint = DB_BYTES, .s = row->credential};
+    struct db_tx *tx = db_begin(db, a);
+
+    db_exec(tx, sql,
+            DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_TEXT(row->name), D_TEXT(row->kind),
+                    D_TEXT(row->base_url), credential, D_INT(row->private_network),
+                    D_INT(row->enabled), D_INT(row->timeout), D_INT(row->created_at)));
+    return db_commit(tx);
+}
+
+Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows)
+{
+    static const char sql[] =
+        "SELECT id, tenant_id, name, kind, base_url, credential, private_network, enabled,"
+        " timeout, revision, created_at, updated_at FROM provider ORDER BY id";
+    AUTO(db_cursor) *c = NULL;
+    ProviderRows rows = {0};
+
+    TRY(db_query(db, a, sql, DB_NO_ARGS, &c));
+    while (db_next(c)) {
+        struct provider_row *r = vec_add(a, &rows);
+        r->id = db_id(c, 0);
+        r->tenant = db_id(c, 1);
+        r->name = db_text(c, 2);
+        r->kind = db_text(c, 3);
+        r->base_url = db_text(c, 4);
+        r->credential = db_bytes(c, 5);
+        r->private_network = db_int(c, 6) != 0;
+        r->enabled = db_int(c, 7) != 0;
+        r->timeout = db_usec(c, 8);
+        r->revision = db_int(c, 9);
+        r->created_at = db_usec(c, 10);
+        r->updated_at = db_usec(c, 11);
+    }
+    TRY(db_finish(c));
+    *ret_rows = rows;
+    return OK;
+}
+
+Err store_provider_update(struct db *db, struct arena *a, const struct provider_row *row)
+{
+    static const char sql[] =
+        "UPDATE provider SET base_url = ?4, credential = ?5, private_network = ?6, enabled = ?7,"
+        " timeout = ?8, updated_at = ?9, revision = revision + 1"
+        " WHERE id = ?1 AND tenant_id = ?2 AND revision = ?3";
+    struct db_value credential = {
+        .type = row->credential.n ? DB_BYTES : DB_NULL, .hint = DB_BYTES, .s = row->credential};
+    struct db_tx *tx = db_begin(db, a);
+
+    db_exec_expect(tx, 1, sql,
+                   DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_INT(row->revision),
+                           D_TEXT(row->base_url), credential, D_INT(row->private_network),
+                           D_INT(row->enabled), D_INT(row->timeout), D_INT(time_wall())));
+    return db_commit(tx);
+}
+
+Err store_provider_delete(struct db *db, struct arena *a, Id tenant, Id id)
+{
+    struct db_tx *tx = db_begin(db, a);
+
+    db_exec_expect(tx, 1, "DELETE FROM provider WHERE id = ?1 AND tenant_id = ?2",
+                   DB_ARGS(D_ID(id), D_ID(tenant)));
+    Err e = db_commit(tx);
+    return e == E_CONFLICT ? err_set(E_NOT_FOUND, "no such provider") : e;
+}
+
+Err store_provider_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2])
+{
+    AUTO(db_cursor) *c = NULL;
+    int64_t stamp[2] = {0};
+
+    TRY(db_query(db, a, "SELECT COUNT(*), MAX(updated_at) FROM provider", DB_NO_ARGS, &c));
+    if (db_next(c)) {
+        stamp[0] = db_int(c, 0);
+        stamp[1] = db_int(c, 1);
+    }
+    TRY(db_finish(c));
+    memcpy(ret_stamp, stamp, sizeof stamp);
+    return OK;
+}

@@ -1,0 +1,30 @@
+/* src/store/store_provider.h - model providers. */
+#ifndef STORE_STORE_PROVIDER_H
+#define STORE_STORE_PROVIDER_H
+
+#include "store/db.h"
+
+struct provider_row {
+    Id id, tenant;
+    Str name, kind, base_url;
+    Str credential; /* sealed; empty: none */
+    bool private_network, enabled;
+    Usec timeout;
+    int64_t revision;
+    Usec created_at, updated_at;
+};
+typedef VEC(struct provider_row) ProviderRows;
+
+/* @row is complete. E_EXISTS if the tenant has one of that name. */
+Err store_provider_create(struct db *db, struct arena *a, const struct provider_row *row) YIELDS;
+/* Those of all tenants, in the order of their making. */
+Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows) YIELDS;
+/* Write what may change: base_url, credential, private_network, enabled, timeout. E_CONFLICT unless
+ * the revision is still @row->revision. */
+Err store_provider_update(struct db *db, struct arena *a, const struct provider_row *row) YIELDS;
+/* E_NOT_FOUND. */
+Err store_provider_delete(struct db *db, struct arena *a, Id tenant, Id id) YIELDS;
+/* Two numbers that change with every change to the table. */
+Err store_provider_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2]) YIELDS;
+
+#endif
