@@ -1,0 +1,233 @@
+/* src/llm/relay.c - an event stream on its way from an upstream to a client. */
+#include "llm/relay.h"
+
+enum { KEEP_BUFFER = 4096 };
+
+void llm_relay_init(struct llm_relay *r, bool hide_usage)
+{
+    *r = (struct llm_relay){.hide_usage = hide_usage, .held = BUF(MIB(64)), .out = BUF(MIB(64))};
+}
+
+void llm_relay_done(struct llm_relay *r)
+{
+    buf_done(&r->held);
+    buf_done(&r->out);
+}
+
+/* ---- where events end ---- */
+
+/* The length of the line end at @at, 0 if there is none, or SIZE_MAX if the next piece must tell.
+ */
+static size_t line_end(Str s, size_t at)
+{
+    if (at >= s.n)
+        return SIZE_MAX;
+    if (s.p[at] == '\n')
+        return 1;
+    if (s.p[at] != '\r')
+        return 0;
+    if (at + 1 >= s.n)
+        return SIZE_MAX;
+    return s.p[at + 1] == '\n' ? 2 : 1;
+}
+
+/* The next byte from @at on that ends a line. */
+static size_t next_end(Str s, size_t at)
+{
+    const char *lf = at < s.n ? memchr(s.p + at, '\n', s.n - at) : NULL;
+    size_t end = lf ? (size_t)(lf - s.p) : s.n;
+    const char *cr = at < end ? memchr(s.p + at, '\r', end - at) : NULL;
+
+    return cr ? (size_t)(cr - s.p) : end;
+}
+
+/* Behind the empty line that ends the event which begins at @at; 0 if it has not come. */
+static size_t event_end(Str s, size_t at)
+{
+    for (;;) {
+        at = next_end(s, at);
+        size_t n = line_end(s, at);
+        if (n == SIZE_MAX)
+            return 0;
+        at += n;
+        n = line_end(s, at);
+        if (n == SIZE_MAX)
+            return 0;
+        if (n)
+            return at + n;
+    }
+}
+
+/* ---- what is in an event ---- */
+
+/* The data lines of @event, joined, in @b. */
+static Str event_data(Str event, struct buf *b)
+{
+    size_t at = 0;
+
+    while (at < event.n) {
+        size_t end = next_end(event, at);
+        Str line = str_from(event.p + at, end - at);
+        if (str_starts(line, S("data:"))) {
+            Str value = str_skip(line, 5);
+            if (b->n)
+                buf_add_char(b, '\n');
+            buf_add(b, str_starts(value, S(" ")) ? str_skip(value, 1) : value);
+        }
+        size_t n = line_end(event, end);
+        at = n == SIZE_MAX ? event.n : end + n;
+    }
+    return buf_str(b);
+}
+
+/* Whether the member @name (with its quotes) stands in @event with a value that is not null. */
+static bool has_value(Str event, Str name)
+{
+    size_t at = str_find(event, name);
+
+    while (at != SIZE_MAX) {
+        Str rest = str_trim(str_skip(event, at + name.n));
+        if (str_starts(rest, S(":"))) {
+            rest = str_trim(str_skip(rest, 1));
+            if (!str_starts(rest, S("null")))
+                return true;
+        }
+        Str behind = str_skip(event, at + name.n);
+        size_t next = str_find(behind, name);
+        at = next == SIZE_MAX ? next : at + name.n + next;
+    }
+    return false;
+}
+
+static bool any_finish(const struct json *v)
+{
+    const struct json *choices = json_at(v, "choices");
+
+    for (size_t i = 0; i < json_len(choices); i++)
+        if (json_is(json_at(json_item(choices, i), "finish_reason"), JSON_STR))
+            return true;
+    return false;
+}
+
+/* Look into an event that has something to say beside its text; whether it goes out. */
+static bool look_into(struct llm_relay *r, Str event)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    AUTO_BUF(data, MIB(1));
+    struct json *v;
+
+    Str text = event_data(event, &data);
+    if (str_eq(str_trim(text), S("[DONE]"))) {
+        r->done = true;
+        return !r->failed; /* an end in order behind an error would hide the error */
+    }
+    if (json_parse(a, text, &v) != OK)
+        return true; /* the client's parser tells its user */
+    r->finished |= any_finish(v);
+    const struct json *error = json_at(v, "error");
+    if (error && !json_is(error, JSON_NULL))
+        r->failed = true;
+    const struct json *usage = json_at(v, "usage");
+    if (!json_is(usage, JSON_OBJ))
+        usage = json_at(json_at(v, "x_groq"), "usage");
+    llm_usage_read(usage, &r->usage);
+    const struct json *choices = json_at(v, "choices");
+    bool only_usage = json_is(json_at(v, "usage"), JSON_OBJ) && json_is(choices, JSON_ARR) &&
+                      json_len(choices) == 0;
+    return !(only_usage && r->hide_usage);
+}
+
+/* Whether @event goes out. */
+static bool inspect(struct llm_relay *r, Str event)
+{
+    if (str_find(event, S("\"choices\"")) != SIZE_MAX)
+        r->chunks++;
+    bool says = has_value(event, S("\"usage\"")) || has_value(event, S("\"error\"")) ||
+                has_value(event, S("\"finish_reason\"")) ||
+                str_find(event, S("[DONE]")) != SIZE_MAX;
+    return !says || look_into(r, event);
+}
+
+/* ---- the stream ---- */
+
+/* From now on @out has what goes out, up to @at of @s. */
+static void begin_out(struct llm_relay *r, bool *copying, Str s, size_t at)
+{
+    if (*copying)
+        return;
+    *copying = true;
+    buf_reset(&r->out);
+    buf_add(&r->out, str_head(s, at));
+}
+
+/* What may go out of @s; *ret_rest is where the part begins that waits. */
+static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
+{
+    size_t at = 0, end;
+    bool copying = false;
+
+    while (at < s.n && (end = event_end(s, at)) != 0) {
+        Str event = str_from(s.p + at, end - at);
+        bool keep = r->inside || inspect(r, event);
+        r->inside = false;
+        if (!keep)
+            begin_out(r, &copying, s, at);
+        else if (copying)
+            buf_add(&r->out, event);
+        at = end;
+    }
+    if (s.n - at > LLM_HELD_MAX || (r->inside && s.n > at)) {
+        /* All but what may be the beginning of the empty line. */
+        size_t tail = s.n;
+        while (tail > at && s.n - tail < 3 && (s.p[tail - 1] == '\n' || s.p[tail - 1] == '\r'))
+            tail--;
+        if (copying)
+            buf_add(&r->out, str_from(s.p + at, tail - at));
+        r->inside = r->inside || tail > at;
+        at = tail;
+    }
+    *ret_rest = at;
+    return copying ? buf_str(&r->out) : str_head(s, at);
+}
+
+/* Keep what waits of @s, which may be what is held. */
+static void hold(struct llm_relay *r, Str s, size_t at)
+{
+    Str rest = str_skip(s, at);
+
+    if (s.p != r->held.p) {
+        buf_reset(&r->held);
+        buf_add(&r->held, rest);
+    }
+}
+
+Str llm_relay_feed(struct llm_relay *r, Str piece)
+{
+    size_t rest;
+
+    if (r->held.n == 0) {
+        Str out = pass(r, piece, &rest);
+        hold(r, piece, rest);
+        return out;
+    }
+    buf_add(&r->held, piece);
+    Str out = pass(r, buf_str(&r->held), &rest);
+    if (out.n && out.p == r->held.p) { /* it stays where it is until the next call */
+        buf_reset(&r->out);
+        buf_add(&r->out, out);
+        out = buf_str(&r->out);
+    }
+    buf_drop(&r->held, rest);
+    if (r->held.n == 0 && r->held.cap > KEEP_BUFFER)
+        buf_done(&r->held);
+    return out;
+}
+
+Str llm_relay_rest(struct llm_relay *r)
+{
+    Str rest = buf_str(&r->held);
+    bool keep = r->inside || rest.n == 0 || inspect(r, rest);
+
+    r->inside = false;
+    return keep && (r->done || r->finished) ? rest : S("");
+}

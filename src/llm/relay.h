@@ -1,0 +1,35 @@
+/* src/llm/relay.h - an event stream on its way from an upstream to a client.
+ *
+ * Pieces are handed on as they came, cut behind the last whole event; only the part of an event
+ * that has not come whole waits, and a long one not even that. On the way the relay sees what a
+ * call needs to know: usage, the end, an error in the stream. It takes out the chunk of usage that
+ * the client did not ask for.
+ */
+#ifndef LLM_RELAY_H
+#define LLM_RELAY_H
+
+#include "base/buf.h"
+#include "llm/usage.h"
+
+enum { LLM_HELD_MAX = 16 * 1024 }; /* of an event; a longer one is handed on in parts */
+
+struct llm_relay {
+    bool hide_usage;
+    bool done;       /* [DONE] was seen */
+    bool finished;   /* a choice has a finish_reason */
+    bool failed;     /* the upstream sent an error */
+    bool inside;     /* a part of a long event is out, its end is not */
+    uint64_t chunks; /* with choices */
+    struct llm_usage usage;
+    struct buf held, out;
+};
+
+void llm_relay_init(struct llm_relay *r, bool hide_usage);
+void llm_relay_done(struct llm_relay *r);
+/* What may go out now that @piece has come; empty: nothing yet. Valid until the next call, or as
+ * long as @piece. */
+Str llm_relay_feed(struct llm_relay *r, Str piece);
+/* The upstream's stream is over: what is still to go out of an event without its empty line. */
+Str llm_relay_rest(struct llm_relay *r);
+
+#endif

@@ -1,0 +1,173 @@
+/* src/llm/relay_test.c - event streams cut anywhere come out the same, and what they say is seen.
+ */
+#include "llm/relay.h"
+
+#include "base/test.h"
+
+#define CHUNK(text)                                                                                \
+    "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                 \
+    "\"},\"finish_reason\":null}],\"usage\":null}\n\n"
+#define LAST                                                                                       \
+    "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define USAGE                                                                                      \
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,"                \
+    "\"prompt_tokens_details\":{\"cached_tokens\":2},"                                             \
+    "\"completion_tokens_details\":{\"reasoning_tokens\":1}}}\n\n"
+#define DONE "data: [DONE]\n\n"
+
+/* Feed @text in pieces of @size (the first of @first) and gather what comes out. */
+static void run(struct llm_relay *r, Str text, size_t first, size_t size, struct buf *out)
+{
+    size_t at = 0;
+
+    while (at < text.n) {
+        size_t n = at == 0 && first ? first : size;
+        Str piece = str_head(str_skip(text, at), n);
+        /* A piece is gone after the call, as the buffer of a socket is. */
+        char *copy = str_dup_c(t_arena(), piece);
+        buf_add(out, llm_relay_feed(r, str_from(copy, piece.n)));
+        at += piece.n;
+    }
+    buf_add(out, llm_relay_rest(r));
+}
+
+TEST(relay_hands_whole_events_on_at_once_and_where_they_are)
+{
+    struct llm_relay r;
+    Str text = S(CHUNK("a") CHUNK("b"));
+
+    llm_relay_init(&r, true);
+    Str out = llm_relay_feed(&r, text);
+    t_expect(out.p == text.p && out.n == text.n);
+    t_expect_int(r.chunks, 2);
+    t_expect(!r.done && !r.finished && !r.usage.known);
+    llm_relay_done(&r);
+}
+
+TEST(relay_takes_out_the_usage_that_nobody_asked_for_however_it_is_cut)
+{
+    Str text = S(": hello\n\n" CHUNK("a\xc3\xa9") CHUNK("b") LAST USAGE DONE);
+    Str want = S(": hello\n\n" CHUNK("a\xc3\xa9") CHUNK("b") LAST DONE);
+
+    for (size_t cut = 1; cut <= text.n; cut++) {
+        for (size_t size = 1; size <= text.n; size += text.n - 1) {
+            struct llm_relay r;
+            AUTO_BUF(out, KIB(8));
+            llm_relay_init(&r, true);
+            run(&r, text, cut, size, &out);
+            t_expect_str(buf_str(&out), want);
+            t_expect(r.done && r.finished && !r.failed && r.usage.known);
+            t_expect_int(r.usage.prompt, 7);
+            t_expect_int(r.usage.cached, 2);
+            t_expect_int(r.usage.completion, 3);
+            t_expect_int(r.usage.reasoning, 1);
+            llm_relay_done(&r);
+        }
+    }
+}
+
+TEST(relay_leaves_the_usage_that_was_asked_for)
+{
+    struct llm_relay r;
+    AUTO_BUF(out, KIB(8));
+    Str text = S(CHUNK("a") LAST USAGE DONE);
+
+    llm_relay_init(&r, false);
+    run(&r, text, 0, 7, &out);
+    t_expect_str(buf_str(&out), text);
+    t_expect_int(r.usage.completion, 3);
+    llm_relay_done(&r);
+}
+
+TEST(relay_keeps_a_last_chunk_that_has_both_text_and_usage)
+{
+    struct llm_relay r;
+    AUTO_BUF(out, KIB(8));
+    Str text = S("data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],"
+                 "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n" DONE);
+
+    llm_relay_init(&r, true);
+    run(&r, text, 0, 5, &out);
+    t_expect_str(buf_str(&out), text);
+    t_expect_int(r.usage.completion, 2);
+    llm_relay_done(&r);
+}
+
+TEST(relay_knows_events_by_every_kind_of_line_end)
+{
+    static const char *const ends[] = {"\n", "\r\n", "\r"};
+
+    for (size_t e = 0; e < ARRAY_LEN(ends); e++) {
+        AUTO_BUF(text, KIB(8));
+        AUTO_BUF(want, KIB(8));
+        buf_add_fmt(&text, "data:{\"choices\":[]}%s%s", ends[e], ends[e]);
+        buf_add(&want, buf_str(&text));
+        buf_add_fmt(&text, "data:{\"choices\":[],\"usage\":{\"prompt_tokens\":1}}%s%s", ends[e],
+                    ends[e]);
+        buf_add_fmt(&text, "event: x%sdata: [DONE]%s%s", ends[e], ends[e], ends[e]);
+        buf_add_fmt(&want, "event: x%sdata: [DONE]%s%s", ends[e], ends[e], ends[e]);
+        for (size_t size = 1; size < text.n; size++) {
+            struct llm_relay r;
+            AUTO_BUF(out, KIB(8));
+            llm_relay_init(&r, true);
+            run(&r, buf_str(&text), 0, size, &out);
+            t_expect_str(buf_str(&out), buf_str(&want));
+            t_expect(r.done && r.usage.known);
+            llm_relay_done(&r);
+        }
+    }
+}
+
+TEST(relay_hides_no_error_behind_an_end_in_order)
+{
+    struct llm_relay r;
+    AUTO_BUF(out, KIB(8));
+    Str error = S("data: {\"error\":{\"message\":\"overloaded\"}}\n\n");
+
+    llm_relay_init(&r, true);
+    buf_add(&out, llm_relay_feed(&r, error));
+    buf_add(&out, llm_relay_feed(&r, S(DONE)));
+    t_expect_str(buf_str(&out), error);
+    t_expect(r.failed);
+    llm_relay_done(&r);
+}
+
+TEST(relay_holds_no_more_than_a_part_of_an_event)
+{
+    struct llm_relay r;
+    AUTO_BUF(text, MIB(2));
+    AUTO_BUF(out, MIB(2));
+
+    buf_add_c(&text, "data: {\"choices\":[{\"delta\":{\"content\":\"");
+    while (text.n < MIB(1))
+        buf_add_c(&text, "0123456789abcdef");
+    buf_add_c(&text, "\"}}]}\n\n" CHUNK("z") USAGE DONE);
+    llm_relay_init(&r, true);
+    for (size_t at = 0; at < text.n; at += 1000) {
+        buf_add(&out, llm_relay_feed(&r, str_head(str_skip(buf_str(&text), at), 1000)));
+        t_expect(r.held.n <= LLM_HELD_MAX);
+    }
+    t_expect_int(out.n, text.n - (sizeof USAGE - 1));
+    t_expect(str_ends(buf_str(&out), S(CHUNK("z") DONE)));
+    t_expect(r.done && r.usage.known);
+    llm_relay_done(&r);
+}
+
+TEST(relay_lets_a_cut_event_not_go_out)
+{
+    struct llm_relay r;
+    AUTO_BUF(out, KIB(8));
+
+    llm_relay_init(&r, true);
+    run(&r, S(CHUNK("a") "data: {\"choices\":[{\"del"), 0, 1000, &out);
+    t_expect_str(buf_str(&out), S(CHUNK("a")));
+    t_expect(!r.done && !r.finished);
+    llm_relay_done(&r);
+    /* A last [DONE] without its empty line is one all the same. */
+    buf_reset(&out);
+    llm_relay_init(&r, true);
+    run(&r, S(CHUNK("a") "data: [DONE]"), 0, 1000, &out);
+    t_expect_str(buf_str(&out), S(CHUNK("a") "data: [DONE]"));
+    t_expect(r.done);
+    llm_relay_done(&r);
+}

@@ -1,0 +1,24 @@
+/* src/llm/usage.c - what a call used, as the upstream counted it. */
+#include "llm/usage.h"
+
+static int64_t count(const struct json *v)
+{
+    int64_t n = json_int_of(v, 0);
+    return n > 0 ? n : 0;
+}
+
+void llm_usage_read(const struct json *v, struct llm_usage *usage)
+{
+    if (!json_is(v, JSON_OBJ))
+        return;
+    int64_t cached = count(json_at(json_at(v, "prompt_tokens_details"), "cached_tokens"));
+    if (!cached)
+        cached = count(json_at(v, "prompt_cache_hit_tokens")); /* DeepSeek */
+    *usage = (struct llm_usage){
+        .known = true,
+        .prompt = count(json_at(v, "prompt_tokens")),
+        .cached = cached,
+        .completion = count(json_at(v, "completion_tokens")),
+        .reasoning = count(json_at(json_at(v, "completion_tokens_details"), "reasoning_tokens")),
+    };
+}
