@@ -1,0 +1,339 @@
+/* src/llm/door.c - a call from a client to its upstream and back. */
+#include "llm/door.h"
+
+#include "base/json.h"
+#include "llm/door_private.h"
+#include "rt/log.h"
+#include "rt/metric.h"
+
+enum {
+    ANSWER_MAX = 64 << 20,
+    ERROR_MAX = 1 << 20,
+    STREAM_MAX = 1 << 30,
+};
+static const Usec STREAM_LONGEST = USEC_DAY;
+static const Usec LAST_BYTES = 100 * USEC_MS;
+
+static struct metric calls_total = {"heddle_model_calls_total",
+                                    "Model calls by provider and how they ended.", METRIC_COUNTER,
+                                    "provider,outcome"};
+static struct metric tokens_total = {"heddle_model_tokens_total", "Tokens as upstreams count them.",
+                                     METRIC_COUNTER, "provider,kind"};
+static struct metric first_byte = {"heddle_model_first_byte_seconds",
+                                   "From the upstream call to the first byte of its answer.",
+                                   METRIC_HISTOGRAM, "provider"};
+
+/* ---- the upstream's request ---- */
+
+/* What the client says to the model's server rather than to us. */
+static void hand_on(struct llm_call *c, HttpHeaders *headers)
+{
+    static const Str names[] = {S_INIT("idempotency-key"), S_INIT("openai-beta"),
+                                S_INIT("traceparent"), S_INIT("tracestate")};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        Str value = req_header(c->req, names[i]);
+        if (value.p)
+            http_header_add(c->req->a, headers, names[i], value);
+    }
+}
+
+static Err make_call(struct llm_call *c, struct http_call *ret_call)
+{
+    const struct llm_provider *p = c->target.provider;
+    struct arena *a = c->req->a;
+    struct http_call call = {
+        .method = HTTP_POST,
+        .url = str_fmt(a, "%.*s%.*s", P(p->base_url), P(llm_op_path(c->op))),
+        .egress = p->egress,
+        .deadline = usec_in(c->stream ? STREAM_LONGEST : p->timeout),
+        .idle_timeout = p->timeout,
+        .max_body = c->stream ? STREAM_MAX : ANSWER_MAX,
+        .idempotent = true, /* on a kept connection that turned out dead nothing was done yet */
+    };
+
+    TRY(llm_usable(p));
+    TRY(llm_call_body(c, &call.body));
+    if (p->auth.n)
+        http_header_add(a, &call.headers, S("Authorization"), p->auth);
+    http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
+    http_header_add(a, &call.headers, S("Accept"),
+                    c->stream ? S("text/event-stream") : S("application/json"));
+    hand_on(c, &call.headers);
+    c->attempts++;
+    c->sent_at = time_mono();
+    *ret_call = call;
+    return OK;
+}
+
+/* ---- whole answers ---- */
+
+static Err call_whole(struct llm_call *c, const struct http_call *call)
+{
+    struct http_reply reply;
+    Err e = http_fetch(c->req->a, call, &reply);
+
+    if (e != OK)
+        return llm_call_error(c->target.provider, e);
+    c->first_at = time_mono();
+    if (reply.status != 200)
+        return llm_answer_error(c, reply.status, &reply.headers, reply.body);
+    return llm_answer_whole(c, &reply.headers, reply.body);
+}
+
+/* ---- streams ---- */
+
+static Err write_error(struct llm_call *c, Err code)
+{
+    struct arena *a = c->req->a;
+    Str message = str_dup(a, str_c(err_client_text(code)));
+    Str text = llm_error_text(a, message, S("server_error"), str_c(err_slug(code)));
+
+    return res_write(c->res, str_fmt(a, "data: %.*s\n\n", P(text)));
+}
+
+/* In the stream, since its head is out. In the middle of an event nothing can be said: returning
+ * without res_end() cuts the connection, which the client takes for the failure it is. */
+static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err code)
+{
+    c->told = true;
+    if (relay->inside)
+        return code;
+    fiber_shield(); /* a drain cancels; the write deadline bounds it */
+    Err e = write_error(c, code);
+    if (e == OK)
+        e = res_end(c->res);
+    fiber_unshield();
+    return e;
+}
+
+/* The upstream's stream has ended with @e. */
+static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
+{
+    const struct llm_provider *p = c->target.provider;
+
+    if (e == E_EOF || e == E_UPSTREAM_CUT) {
+        Str rest = llm_relay_rest(relay);
+        bool whole = relay->done || (e == E_EOF && relay->finished);
+        if (relay->failed && !relay->inside)
+            return res_end(c->res);
+        if (whole) {
+            TRY(res_write(c->res, rest));
+            if (rest.n && !str_ends(rest, S("\n\n")))
+                TRY(res_write(c->res, S("\n\n")));
+            if (!relay->done)
+                TRY(res_write(c->res, S("data: [DONE]\n\n")));
+            return res_end(c->res);
+        }
+        e = err_detail(E_UPSTREAM_CUT, "The provider \"%.*s\" stopped in the middle of its answer.",
+                       P(p->name));
+    } else if (e == E_CANCELLED) {
+        e = err_detail(E_SHUTDOWN, "The gateway is shutting down.");
+    } else {
+        e = llm_call_error(p, e);
+    }
+    return tell_in_stream(c, relay, e);
+}
+
+/* The client has all of it. Let the upstream end its answer, so that its connection can be kept. */
+static void take_last_bytes(struct http_stream *up)
+{
+    Usec before = fiber_deadline_set(usec_in(LAST_BYTES));
+    Str piece;
+
+    while (http_read(up, &piece) == OK)
+        ;
+    fiber_deadline_set(before);
+}
+
+static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_relay *relay)
+{
+    Str piece;
+    Err e;
+
+    while ((e = http_read(up, &piece)) == OK) {
+        if (!c->first_at)
+            c->first_at = time_mono();
+        Str out = llm_relay_feed(relay, piece);
+        if (out.n)
+            TRY(res_write(c->res, out));
+        if (!relay->done || relay->failed || relay->held.n)
+            continue;
+        TRY(res_end(c->res));
+        take_last_bytes(up);
+        return OK;
+    }
+    return end_stream(c, relay, e);
+}
+
+static Err read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_body)
+{
+    AUTO_BUF(b, ERROR_MAX);
+    Str piece;
+    Err e;
+
+    while ((e = http_read(up, &piece)) == OK)
+        buf_add(&b, piece);
+    if (e != E_EOF || b.failed)
+        buf_reset(&b); /* cut or endless: its status says enough */
+    *ret_body = str_dup(c->req->a, buf_str(&b));
+    return e == E_CANCELLED ? e : OK;
+}
+
+static Err answer_stream(struct llm_call *c, struct http_stream *up)
+{
+    const HttpHeaders *headers = http_stream_headers(up);
+    struct llm_relay relay;
+
+    if (http_type_is(http_header_get(headers, S("content-type")), S("application/json")))
+        return err_detail(E_UPSTREAM,
+                          "The provider \"%.*s\" does not stream: it answered with one "
+                          "whole document.",
+                          P(c->target.provider->name));
+    llm_answer_headers(c, headers);
+    res_header(c->res, S("Cache-Control"), S("no-cache"));
+    res_header(c->res, S("X-Accel-Buffering"), S("no"));
+    c->status = 200;
+    TRY(res_begin(c->res, 200, S("text/event-stream")));
+    llm_relay_init(&relay, !c->wants_usage);
+    Err e = pass_stream(c, up, &relay);
+    c->usage = relay.usage;
+    c->chunks = relay.chunks;
+    c->told = c->told || relay.failed;
+    llm_relay_done(&relay);
+    return e;
+}
+
+static Err call_stream(struct llm_call *c, const struct http_call *call)
+{
+    AUTO(http_stream) *up = NULL;
+    Str body;
+    Err e = http_open(c->req->a, call, &up);
+
+    if (e != OK)
+        return llm_call_error(c->target.provider, e);
+    buf_done(&c->edited); /* it was sent: a stream may live long */
+    if (http_stream_status(up) == 200)
+        return answer_stream(c, up);
+    TRY(read_error_body(c, up, &body));
+    return llm_answer_error(c, http_stream_status(up), http_stream_headers(up), body);
+}
+
+/* ---- a call ---- */
+
+static const char *outcome_of(const struct llm_call *c, Err e)
+{
+    if (e == E_CANCELLED || e == E_CLOSED)
+        return "cancelled";
+    if (e != OK || c->told)
+        return "failed";
+    return c->status == 200 ? "ok" : c->status == 429 ? "limited" : "refused";
+}
+
+static void count(const struct llm_call *c, Err e)
+{
+    char name[LLM_NAME_MAX + 1];
+    const struct llm_provider *p = c->target.provider;
+
+    if (!p || !c->attempts)
+        return;
+    snprintf(name, sizeof name, "%.*s", P(p->name));
+    metric_add(metric_series(&calls_total, name, outcome_of(c, e)), 1);
+    if (c->first_at)
+        metric_observe(metric_series(&first_byte, name),
+                       (double)(c->first_at - c->sent_at) / (double)USEC_S);
+    if (!c->usage.known)
+        return;
+    metric_add(metric_series(&tokens_total, name, "prompt"), c->usage.prompt);
+    metric_add(metric_series(&tokens_total, name, "completion"), c->usage.completion);
+}
+
+static Err serve(struct llm_call *c, const struct llm_view *view)
+{
+    struct http_call call;
+
+    TRY(llm_call_read(c));
+    TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    TRY(make_call(c, &call));
+    return c->stream ? call_stream(c, &call) : call_whole(c, &call);
+}
+
+Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)
+{
+    AUTO(llm_view) *view = llm_view_take(llm);
+    struct llm_call *c = arena_new_of(req->a, struct llm_call);
+
+    c->llm = llm;
+    c->req = req;
+    c->res = res;
+    c->op = op;
+    Err e = serve(c, view);
+    count(c, e);
+    buf_done(&c->edited);
+    return e;
+}
+
+/* ---- which models there are ---- */
+
+static struct json *model_json(struct arena *a, const struct llm_provider *p, Str id)
+{
+    return json_obj(a, "id", json_str(a, id), "object", json_str(a, S("model")), "created",
+                    json_int(a, p->created_at / USEC_S), "owned_by", json_str(a, p->name), NULL);
+}
+
+struct list_job {
+    struct llm *llm;
+    struct arena *a;
+    const struct llm_provider *provider;
+    LlmNames names;
+    Err error;
+};
+
+static Err list_one(void *arg)
+{
+    struct list_job *job = arg;
+
+    job->error = llm_models(job->llm, job->a, job->provider, &job->names);
+    return OK;
+}
+
+/* All providers are asked at once; one that does not answer is named in a header. */
+static Err list_all(struct list_job *jobs, size_t n)
+{
+    FIBER_GROUP(g, 32, false);
+
+    for (size_t i = 0; i < n; i++)
+        TRY(fiber_group_start(&g, "llm.models", list_one, &jobs[i]));
+    return fiber_group_join(&g);
+}
+
+Err llm_door_models(struct llm *llm, struct req *req, struct res *res)
+{
+    AUTO(llm_view) *view = llm_view_take(llm);
+    struct arena *a = req->a;
+    struct json *data = json_arr(a);
+    struct list_job *jobs = arena_array(a, struct list_job, view->providers.n + 1);
+    size_t n = 0;
+
+    vec_each(&view->providers, p)
+        if (p->enabled && id_eq(p->tenant, req->who.tenant))
+            jobs[n++] = (struct list_job){.llm = llm, .a = a, .provider = p};
+    TRY(list_all(jobs, n));
+    for (size_t i = 0; i < n; i++) {
+        const struct llm_provider *p = jobs[i].provider;
+        if (jobs[i].error != OK)
+            res_header(res, S("X-Heddle-Unavailable"), p->name);
+        vec_each(&jobs[i].names, name)
+            json_push(a, data, model_json(a, p, str_fmt(a, "%.*s/%.*s", P(p->name), P(*name))));
+    }
+    return res_json(res, 200, json_obj(a, "object", json_str(a, S("list")), "data", data, NULL));
+}
+
+Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name)
+{
+    AUTO(llm_view) *view = llm_view_take(llm);
+    struct llm_target target;
+
+    TRY(llm_resolve(llm, req->a, view, req->who.tenant, name, &target));
+    return res_json(res, 200, model_json(req->a, target.provider, name));
+}

@@ -1,0 +1,26 @@
+/* src/llm/door.h - the door for programs that call models: OpenAI's paths, bodies and errors.
+ *
+ * A call is forwarded to who answers for its model: the body's bytes as they came but for the
+ * model's name, the answer's bytes as they come. A client that leaves ends the upstream call at
+ * once. An upstream that dies in the middle of a stream is told in the stream, as an error event
+ * without [DONE], so that no client takes half an answer for a whole one.
+ */
+#ifndef LLM_DOOR_H
+#define LLM_DOOR_H
+
+#include "llm/llm.h"
+#include "net/router.h"
+
+/* Bytes of a request. */
+enum { LLM_BODY_MAX = 32 << 20 };
+
+/* Serve a call of @req in the dialect's form. */
+Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op) YIELDS;
+/* GET /models and /models/NAME. */
+Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
+Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;
+/* For struct route: failures as {"error":{"message","type","param","code"}}, with the status and
+ * codes by which the clients of OpenAI tell them apart. */
+Err llm_door_fail(struct req *req, struct res *res, int status, Err code) YIELDS;
+
+#endif

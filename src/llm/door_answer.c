@@ -1,0 +1,277 @@
+/* src/llm/door_answer.c - what clients get: results, the upstream's errors in one shape, ours. */
+#include "llm/door_private.h"
+
+#include "base/crypto.h"
+#include "base/json.h"
+#include "rt/work.h"
+
+enum { MESSAGE_MAX = 2000, ON_A_WORKER = 256 * 1024 };
+
+/* ---- errors ---- */
+
+Str llm_error_type(int status)
+{
+    switch (status) {
+    case 401:
+        return S("authentication_error");
+    case 403:
+        return S("permission_error");
+    case 429:
+        return S("rate_limit_error");
+    default:
+        return status >= 500 ? S("server_error") : S("invalid_request_error");
+    }
+}
+
+Str llm_error_text(struct arena *a, Str message, Str type, Str code)
+{
+    return json_text(
+        a, json_obj(a, "error",
+                    json_obj(a, "message", json_str(a, message), "type", json_str(a, type), "param",
+                             json_null(a), "code", json_str(a, code), NULL),
+                    NULL));
+}
+
+static Str code_of(int status, Err code)
+{
+    switch (code) {
+    case E_UNAUTHORIZED:
+        return S("invalid_api_key");
+    case E_NOT_FOUND:
+        return S("model_not_found");
+    case E_RATE_LIMITED:
+        return S("rate_limit_exceeded");
+    default:
+        return status == 408 ? S("timeout") : str_c(err_slug(code));
+    }
+}
+
+Err llm_door_fail(struct req *req, struct res *res, int status, Err code)
+{
+    Str message = str_dup(req->a, str_c(err_client_text(code)));
+
+    return res_send(res, status, S("application/json"),
+                    llm_error_text(req->a, message, llm_error_type(status), code_of(status, code)));
+}
+
+/* The sentence in an error of any of the forms that are met; empty if there is none. */
+static Str message_of(const struct json *v)
+{
+    static const Str places[] = {S_INIT("error"), S_INIT("message"), S_INIT("detail"),
+                                 S_INIT("error_message")};
+
+    Str text = json_str_of(json_at(json_at(v, "error"), "message"), S(""));
+    for (size_t i = 0; i < ARRAY_LEN(places) && !text.n; i++)
+        text = json_str_of(json_get(v, places[i]), S(""));
+    if (!text.n)
+        text = json_str_of(json_at(json_item(json_at(v, "detail"), 0), "msg"), S(""));
+    return str_head(text, MESSAGE_MAX);
+}
+
+/* Our credential is refused: that is not the client's, who may do nothing about it. */
+static Err answer_refused(struct llm_call *c, Str message)
+{
+    struct arena *a = c->req->a;
+    Str text = str_fmt(a, "The provider \"%.*s\" refuses the gateway's credential: %.*s",
+                       P(c->target.provider->name), P(message.n ? message : S("status 401")));
+
+    c->status = 502;
+    res_header(c->res, S("X-Should-Retry"), S("false"));
+    return res_send(c->res, 502, S("application/json"),
+                    llm_error_text(a, text, S("server_error"), S("provider_credential_refused")));
+}
+
+Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
+{
+    struct arena *a = c->req->a;
+    struct json *v = NULL;
+
+    if (json_parse(a, body, &v) != OK)
+        v = NULL; /* a page of some proxy: its status says enough */
+    Str message = message_of(v);
+    llm_answer_headers(c, headers);
+    if (status == 401)
+        return answer_refused(c, message);
+    c->status = status >= 400 && status <= 599 ? status : 502;
+    if (c->status == status && json_is(json_at(v, "error"), JSON_OBJ))
+        return res_send(c->res, status, S("application/json"), body);
+    if (!message.n)
+        message = str_fmt(a, "The provider \"%.*s\" answered with status %d.",
+                          P(c->target.provider->name), status);
+    return res_send(
+        c->res, c->status, S("application/json"),
+        llm_error_text(a, message, llm_error_type(c->status),
+                       c->status == 429 ? S("rate_limit_exceeded") : S("provider_error")));
+}
+
+/* ---- headers ---- */
+
+static bool is_handed_on(Str name)
+{
+    static const Str prefixes[] = {S_INIT("x-ratelimit-"), S_INIT("retry-after"),
+                                   S_INIT("openai-processing"), S_INIT("openai-version"),
+                                   S_INIT("x-should-retry")};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(name, prefixes[i]))
+            return true;
+    return false;
+}
+
+void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
+{
+    struct arena *a = c->req->a;
+
+    vec_each(headers, h)
+        if (is_handed_on(h->name) && http_header_valid(h->name, h->value))
+            res_header(c->res, h->name, h->value);
+    res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
+    res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
+    res_header(c->res, S("X-Heddle-Overhead-Us"),
+               str_fmt(a, "%lld", (long long)(c->sent_at - c->ready_at)));
+}
+
+/* ---- results ---- */
+
+static Err unusable(struct llm_call *c, const char *why)
+{
+    return err_detail(E_UPSTREAM, "The provider \"%.*s\" gave no usable answer: %s",
+                      P(c->target.provider->name), why);
+}
+
+static bool is_json_type(const HttpHeaders *headers)
+{
+    Str type, value = http_header_get(headers, S("content-type"));
+
+    (void)str_cut(value, ';', &type);
+    type = str_trim(type);
+    return !value.p || str_eq_nocase(type, S("application/json")) || str_ends(type, S("+json")) ||
+           str_eq_nocase(type, S("text/json"));
+}
+
+/* Some answer an error with status 200. */
+static Err answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, Str body)
+{
+    struct json *v = NULL;
+
+    TRY(json_parse(c->req->a, body, &v));
+    int64_t status = json_int_of(json_at(json_at(v, "error"), "code"), 502);
+    return llm_answer_error(c, status >= 400 && status <= 599 ? (int)status : 502, headers, body);
+}
+
+Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
+{
+    enum { USAGE, ERROR, CHOICES, DATA, N };
+    struct llm_member members[N] = {[USAGE] = {S_INIT("usage"), 0, 0},
+                                    [ERROR] = {S_INIT("error"), 0, 0},
+                                    [CHOICES] = {S_INIT("choices"), 0, 0},
+                                    [DATA] = {S_INIT("data"), 0, 0}};
+    struct json *usage;
+
+    if (!is_json_type(headers))
+        return unusable(c, "it is not JSON.");
+    if (llm_scan_text(body, members, N) != OK)
+        return unusable(c, "it is not valid JSON.");
+    if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to)
+        return answer_hidden_error(c, headers, body);
+    Str text = llm_member_text(body, &members[USAGE]);
+    if (text.n && json_parse(c->req->a, text, &usage) == OK)
+        llm_usage_read(usage, &c->usage);
+    if (c->op == LLM_EMBEDDINGS)
+        TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
+    llm_answer_headers(c, headers);
+    c->status = 200;
+    return res_send(c->res, 200, S("application/json"), body);
+}
+
+/* ---- embeddings ---- */
+
+/* Whether the first embedding is written as a string; -1 if none is found. */
+static int first_is_text(Str body)
+{
+    static const Str name = S_INIT("\"embedding\"");
+
+    for (;;) {
+        size_t at = str_find(body, name);
+        if (at == SIZE_MAX)
+            return -1;
+        body = str_skip(body, at + name.n);
+        Str rest = str_trim(body);
+        if (!str_starts(rest, S(":")))
+            continue;
+        rest = str_trim(str_skip(rest, 1));
+        return str_starts(rest, S("\""));
+    }
+}
+
+static Err to_base64(struct arena *a, struct json *item, const struct json *v)
+{
+    size_t n = json_len(v);
+    char *bytes = arena_bytes(a, n * sizeof(float) + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct json *number = json_item(v, i);
+        float f = (float)json_double_of(number, 0);
+        if (!json_is_number(number))
+            return err_detail(E_UPSTREAM, "An embedding of the provider has what is no number.");
+        memcpy(bytes + i * sizeof f, &f, sizeof f); /* little-endian, as every machine we run on */
+    }
+    json_set(a, item, S("embedding"), json_str(a, crypto_base64(a, str_from(bytes, n * 4))));
+    return OK;
+}
+
+static Err to_numbers(struct arena *a, struct json *item, const struct json *v)
+{
+    struct json *list = json_arr(a);
+    Str bytes;
+    float f;
+
+    if (crypto_unbase64(a, json_str_of(v, S("")), &bytes) != OK || bytes.n % sizeof f)
+        return err_detail(E_UPSTREAM, "An embedding of the provider is no base64 of numbers.");
+    for (size_t at = 0; at < bytes.n; at += sizeof f) {
+        memcpy(&f, bytes.p + at, sizeof f);
+        json_push(a, list, json_double(a, (double)f));
+    }
+    json_set(a, item, S("embedding"), list);
+    return OK;
+}
+
+struct convert_job {
+    struct arena *a;
+    Str body;
+    bool base64;
+};
+
+static Err convert(void *arg)
+{
+    struct convert_job *job = arg;
+    struct json *v;
+
+    if (json_parse(job->a, job->body, &v) != OK)
+        return err_detail(E_UPSTREAM, "The provider's embeddings are not valid JSON.");
+    struct json *data = json_at(v, "data");
+    for (size_t i = 0; i < json_len(data); i++) {
+        struct json *item = json_item(data, i), *embedding = json_at(item, "embedding");
+        if (job->base64 && json_is(embedding, JSON_ARR))
+            TRY(to_base64(job->a, item, embedding));
+        else if (!job->base64 && json_is(embedding, JSON_STR))
+            TRY(to_numbers(job->a, item, embedding));
+    }
+    job->body = json_text(job->a, v);
+    return OK;
+}
+
+Err llm_embeddings_convert(struct arena *a, Str body, bool base64, Str *ret_body)
+{
+    struct convert_job job = {a, body, base64};
+    int is_text = first_is_text(body);
+
+    if (is_text >= 0 && is_text != (int)base64) {
+        if (body.n > ON_A_WORKER)
+            TRY(work_run(convert, &job));
+        else
+            TRY(convert(&job));
+    }
+    *ret_body = job.body;
+    return OK;
+}

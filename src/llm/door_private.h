@@ -1,0 +1,59 @@
+/* src/llm/door_private.h - one call through the door, for the files of the door alone. */
+#ifndef LLM_DOOR_PRIVATE_H
+#define LLM_DOOR_PRIVATE_H
+
+#include "llm/body.h"
+#include "llm/door.h"
+#include "llm/llm_private.h"
+#include "llm/relay.h"
+#include "net/http_client.h"
+
+enum { MEMBER_MODEL, MEMBER_STREAM, MEMBER_STREAM_OPTIONS, MEMBER_ENCODING, MEMBERS };
+
+struct llm_call {
+    struct llm *llm;
+    struct req *req;
+    struct res *res;
+    enum llm_op op;
+
+    Str body;
+    struct llm_member members[MEMBERS];
+    Str model; /* as the client names it */
+    bool stream, wants_usage, wants_base64;
+    const struct json *stream_options; /* NULL: none, or null */
+
+    struct llm_target target;
+    struct buf edited;
+    unsigned attempts;
+    Usec ready_at; /* the request was read */
+    Usec sent_at;  /* the upstream call began */
+    Usec first_at; /* the first byte of its answer's body; 0: none came */
+    Usec answered_at;
+
+    struct llm_usage usage;
+    uint64_t chunks;
+    int status; /* that the client got */
+    bool told;  /* a failure was told in the stream */
+};
+
+/* Read and check the client's request. */
+Err llm_call_read(struct llm_call *c) YIELDS;
+/* The body for the target. Borrowed until the next edit or the call's end. */
+Err llm_call_body(struct llm_call *c, Str *ret_body);
+
+/* {"error":{...}} */
+Str llm_error_text(struct arena *a, Str message, Str type, Str code);
+Str llm_error_type(int status);
+
+/* Answer with what the upstream answered instead of a result. */
+Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;
+/* Answer with a whole result, checked and, where it must be, converted. */
+Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body) YIELDS;
+/* Headers of every answer that came from an upstream. */
+void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers);
+
+/* @body with its embeddings as base64 or as numbers, as @base64 says; @body itself if they are so
+ * already. */
+Err llm_embeddings_convert(struct arena *a, Str body, bool base64, Str *ret_body) YIELDS;
+
+#endif

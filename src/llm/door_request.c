@@ -1,0 +1,144 @@
+/* src/llm/door_request.c - what a client asks for, and the body that goes to the upstream. */
+#include "llm/door_private.h"
+
+#include "base/json.h"
+
+enum { SMALL_MEMBER = 4096 };
+
+/* The value of a small member; NULL if it is not there. */
+static Err member_json(struct llm_call *c, int which, struct json **ret_value)
+{
+    const struct llm_member *m = &c->members[which];
+    Str text = llm_member_text(c->body, m);
+
+    *ret_value = NULL;
+    if (!m->to)
+        return OK;
+    if (text.n > SMALL_MEMBER)
+        return err_detail(E_BAD_INPUT, "\"%.*s\" is longer than %d bytes.", P(m->name),
+                          SMALL_MEMBER);
+    if (json_parse(c->req->a, text, ret_value) != OK)
+        return err_detail(E_BAD_INPUT, "\"%.*s\" is not valid JSON.", P(m->name));
+    return OK;
+}
+
+static Err read_model(struct llm_call *c)
+{
+    struct json *v;
+
+    TRY(member_json(c, MEMBER_MODEL, &v));
+    c->model = json_str_of(v, S(""));
+    if (!c->model.n)
+        return err_detail(E_BAD_INPUT, "You must provide a model parameter, a string.");
+    if (c->model.n > LLM_MODEL_MAX)
+        return err_detail(E_BAD_INPUT, "\"model\" is longer than %d bytes.", LLM_MODEL_MAX);
+    return OK;
+}
+
+static Err read_stream(struct llm_call *c)
+{
+    struct json *v, *options;
+
+    TRY(member_json(c, MEMBER_STREAM, &v));
+    if (v && !json_is_bool(v) && !json_is(v, JSON_NULL))
+        return err_detail(E_BAD_INPUT, "\"stream\" must be true or false.");
+    c->stream = json_bool_of(v, false);
+    TRY(member_json(c, MEMBER_STREAM_OPTIONS, &options));
+    if (json_is(options, JSON_NULL))
+        options = NULL;
+    if (options && !json_is(options, JSON_OBJ))
+        return err_detail(E_BAD_INPUT, "\"stream_options\" must be an object.");
+    if (options && !c->stream)
+        return err_detail(E_BAD_INPUT, "The \"stream_options\" parameter is only allowed when "
+                                       "\"stream\" is true.");
+    c->stream_options = options;
+    c->wants_usage = json_bool_of(json_at(options, "include_usage"), false);
+    return OK;
+}
+
+static Err read_encoding(struct llm_call *c)
+{
+    struct json *v;
+
+    TRY(member_json(c, MEMBER_ENCODING, &v));
+    if (c->op != LLM_EMBEDDINGS || !v || json_is(v, JSON_NULL))
+        return OK;
+    Str name = json_str_of(v, S(""));
+    c->wants_base64 = str_eq(name, S("base64"));
+    if (!c->wants_base64 && !str_eq(name, S("float")))
+        return err_detail(E_BAD_INPUT, "\"encoding_format\" must be \"float\" or \"base64\".");
+    return OK;
+}
+
+Err llm_call_read(struct llm_call *c)
+{
+    static const struct llm_member wanted[MEMBERS] = {
+        [MEMBER_MODEL] = {S_INIT("model"), 0, 0},
+        [MEMBER_STREAM] = {S_INIT("stream"), 0, 0},
+        [MEMBER_STREAM_OPTIONS] = {S_INIT("stream_options"), 0, 0},
+        [MEMBER_ENCODING] = {S_INIT("encoding_format"), 0, 0},
+    };
+
+    memcpy(c->members, wanted, sizeof wanted);
+    TRY(req_body(c->req, &c->body));
+    c->ready_at = time_mono();
+    TRY(llm_scan_text(c->body, c->members, MEMBERS));
+    TRY(read_model(c));
+    TRY(read_stream(c));
+    if (c->stream && c->op == LLM_EMBEDDINGS)
+        return err_detail(E_BAD_INPUT, "Embeddings are not streamed.");
+    return read_encoding(c);
+}
+
+/* ---- the body for the upstream ---- */
+
+/* Usage is always asked for: what the client's options say otherwise stays. */
+static void write_options(const struct llm_call *c, struct buf *b)
+{
+    struct arena *a = c->req->a;
+    struct json *options = json_obj(a, NULL);
+
+    for (size_t i = 0; c->stream_options && i < json_len(c->stream_options); i++)
+        json_set(a, options, json_str_of(&c->stream_options->obj[i].key, S("")),
+                 &c->stream_options->obj[i].val);
+    json_set(a, options, S("include_usage"), json_bool(a, true));
+    json_write(b, options);
+}
+
+Err llm_call_body(struct llm_call *c, Str *ret_body)
+{
+    const struct llm_member *model = &c->members[MEMBER_MODEL];
+    const struct llm_member *options = &c->members[MEMBER_STREAM_OPTIONS];
+    bool ask = c->stream && !c->wants_usage && !c->target.provider->kind->no_stream_options;
+    AUTO_BUF(name, KIB(16));
+    AUTO_BUF(more, KIB(16));
+    struct llm_edit edits[2];
+    size_t n = 1;
+
+    if (!ask && str_eq(c->model, c->target.model)) {
+        *ret_body = c->body;
+        return OK;
+    }
+    json_write_str(&name, c->target.model);
+    if (ask && !options->to) {
+        buf_add_c(&name, ",\"stream_options\":");
+        write_options(c, &name);
+    }
+    edits[0] = (struct llm_edit){model->from, model->to, buf_str(&name)};
+    if (ask && options->to) {
+        write_options(c, &more);
+        edits[n++] = (struct llm_edit){options->from, options->to, buf_str(&more)};
+        if (options->from < model->from) {
+            struct llm_edit first = edits[0];
+            edits[0] = edits[1];
+            edits[1] = first;
+        }
+    }
+    TRY(buf_ok(&name));
+    TRY(buf_ok(&more));
+    buf_reset(&c->edited);
+    c->edited.max = LLM_BODY_MAX + KIB(64);
+    llm_body_edit(c->body, edits, n, &c->edited);
+    *ret_body = buf_str(&c->edited);
+    return buf_ok(&c->edited);
+}

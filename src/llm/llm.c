@@ -1,0 +1,467 @@
+/* src/llm/llm.c - the providers: from the store and the environment into views. */
+#include "llm/llm_private.h"
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "net/http.h"
+#include "rt/log.h"
+
+#include <stdlib.h>
+
+static const Usec WATCH_SPAN = 5 * USEC_S;
+enum { KEY_SIZE = 16 + LLM_NAME_MAX, VIEW_MAX = 256 << 20 };
+
+/* ---- views ---- */
+
+static Str name_key(char out[KEY_SIZE], Id tenant, Str name)
+{
+    size_t n = name.n < LLM_NAME_MAX ? name.n : LLM_NAME_MAX;
+
+    memcpy(out, tenant.b, 16);
+    memcpy(out + 16, name.p, n);
+    return str_from(out, 16 + n);
+}
+
+struct llm_view *llm_view_take(struct llm *llm)
+{
+    uv_mutex_lock(&llm->lock);
+    struct llm_view *view = llm->view;
+    atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);
+    uv_mutex_unlock(&llm->lock);
+    return view;
+}
+
+void llm_view_unref(struct llm_view *view)
+{
+    if (!view || atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    vec_each(&view->providers, p) {
+        if (!p->auth.n)
+            continue;
+        log_unscrub(str_skip(p->auth, S("Bearer ").n));
+        crypto_wipe((void *)(uintptr_t)p->auth.p, p->auth.n);
+    }
+    map_free(view->by_name, NULL);
+    arena_free(view->a);
+    free(view);
+}
+
+size_t llm_view_count(const struct llm_view *view)
+{
+    return view->providers.n;
+}
+
+const struct llm_provider *llm_view_at(const struct llm_view *view, size_t i)
+{
+    return &view->providers.at[i];
+}
+
+const struct llm_provider *llm_view_named(const struct llm_view *view, Id tenant, Str name)
+{
+    char key[KEY_SIZE];
+
+    return name.n > LLM_NAME_MAX ? NULL : map_get(view->by_name, name_key(key, tenant, name));
+}
+
+const struct llm_provider *llm_view_get(const struct llm_view *view, Id tenant, Id id)
+{
+    vec_each(&view->providers, p)
+        if (id_eq(p->id, id) && id_eq(p->tenant, tenant))
+            return p;
+    return NULL;
+}
+
+static struct llm_view *view_new(void)
+{
+    struct llm_view *view = calloc(1, sizeof *view);
+
+    if (!view)
+        DIE("out of memory");
+    atomic_store(&view->refs, 1);
+    view->a = arena_new(VIEW_MAX);
+    view->by_name = map_new();
+    return view;
+}
+
+static void set_auth(struct llm_view *view, struct llm_provider *p, Str credential)
+{
+    p->has_credential = credential.n > 0;
+    if (!credential.n)
+        return;
+    p->auth = str_fmt(view->a, "Bearer %.*s", P(credential));
+    log_scrub(credential);
+}
+
+static Str use_of(struct arena *a, Id id)
+{
+    return str_fmt(a, "provider:%.*s", P(id_str(a, id)));
+}
+
+static void open_credential(const struct llm *llm, struct llm_view *view, struct llm_provider *p,
+                            Str sealed)
+{
+    AUTO(arena) *a = arena_new(MIB(1));
+    Str plain = S("");
+
+    if (!sealed.n)
+        return;
+    p->has_credential = true;
+    Err e = secrets_unseal(llm->secrets, a, use_of(a, p->id), sealed, &plain);
+    if (e != OK) {
+        p->sealed = true;
+        LOG_ERROR("the credential of a provider does not open", L_STR("provider", p->name),
+                  L_ERR(e));
+        return;
+    }
+    set_auth(view, p, plain);
+    crypto_wipe((void *)(uintptr_t)plain.p, plain.n);
+}
+
+static void add_row(const struct llm *llm, struct llm_view *view, const struct provider_row *row)
+{
+    const struct llm_kind *kind = llm_kind_find(row->kind);
+    struct llm_provider p = {.id = row->id,
+                             .tenant = row->tenant,
+                             .name = str_dup(view->a, row->name),
+                             .base_url = str_dup(view->a, row->base_url),
+                             .kind = kind,
+                             .egress =
+                                 row->private_network ? llm->egress_private : llm->egress_public,
+                             .timeout = row->timeout,
+                             .revision = row->revision,
+                             .created_at = row->created_at,
+                             .updated_at = row->updated_at,
+                             .private_network = row->private_network,
+                             .enabled = row->enabled};
+    if (!kind) {
+        LOG_ERROR("a provider is of a kind this program does not know", L_STR("provider", p.name),
+                  L_STR("kind", row->kind));
+        return;
+    }
+    open_credential(llm, view, &p, row->credential);
+    vec_push(view->a, &view->providers, p);
+}
+
+/* The id of what has no row: the same at every start. */
+static Id seed_id(const struct llm_seed *seed)
+{
+    AUTO(arena) *a = arena_new(KIB(1));
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    Id id;
+
+    crypto_blake2b(str_fmt(a, "environment:%s", seed->kind), hash);
+    memcpy(id.b, hash, sizeof id.b);
+    id.b[6] = (uint8_t)((id.b[6] & 0x0f) | 0x80); /* a UUID of version 8 */
+    id.b[8] = (uint8_t)((id.b[8] & 0x3f) | 0x80);
+    return id;
+}
+
+/* An address that stands in the environment was written by whoever runs the server: it may be
+ * private. */
+static void add_seed(const struct llm *llm, struct llm_view *view, const struct llm_seed *seed)
+{
+    const struct llm_kind *kind = llm_kind_find(str_c(seed->kind));
+    bool given = seed->base_url.n > 0;
+    struct llm_provider p = {.id = seed_id(seed),
+                             .tenant = llm->tenant,
+                             .name = str_c(seed->kind),
+                             .base_url = given ? seed->base_url : str_c(kind->base_url),
+                             .kind = kind,
+                             .egress = given ? llm->egress_private : llm->egress_public,
+                             .timeout = LLM_TIMEOUT_DEFAULT,
+                             .private_network = given,
+                             .enabled = true,
+                             .from_environment = true};
+    set_auth(view, &p, seed->credential);
+    vec_push(view->a, &view->providers, p);
+}
+
+static bool has_row_named(const ProviderRows *rows, Id tenant, Str name)
+{
+    vec_each(rows, row)
+        if (id_eq(row->tenant, tenant) && str_eq(row->name, name))
+            return true;
+    return false;
+}
+
+static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_stamp[2])
+{
+    AUTO(arena) *a = arena_new(VIEW_MAX);
+    char key[KEY_SIZE];
+    ProviderRows rows;
+
+    TRY(store_provider_stamp(llm->db, a, ret_stamp));
+    TRY(store_provider_list(llm->db, a, &rows));
+    struct llm_view *view = view_new();
+    for (size_t i = 0; i < llm->n_seeds; i++)
+        if (!has_row_named(&rows, llm->tenant, str_c(llm->seeds[i].kind)))
+            add_seed(llm, view, &llm->seeds[i]);
+    vec_each(&rows, row)
+        add_row(llm, view, row);
+    vec_each(&view->providers, p)
+        map_put(view->by_name, name_key(key, p->tenant, p->name), p);
+    *ret_view = view;
+    return OK;
+}
+
+Err llm_reload(struct llm *llm)
+{
+    struct llm_view *view, *old;
+    int64_t stamp[2];
+
+    TRY(make_view(llm, &view, stamp));
+    uv_mutex_lock(&llm->lock);
+    old = llm->view;
+    llm->view = view;
+    memcpy(llm->stamp, stamp, sizeof stamp);
+    uv_mutex_unlock(&llm->lock);
+    llm_view_unref(old);
+    return OK;
+}
+
+/* ---- what others change ---- */
+
+static Err look(struct llm *llm)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    int64_t stamp[2];
+
+    TRY(store_provider_stamp(llm->db, a, stamp));
+    uv_mutex_lock(&llm->lock);
+    bool same = memcmp(stamp, llm->stamp, sizeof stamp) == 0;
+    uv_mutex_unlock(&llm->lock);
+    return same ? OK : llm_reload(llm);
+}
+
+static Err watch(void *arg)
+{
+    struct llm *llm = arg;
+    bool said = false;
+
+    while (fiber_sleep(WATCH_SPAN) == OK) {
+        Err e = look(llm);
+        if (e != OK && e != E_CANCELLED && !said)
+            LOG_WARN("the providers could not be read again; the last known ones stay", L_ERR(e));
+        said = e != OK;
+    }
+    llm->watching = false;
+    if (llm->stopping)
+        wait_end(llm->stopping, OK);
+    return OK;
+}
+
+/* ---- life ---- */
+
+static Err open_doors(struct llm *llm, const struct llm_options *o)
+{
+    Str allow = str_fmt(llm->a, "%.*s,private", P(o->egress_allow.n ? o->egress_allow : S("*")));
+
+    TRY(egress_new(o->egress_allow, o->egress_deny, &llm->egress_public));
+    return egress_new(allow, o->egress_deny, &llm->egress_private);
+}
+
+static void copy_seeds(struct llm *llm, const struct llm_options *o)
+{
+    llm->seeds = arena_array(llm->a, struct llm_seed, o->n_seeds + 1);
+    llm->n_seeds = o->n_seeds;
+    for (size_t i = 0; i < o->n_seeds; i++) {
+        Str url = o->seeds[i].base_url;
+        while (str_ends(url, S("/")))
+            url.n--;
+        llm->seeds[i] = (struct llm_seed){.kind = o->seeds[i].kind,
+                                          .base_url = str_dup(llm->a, url),
+                                          .credential = str_dup(llm->a, o->seeds[i].credential)};
+    }
+}
+
+Err llm_new(const struct llm_options *options, struct llm **ret_llm)
+{
+    struct llm *llm = calloc(1, sizeof *llm);
+
+    if (!llm || uv_mutex_init(&llm->lock))
+        DIE("out of memory");
+    llm->a = arena_new(MIB(1));
+    llm->db = options->db;
+    llm->secrets = options->secrets;
+    llm->tenant = options->tenant;
+    llm->models = map_new();
+    copy_seeds(llm, options);
+    Err e = open_doors(llm, options);
+    if (e == OK)
+        e = llm_reload(llm);
+    if (e != OK) {
+        llm_free(llm);
+        return e;
+    }
+    llm->watching = true;
+    llm->watcher = fiber_start_ref("llm.watch", watch, llm);
+    *ret_llm = llm;
+    return OK;
+}
+
+static void stop_watching(struct llm *llm)
+{
+    struct wait w;
+
+    if (!llm->watcher)
+        return;
+    fiber_cancel(llm->watcher);
+    fiber_shield();
+    if (llm->watching) {
+        wait_init(&w);
+        llm->stopping = &w;
+        (void)wait_for(&w, USEC_NEVER); /* shielded, and the watcher ends when it was cancelled */
+    }
+    fiber_unshield();
+    fiber_unref(llm->watcher);
+}
+
+void llm_free(struct llm *llm)
+{
+    if (!llm)
+        return;
+    stop_watching(llm);
+    llm_view_unref(llm->view);
+    map_free(llm->models, llm_model_list_free);
+    egress_free(llm->egress_public);
+    egress_free(llm->egress_private);
+    arena_free(llm->a);
+    uv_mutex_destroy(&llm->lock);
+    free(llm);
+}
+
+/* ---- changes ---- */
+
+static bool is_name(Str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!word && (i == 0 || (c != '-' && c != '_' && c != '.')))
+            return false;
+    }
+    return s.n > 0 && s.n <= LLM_NAME_MAX;
+}
+
+static Str kind_names(struct arena *a)
+{
+    AUTO_BUF(b, KIB(4));
+
+    for (const struct llm_kind *k = llm_kinds; k->name; k++)
+        buf_add_fmt(&b, "%s%s", b.n ? ", " : "", k->name);
+    return str_dup(a, buf_str(&b));
+}
+
+static Err check_url(const struct llm *llm, struct arena *a, const struct provider_row *row)
+{
+    struct url url;
+
+    if (row->base_url.n > LLM_URL_MAX)
+        return err_detail(E_INVALID, "base_url is longer than %d bytes.", LLM_URL_MAX);
+    if (url_parse(a, row->base_url, &url) != OK)
+        return err_detail(E_INVALID, "base_url must be an address such as https://host/v1.");
+    if (url.userinfo.n || url.query.p || url.fragment.n)
+        return err_detail(E_INVALID, "base_url must have no user, query or fragment.");
+    Err e = egress_check_host(row->private_network ? llm->egress_private : llm->egress_public,
+                              url.host, url.port);
+    if (e == E_EGRESS && !row->private_network &&
+        egress_check_host(llm->egress_private, url.host, url.port) == OK)
+        return err_detail(E_EGRESS,
+                          "base_url is in a private network: set private_network to allow that.");
+    return e;
+}
+
+Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row)
+{
+    if (!is_name(row->name))
+        return err_detail(E_INVALID,
+                          "A provider's name is 1 to %d of a-z, 0-9, \"-\", \"_\" and \".\", and "
+                          "begins with a letter or digit.",
+                          LLM_NAME_MAX);
+    if (!llm_kind_find(row->kind))
+        return err_detail(E_INVALID, "There is no kind \"%.*s\". There are: %.*s.",
+                          P(str_head(row->kind, 64)), P(kind_names(a)));
+    if (row->timeout < USEC_S || row->timeout > USEC_DAY)
+        return err_detail(E_INVALID, "timeout must be from 1s to 1d.");
+    return check_url(llm, a, row);
+}
+
+static Err check_credential(Str credential)
+{
+    if (credential.n > LLM_CREDENTIAL_MAX)
+        return err_detail(E_INVALID, "The credential is longer than %d bytes.", LLM_CREDENTIAL_MAX);
+    if (!http_header_valid(S("authorization"), credential))
+        return err_detail(E_INVALID, "The credential has characters that no header may have.");
+    return OK;
+}
+
+static void trim_url(struct provider_row *row)
+{
+    while (str_ends(row->base_url, S("/")))
+        row->base_url.n--;
+}
+
+Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *row)
+{
+    const struct llm_kind *kind = llm_kind_find(row->kind);
+
+    if (!row->base_url.n && kind && !kind->base_url)
+        return err_detail(E_INVALID, "base_url is needed: kind %s has none of its own.",
+                          kind->name);
+    if (!row->base_url.n && kind)
+        row->base_url = str_c(kind->base_url);
+    trim_url(row);
+    if (!row->timeout)
+        row->timeout = LLM_TIMEOUT_DEFAULT;
+    TRY(llm_provider_check(llm, a, row));
+    TRY(check_credential(row->credential));
+    row->id = id_new();
+    row->revision = 1;
+    row->created_at = row->updated_at = time_wall();
+    if (row->credential.n)
+        row->credential = secrets_seal(llm->secrets, a, use_of(a, row->id), row->credential);
+    Err e = store_provider_create(llm->db, a, row);
+    if (e == E_EXISTS)
+        return err_detail(E_EXISTS, "There is a provider \"%.*s\" already.", P(row->name));
+    TRY(e);
+    return llm_reload(llm);
+}
+
+static Err sealed_of(struct llm *llm, struct arena *a, const struct provider_row *row,
+                     Str *ret_sealed)
+{
+    ProviderRows rows;
+
+    TRY(store_provider_list(llm->db, a, &rows));
+    vec_each(&rows, r) {
+        if (!id_eq(r->id, row->id) || !id_eq(r->tenant, row->tenant))
+            continue;
+        *ret_sealed = r->credential;
+        return OK;
+    }
+    return err_set(E_NOT_FOUND, "no such provider");
+}
+
+Err llm_provider_update(struct llm *llm, struct arena *a, struct provider_row *row, Str credential)
+{
+    trim_url(row);
+    TRY(llm_provider_check(llm, a, row));
+    if (!credential.p)
+        TRY(sealed_of(llm, a, row, &row->credential));
+    else
+        TRY(check_credential(credential));
+    if (credential.p)
+        row->credential =
+            credential.n ? secrets_seal(llm->secrets, a, use_of(a, row->id), credential) : S("");
+    Err e = store_provider_update(llm->db, a, row);
+    if (e == E_CONFLICT)
+        return err_detail(E_CONFLICT, "The provider was changed meanwhile: read it again.");
+    TRY(e);
+    return llm_reload(llm);
+}
+
+Err llm_provider_delete(struct llm *llm, struct arena *a, Id tenant, Id id)
+{
+    TRY(store_provider_delete(llm->db, a, tenant, id));
+    return llm_reload(llm);
+}

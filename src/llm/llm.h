@@ -1,0 +1,102 @@
+/* src/llm/llm.h - the model gateway: the providers there are, and what they offer.
+ *
+ * Providers come from the store and from the environment; one of the store takes the place of one
+ * of the same name from the environment. All are kept in a view that never changes: a change makes
+ * a new view, and a call goes on with the one it began with. Other processes on the same database
+ * are noticed within seconds. Starting needs no network.
+ */
+#ifndef LLM_LLM_H
+#define LLM_LLM_H
+
+#include "llm/kind.h"
+#include "net/egress.h"
+#include "secrets/secrets.h"
+#include "store/store_provider.h"
+
+struct llm;
+struct llm_view;
+
+enum { LLM_NAME_MAX = 64, LLM_URL_MAX = 1024, LLM_CREDENTIAL_MAX = 4096, LLM_MODEL_MAX = 256 };
+#define LLM_TIMEOUT_DEFAULT (10 * USEC_MIN)
+
+struct llm_provider {
+    Id id, tenant;
+    Str name, base_url;
+    Str auth; /* value of the Authorization header; empty: none is sent */
+    const struct llm_kind *kind;
+    const struct egress *egress; /* may be called so */
+    Usec timeout;
+    int64_t revision;
+    Usec created_at, updated_at; /* 0: of the environment */
+    bool private_network, enabled, has_credential, from_environment;
+    bool sealed; /* the credential does not open */
+};
+
+/* A provider that the environment names. */
+struct llm_seed {
+    const char *kind; /* and its name */
+    Str base_url;     /* empty: that of the kind */
+    Str credential;
+};
+
+struct llm_options {
+    struct db *db;
+    const struct secrets *secrets;
+    Id tenant; /* of the seeds */
+    Str egress_allow, egress_deny;
+    const struct llm_seed *seeds;
+    size_t n_seeds;
+};
+
+/* Reads the providers. Texts of @options are copied; db and secrets must stay. */
+Err llm_new(const struct llm_options *options, struct llm **ret_llm) YIELDS;
+void llm_free(struct llm *llm) YIELDS;
+/* Read the providers again, after a change. */
+Err llm_reload(struct llm *llm) YIELDS;
+
+/* The providers as of now; borrowed until the view is given back. Any thread. */
+struct llm_view *llm_view_take(struct llm *llm);
+void llm_view_unref(struct llm_view *view);
+DEFINE_AUTO(llm_view, llm_view_unref)
+size_t llm_view_count(const struct llm_view *view);
+const struct llm_provider *llm_view_at(const struct llm_view *view, size_t i);
+/* NULL if the tenant has none of that name, or id. */
+const struct llm_provider *llm_view_named(const struct llm_view *view, Id tenant, Str name);
+const struct llm_provider *llm_view_get(const struct llm_view *view, Id tenant, Id id);
+
+/* ---- changing providers; the row's credential is the plain one and sealed here ---- */
+
+/* What is wrong with a provider that is to be stored: name, kind, base URL, whether it could be
+ * called at all. E_INVALID or E_EGRESS with a detail. */
+Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row);
+Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *row) YIELDS;
+/* @credential p == NULL: it stays. */
+Err llm_provider_update(struct llm *llm, struct arena *a, struct provider_row *row, Str credential)
+    YIELDS;
+Err llm_provider_delete(struct llm *llm, struct arena *a, Id tenant, Id id) YIELDS;
+
+/* ---- models ---- */
+
+typedef VEC(Str) LlmNames;
+
+/* Ask @p which models it has; sorted; remembered for the look-ups below. What it answered is
+ * checked and bounded. E_UPSTREAM and friends with a detail for people. */
+Err llm_models_fetch(struct llm *llm, struct arena *a, const struct llm_provider *p,
+                     LlmNames *ret_names) YIELDS;
+/* As remembered, or asked for when the last answer is older than ten minutes (half a minute, if it
+ * was a failure). */
+Err llm_models(struct llm *llm, struct arena *a, const struct llm_provider *p, LlmNames *ret_names)
+    YIELDS;
+
+/* Who answers for a name: a provider and its own name for the model. */
+struct llm_target {
+    const struct llm_provider *provider;
+    Str model;
+};
+/* "provider/model", or the bare name of a model that an enabled provider lists; the first one made
+ * wins. E_NOT_FOUND with a detail that names near misses; E_UNAVAILABLE if a list that may have it
+ * could not be read. */
+Err llm_resolve(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant, Str name,
+                struct llm_target *ret_target) YIELDS;
+
+#endif

@@ -1,0 +1,49 @@
+/* src/llm/llm_private.h - the inside of struct llm, for this folder's files alone. */
+#ifndef LLM_LLM_PRIVATE_H
+#define LLM_LLM_PRIVATE_H
+
+#include "base/map.h"
+#include "llm/llm.h"
+
+#include <stdatomic.h>
+
+struct llm_view {
+    atomic_uint refs;
+    struct arena *a;
+    VEC(struct llm_provider) providers;
+    struct map *by_name; /* tenant (16 bytes) and name */
+};
+
+struct llm {
+    struct arena *a; /* of what was given at the start */
+    struct db *db;
+    const struct secrets *secrets;
+    struct egress *egress_public, *egress_private;
+    Id tenant;
+    struct llm_seed *seeds;
+    size_t n_seeds;
+
+    uv_mutex_t lock;
+    struct llm_view *view; /* under the lock, as what follows */
+    struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
+    int64_t stamp[2];
+
+    struct fiber *watcher;
+    struct wait *stopping;
+    bool watching;
+};
+
+/* The bytes of an id as a key. */
+static inline Str llm_id_key(const Id *id)
+{
+    return str_from((const char *)id->b, sizeof id->b);
+}
+
+void llm_model_list_free(void *list);
+
+/* Whether @p may be called now; E_UNAVAILABLE with a detail. */
+Err llm_usable(const struct llm_provider *p);
+/* A failure of a call to @p, in words for the client. */
+Err llm_call_error(const struct llm_provider *p, Err e);
+
+#endif
