@@ -8,6 +8,7 @@
 
 #include "api/workflow_cache.h"
 #include "auth/auth.h"
+#include "llm/llm.h"
 #include "net/http_server.h"
 #include "net/router.h"
 #include "wf/engine.h"
@@ -18,6 +19,7 @@
 struct api {
     struct auth *auth;
     struct db *db;
+    struct llm *llm;
     struct wf_engine *engine;
     struct workflow_cache *workflows;
     struct http_server *server;
@@ -45,8 +47,9 @@ extern const struct api_schema api_shapes[];  /* that only describe */
 
 /* Every route table, and putting them into a router. */
 void api_add_routes(struct router *router);
-extern const struct route api_auth_routes[], api_hooks_routes[], api_keys_routes[],
-    api_runs_routes[], api_system_routes[], api_workflows_routes[];
+extern const struct route api_auth_routes[], api_gateway_routes[], api_hooks_routes[],
+    api_keys_routes[], api_providers_routes[], api_runs_routes[], api_system_routes[],
+    api_workflows_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

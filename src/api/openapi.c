@@ -106,7 +106,11 @@ static Str tag_of(const struct route *r)
     if (str_eq(part, S("workflows")) || str_eq(part, S("runs")) || str_eq(part, S("keys")) ||
         str_eq(part, S("hooks")))
         return part;
-    return str_eq(part, S("node-types")) ? S("workflows") : S("system");
+    if (str_eq(part, S("node-types")))
+        return S("workflows");
+    if (str_eq(part, S("providers")) || str_eq(part, S("provider-kinds")) || str_eq(part, S("v1")))
+        return S("models");
+    return S("system");
 }
 
 static struct json *responses(struct arena *a, const struct route *r)
@@ -207,6 +211,7 @@ static struct json *tag_list(struct arena *a)
                                           {"runs", "Runs, their steps and events."},
                                           {"hooks", "Webhook triggers."},
                                           {"keys", "API keys."},
+                                          {"models", "Models, and the providers behind them."},
                                           {"system", "The server itself."}};
     struct json *list = json_arr(a);
     for (size_t i = 0; i < ARRAY_LEN(tags); i++)

@@ -4,8 +4,10 @@
 void api_add_routes(struct router *router)
 {
     router_add(router, api_auth_routes);
+    router_add(router, api_gateway_routes);
     router_add(router, api_hooks_routes);
     router_add(router, api_keys_routes);
+    router_add(router, api_providers_routes);
     router_add(router, api_runs_routes);
     router_add(router, api_system_routes);
     router_add(router, api_workflows_routes);

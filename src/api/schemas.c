@@ -28,6 +28,29 @@ const struct api_schema api_schemas[] = {
                "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
                "\"capabilities\":{\"type\":\"string\",\"default\":\"*\"},"
                "\"expires_at\":" TIME_TYPE "}}"},
+    {"NewProvider",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"kind\"],"
+     "\"description\":\"A model provider to be added.\",\"properties\":{"
+     "\"kind\":{\"type\":\"string\",\"description\":\"One of /api/provider-kinds.\"},"
+     "\"name\":{\"type\":\"string\",\"maxLength\":64,\"description\":\"The first part of its "
+     "models' names; the kind if not given.\"},"
+     "\"base_url\":{\"type\":\"string\",\"maxLength\":1024,\"description\":\"That of the kind if "
+     "not given.\"},"
+     "\"credential\":{\"type\":\"string\",\"maxLength\":4096,\"writeOnly\":true},"
+     "\"private_network\":{\"type\":\"boolean\",\"description\":\"Whether it may be on this "
+     "machine or in a private network.\"},"
+     "\"enabled\":{\"type\":\"boolean\",\"default\":true},"
+     "\"timeout\":{\"type\":\"string\",\"default\":\"10m\"}}}"},
+    {"ProviderChange",
+     "{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"description\":\"What is given changes, the rest stays.\",\"properties\":{"
+     "\"base_url\":{\"type\":\"string\",\"maxLength\":1024},"
+     "\"credential\":{\"type\":\"string\",\"maxLength\":4096,\"writeOnly\":true,"
+     "\"description\":\"Empty takes it away.\"},"
+     "\"private_network\":{\"type\":\"boolean\"},\"enabled\":{\"type\":\"boolean\"},"
+     "\"timeout\":{\"type\":\"string\"},"
+     "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
+     "meanwhile.\"}}}"},
     {0},
 };
 
@@ -145,6 +168,33 @@ const struct api_schema api_shapes[] = {
      "{\"type\":\"object\",\"description\":\"A new key; its value is shown this once.\","
      "\"required\":[\"id\",\"key\"],\"properties\":{\"id\":" ID_TYPE
      ",\"key\":{\"type\":\"string\"}}}"},
+    {"Provider",
+     "{\"type\":\"object\",\"description\":\"A model provider, without its credential.\","
+     "\"required\":[\"id\",\"name\",\"kind\",\"base_url\",\"enabled\",\"origin\"],\"properties\":{"
+     "\"id\":" ID_TYPE ",\"name\":{\"type\":\"string\"},\"kind\":{\"type\":\"string\"},"
+     "\"base_url\":{\"type\":\"string\"},\"has_credential\":{\"type\":\"boolean\"},"
+     "\"credential_opens\":{\"type\":\"boolean\",\"description\":\"False when it was sealed with "
+     "another master key.\"},"
+     "\"private_network\":{\"type\":\"boolean\"},\"enabled\":{\"type\":\"boolean\"},"
+     "\"timeout\":{\"type\":\"string\"},"
+     "\"origin\":{\"type\":\"string\",\"enum\":[\"store\",\"environment\"]},"
+     "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_OR_NULL
+     ",\"updated_at\":" TIME_OR_NULL "}}"},
+    {"ProviderList", LIST_OF("Provider")},
+    {"ProviderKind",
+     "{\"type\":\"object\",\"description\":\"A kind of model providers.\",\"properties\":{"
+     "\"name\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+     "\"base_url\":{\"type\":[\"string\",\"null\"]},\"private_network\":{\"type\":\"boolean\"},"
+     "\"needs_credential\":{\"type\":\"boolean\"}}}"},
+    {"ProviderKindList", LIST_OF("ProviderKind")},
+    {"ProviderTest",
+     "{\"type\":\"object\",\"description\":\"How a provider answered.\",\"required\":[\"ok\"],"
+     "\"properties\":{\"ok\":{\"type\":\"boolean\"},\"latency_ms\":{\"type\":\"number\"},"
+     "\"models\":{\"type\":\"integer\"},\"error\":{\"type\":[\"object\",\"null\"],\"properties\":{"
+     "\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}}}"},
+    {"ModelName", "{\"type\":\"object\",\"description\":\"A model of a provider.\",\"properties\":{"
+                  "\"name\":{\"type\":\"string\"}}}"},
+    {"ModelNameList", LIST_OF("ModelName")},
     {"Me", "{\"type\":\"object\",\"description\":\"Who the caller "
            "is.\",\"properties\":{\"name\":{\"type\":\"string\"},"
            "\"kind\":{\"type\":\"string\"},\"capabilities\":{\"type\":\"array\",\"items\":{"

@@ -21,6 +21,9 @@ const struct auth_capability auth_capabilities[] = {
     {"run.cancel", "cancel runs"},
     {"key.read", "see API keys (never their value)"},
     {"key.write", "make and revoke API keys"},
+    {"model.call", "call models"},
+    {"provider.read", "see model providers (never their credentials)"},
+    {"provider.write", "add, change, test and delete model providers"},
     {"metrics.read", "read /metrics"},
     {NULL, NULL},
 };
@@ -98,7 +101,7 @@ Err auth_capabilities_parse(struct arena *a, Str list, Str *ret_normal)
                 E_INVALID,
                 "There is no capability \"%.*s\". There are: workflow.read,"
                 " workflow.write, run.read, run.start, run.cancel, key.read, key.write,"
-                " metrics.read, and * for all.",
+                " model.call, provider.read, provider.write, metrics.read, and * for all.",
                 P(name));
         bool again = false;
         vec_each(&names, known)

@@ -108,6 +108,51 @@ static Err name_node(struct boot *b, Id *ret_id, Id *ret_former)
     return OK;
 }
 
+/* A host, "host:port" or a URL, as Ollama's own programs take it; its protocol is below /v1. */
+static Str ollama_url(struct arena *a, Str host)
+{
+    Str text = str_trim(host);
+
+    if (!text.n)
+        return text;
+    if (str_find(text, S("://")) == SIZE_MAX) {
+        size_t colon = str_find_char(text, ':');
+        text = str_fmt(a, colon == SIZE_MAX ? "http://%.*s:11434" : "http://%.*s", P(text));
+    }
+    while (str_ends(text, S("/")))
+        text.n--;
+    return str_ends(text, S("/v1")) ? text : str_fmt(a, "%.*s/v1", P(text));
+}
+
+static void add_seed(struct llm_options *o, struct llm_seed *seeds, const char *kind, Str url,
+                     Str key)
+{
+    if (url.n || key.n)
+        seeds[o->n_seeds++] = (struct llm_seed){.kind = kind, .base_url = url, .credential = key};
+}
+
+Err boot_gateway(struct boot *b)
+{
+    const struct config *c = b->config;
+    struct llm_seed seeds[8];
+    struct llm_options o = {.db = b->db,
+                            .tenant = auth_home_tenant,
+                            .egress_allow = c->egress.allow,
+                            .egress_deny = c->egress.deny,
+                            .seeds = seeds};
+    bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
+
+    add_seed(&o, seeds, "deepseek", S(""), c->deepseek.api_key);
+    add_seed(&o, seeds, "groq", S(""), c->groq.api_key);
+    add_seed(&o, seeds, "mistral", S(""), c->mistral.api_key);
+    add_seed(&o, seeds, "ollama", ollama_url(b->a, c->ollama.host), S(""));
+    add_seed(&o, seeds, "openai", own_url ? c->openai.base_url : S(""), c->openai.api_key);
+    add_seed(&o, seeds, "openrouter", S(""), c->openrouter.api_key);
+    TRY(secrets_open(c->data, c->master_key, &b->secrets));
+    o.secrets = b->secrets;
+    return llm_new(&o, &b->llm);
+}
+
 Err boot_engine(struct boot *b, bool alone)
 {
     const struct config *c = b->config;
@@ -139,8 +184,10 @@ void boot_close(struct boot *b, Usec grace)
     if (b->engine)
         wf_engine_drain(b->engine, grace);
     wf_engine_free(b->engine);
+    llm_free(b->llm);
     if (b->db)
         db_close(b->db);
+    secrets_free(b->secrets);
     egress_free(b->egress);
     db_lock_free(b->node_lock);
     db_lock_free(b->lock);

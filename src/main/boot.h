@@ -14,6 +14,8 @@ struct boot {
     struct egress *egress;
     struct db_lock *lock, *node_lock;
     struct db *db;
+    struct secrets *secrets;
+    struct llm *llm;
     struct wf_engine *engine;
 };
 
@@ -23,6 +25,8 @@ Err boot_folder(struct arena *a, const struct config *config) YIELDS;
  * date.
  * @exclusive: take the lock of the data folder, as a server does. */
 Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive) YIELDS;
+/* The master key and the model gateway on top of the store. */
+Err boot_gateway(struct boot *b) YIELDS;
 /* The egress door and the engine on top of the store. @alone: no other process runs on this
  * database. */
 Err boot_engine(struct boot *b, bool alone) YIELDS;

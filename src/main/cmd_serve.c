@@ -153,9 +153,11 @@ static Err start(struct serve *s)
     s->api.base_url = s->config.base_url.n ? s->config.base_url : address(s);
     s->api.secure_cookies = str_starts(s->api.base_url, S("https://"));
     TRY(open_store(s));
+    TRY(boot_gateway(&s->boot));
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
     s->api.db = s->boot.db;
     s->api.engine = s->boot.engine;
+    s->api.llm = s->boot.llm;
     s->api.auth = auth_new(s->boot.db);
     s->api.workflows = workflow_cache_new(s->boot.db);
     gauges_start(s->boot.db);

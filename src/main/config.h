@@ -51,6 +51,13 @@ struct config {
     struct {
         Str api_key, base_url;
     } openai;
+    struct {
+        Str api_key;
+    } deepseek, groq, mistral, openrouter;
+    struct {
+        Str host;
+    } ollama;
+    Str master_key;
 
     Str file;                           /* the YAML file that was read; empty: none */
     const struct config_origin *origin; /* one for each setting, in the order of the table */

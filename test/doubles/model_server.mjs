@@ -49,16 +49,19 @@ export class ModelServer extends Listener {
       );
     if (entry.path === '/v1/models')
       return sendJson(res, 200, { object: 'list', data: [...this.scripts.keys(), 'echo'].map(modelCard) });
-    if (entry.path !== '/v1/chat/completions' || entry.method !== 'POST')
+    const op = operations[entry.path];
+    if (!op || entry.method !== 'POST')
       return sendJson(res, 404, openaiError(`no such path: ${entry.path}`, 'invalid_request_error', null));
-    const wrong = problemOf(entry.body);
+    const wrong = op.problemOf(entry.body);
     if (wrong) return sendJson(res, 400, openaiError(wrong, 'invalid_request_error', null));
 
     /* status, headers, body: answer so instead;  html: a proxy's page;  delay: ms before anything;  gate: wait
      * for it before anything;  hang: accept and say nothing;  text or pieces or json: what the model says;
      * token_delay: ms between pieces;  piece_gate: {after, gate};  cut_after: n pieces, then close the line;
      * no_done: leave [DONE] out;  malformed_after: n pieces, then a chunk that is no JSON;  error_after: n
-     * pieces, then an error object;  endless: pieces until the client leaves;  finish: the finish_reason. */
+     * pieces, then an error object;  endless: pieces until the client leaves;  finish: the finish_reason;
+     * raw: {type, text}, sent as it is;  packet: bytes of each write of a stream;  line_end: "\r\n";  floats: write
+     * embeddings as numbers whatever was asked;  tool: {name, arguments}, called instead of text. */
     const b = this.#behaviour(entry);
     entry.behaviour = b;
     if (b.delay) await pause(b.delay);
@@ -78,7 +81,13 @@ export class ModelServer extends Listener {
         b.headers,
       );
 
+    if (b.raw) {
+      res.writeHead(200, { 'content-type': b.raw.type, ...b.headers });
+      return res.end(b.raw.text);
+    }
+    if (op.embeds) return sendJson(res, 200, embeddingsOf(entry.body, b), b.headers);
     const pieces = piecesOf(b, entry.body);
+    if (op.plain) return sendJson(res, 200, completionOf(entry.body, pieces), b.headers);
     return entry.body.stream ? this.#stream(entry, res, b, pieces) : this.#whole(entry, res, b, pieces);
   }
 
@@ -103,9 +112,11 @@ export class ModelServer extends Listener {
         choices: [
           {
             index: 0,
-            message: { role: 'assistant', content: pieces.join('') },
+            message: b.tool
+              ? { role: 'assistant', content: null, tool_calls: [toolCall(b.tool)] }
+              : { role: 'assistant', content: pieces.join('') },
             logprobs: null,
-            finish_reason: b.finish ?? 'stop',
+            finish_reason: b.finish ?? (b.tool ? 'tool_calls' : 'stop'),
           },
         ],
         usage: usageOf(entry.body, pieces),
@@ -124,10 +135,26 @@ export class ModelServer extends Listener {
         choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
         ...more,
       })}\n\n`;
-    const send = (text) => sendTo(res, text);
+    const send = async (text) => {
+      const bytes = Buffer.from(b.line_end ? text.replaceAll('\n', b.line_end) : text);
+      const size = b.packet ?? bytes.length;
+      for (let at = 0; at < bytes.length; at += size) {
+        if (!(await sendTo(res, bytes.subarray(at, at + size)))) return false;
+        if (b.packet) await new Promise(setImmediate);
+      }
+      return true;
+    };
 
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', ...b.headers });
     await send(chunk({ role: 'assistant', content: '' }));
+    if (b.tool) {
+      const call = toolCall(b.tool);
+      await send(
+        chunk({ tool_calls: [{ index: 0, ...call, function: { ...call.function, arguments: '' } }] }),
+      );
+      for (const part of cut(call.function.arguments))
+        await send(chunk({ tool_calls: [{ index: 0, function: { arguments: part } }] }));
+    }
     entry.sent = 0;
     for (let i = 0; b.endless || i <= pieces.length; i++) {
       if (b.piece_gate?.after === i) await Promise.race([b.piece_gate.gate.opened, gone(res)]);
@@ -147,7 +174,7 @@ export class ModelServer extends Listener {
       if (!(await send(chunk({ content: b.endless ? `word${i} ` : pieces[i] })))) return;
       entry.sent++;
     }
-    await send(chunk({}, b.finish ?? 'stop'));
+    await send(chunk({}, b.finish ?? (b.tool ? 'tool_calls' : 'stop')));
     if (entry.body.stream_options?.include_usage)
       await send(chunk({}, null, { choices: [], usage: usageOf(entry.body, pieces) }));
     if (!b.no_done) await send('data: [DONE]\n\n');
@@ -189,10 +216,60 @@ function problemOf(body) {
   return null;
 }
 
+const operations = {
+  '/v1/chat/completions': { problemOf },
+  '/v1/completions': {
+    plain: true,
+    problemOf: (body) => (body?.model ? null : 'you must provide a model parameter'),
+  },
+  '/v1/embeddings': {
+    embeds: true,
+    problemOf: (body) =>
+      !body?.model
+        ? 'you must provide a model parameter'
+        : body.input === undefined
+          ? "'input' is a required property"
+          : null,
+  },
+};
+
+function toolCall(tool) {
+  return {
+    id: 'call_1',
+    type: 'function',
+    function: { name: tool.name, arguments: JSON.stringify(tool.arguments) },
+  };
+}
+
+function completionOf(body, pieces) {
+  return {
+    id: 'cmpl-1',
+    object: 'text_completion',
+    created,
+    model: body.model,
+    choices: [{ index: 0, text: pieces.join(''), logprobs: null, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 1, completion_tokens: pieces.length, total_tokens: 1 + pieces.length },
+  };
+}
+
+/* Numbers that a float32 holds exactly, so that both forms are equal. */
+function embeddingsOf(body, b) {
+  const inputs = Array.isArray(body.input) ? body.input : [body.input];
+  const data = inputs.map((text, index) => {
+    const numbers = [0.5, -0.25, text.length, 1e-3].map(Math.fround);
+    const asked = body.encoding_format === 'base64' && !b.floats;
+    const embedding = asked ? Buffer.from(new Float32Array(numbers).buffer).toString('base64') : numbers;
+    return { object: 'embedding', index, embedding };
+  });
+  return { object: 'list', data, model: body.model, usage: { prompt_tokens: 5, total_tokens: 5 } };
+}
+
 function piecesOf(b, body) {
+  if (b.tool) return [];
   if (b.pieces) return b.pieces;
   if (b.json !== undefined) return cut(JSON.stringify(b.json));
   if (b.text !== undefined) return cut(b.text);
+  if (!body.messages) return cut(`echo: ${body.prompt}`);
   const last = body.messages.at(-1).content;
   return cut(`echo: ${typeof last === 'string' ? last : JSON.stringify(last)}`);
 }

@@ -1,0 +1,50 @@
+/* src/api/api_gateway.c - the paths by which programs call models: those of OpenAI. */
+#include "api/api.h"
+
+#include "llm/door.h"
+
+static Err post_chat(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_CHAT);
+}
+
+static Err post_completions(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_COMPLETIONS);
+}
+
+static Err post_embeddings(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_EMBEDDINGS);
+}
+
+static Err list_models(struct req *req, struct res *res)
+{
+    return llm_door_models(api_of(req)->llm, req, res);
+}
+
+static Err get_model(struct req *req, struct res *res)
+{
+    return llm_door_model(api_of(req)->llm, req, res, req_param(req, "id"));
+}
+
+#define CALL(p, f, s)                                                                              \
+    {                                                                                              \
+        HTTP_POST, (p), (f), "model.call", ROUTE_STREAM, .max_body = LLM_BODY_MAX, .summary = (s), \
+                                                         .fail = llm_door_fail                     \
+    }
+
+/* Also without /v1, for programs whose base URL has none. */
+const struct route api_gateway_routes[] = {
+    CALL("/v1/chat/completions", post_chat, "Call a chat model, in OpenAI's dialect"),
+    CALL("/v1/completions", post_completions, "Call a completion model, in OpenAI's dialect"),
+    CALL("/v1/embeddings", post_embeddings, "Call an embedding model, in OpenAI's dialect"),
+    CALL("/chat/completions", post_chat, NULL),
+    CALL("/completions", post_completions, NULL),
+    CALL("/embeddings", post_embeddings, NULL),
+    {HTTP_GET, "/v1/models", list_models, "model.call", .summary = "List the models there are",
+     .fail = llm_door_fail},
+    {HTTP_GET, "/v1/models/*id", get_model, "model.call", .summary = "Get one model",
+     .fail = llm_door_fail},
+    {0},
+};

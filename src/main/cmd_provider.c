@@ -1,0 +1,210 @@
+/* src/main/cmd_provider.c - "heddle provider add|list|test": model providers from the server's
+ * shell.
+ *
+ * They open the database beside a running server or without one; the server sees a change within
+ * seconds. A credential is read from standard input or the environment: command lines are seen by
+ * other users.
+ */
+#include "main/boot.h"
+#include "main/cli.h"
+#include "rt/log.h"
+#include "rt/work.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct call {
+    struct cli *cli;
+    struct config config;
+    struct boot boot;
+    Err (*fn)(struct call *call);
+};
+
+static Err in_fiber(void *arg)
+{
+    struct call *call = arg;
+    Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
+    if (e == OK)
+        e = boot_gateway(&call->boot);
+    if (e == OK)
+        e = call->fn(call);
+    struct err_record record = *err_record();
+    boot_close(&call->boot, 0);
+    *err_record() = record;
+    return e;
+}
+
+/* One shard is enough for a command; its log is for warnings. */
+static Err with_gateway(struct cli *cli, Err (*fn)(struct call *call))
+{
+    struct call *call = arena_new_of(cli->a, struct call);
+
+    call->cli = cli;
+    call->fn = fn;
+    TRY(cli_config(cli, &call->config));
+    call->config.shards = call->config.workers = 1;
+    call->config.log.level = LOG_LEVEL_WARN;
+    return boot_run(&call->config, in_fiber, call);
+}
+
+/* ---- add ---- */
+
+struct input {
+    char text[LLM_CREDENTIAL_MAX + 2];
+    size_t n;
+};
+
+static Err read_input(void *arg)
+{
+    struct input *in = arg;
+
+    while (in->n < sizeof in->text) {
+        ssize_t n = read(STDIN_FILENO, in->text + in->n, sizeof in->text - in->n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_detail(E_IO, "The credential cannot be read from standard input.");
+        if (n == 0)
+            return OK;
+        in->n += (size_t)n;
+    }
+    return err_detail(E_TOO_LARGE, "A credential has at most %d bytes.", LLM_CREDENTIAL_MAX);
+}
+
+static Err read_credential(struct call *call, Str *ret_credential)
+{
+    struct input *in = arena_new_of(call->cli->a, struct input);
+
+    if (!cli_has(call->cli, "credential-stdin"))
+        return OK;
+    TRY(work_run(read_input, in));
+    *ret_credential = str_trim(str_from(in->text, in->n));
+    if (!ret_credential->n)
+        return err_detail(E_BAD_INPUT, "Standard input holds no credential.");
+    return OK;
+}
+
+static Err add(struct call *call)
+{
+    struct cli *cli = call->cli;
+    Str kind = cli->args.at[0], name = cli_get(cli, "name"), timeout = cli_get(cli, "timeout");
+    const struct llm_kind *k = llm_kind_find(kind);
+    struct provider_row row = {
+        .tenant = auth_home_tenant,
+        .name = name.n ? name : kind,
+        .kind = kind,
+        .base_url = cli_has(cli, "base-url") ? cli_get(cli, "base-url") : S(""),
+        .private_network = cli_has(cli, "private-network") || (k && k->private_network),
+        .enabled = true,
+    };
+
+    if (timeout.n && time_parse_span(timeout, &row.timeout) != OK)
+        return err_detail(E_BAD_INPUT, "--timeout takes a span such as 10m.");
+    TRY(read_credential(call, &row.credential));
+    TRY(llm_provider_create(call->boot.llm, cli->a, &row));
+    return cli_print(str_fmt(cli->a, "%.*s\n", P(id_str(cli->a, row.id))));
+}
+
+static Err run_add(struct cli *cli)
+{
+    return with_gateway(cli, add);
+}
+
+/* ---- list ---- */
+
+static Err list(struct call *call)
+{
+    AUTO(llm_view) *view = llm_view_take(call->boot.llm);
+    AUTO_BUF(out, MIB(4));
+
+    for (size_t i = 0; i < llm_view_count(view); i++) {
+        const struct llm_provider *p = llm_view_at(view, i);
+        char id[ID_TEXT_SIZE];
+        buf_add_fmt(&out, "%.*s  %-16.*s  %-17s  %-11s  %-13s  %.*s\n", P(id_text(p->id, id)),
+                    P(p->name), p->kind->name,
+                    p->from_environment ? "environment"
+                    : p->enabled        ? "on"
+                                        : "off",
+                    p->sealed           ? "key unreadable"
+                    : p->has_credential ? "with key"
+                                        : "no key",
+                    P(p->base_url));
+    }
+    TRY(buf_ok(&out));
+    return cli_print(buf_str(&out));
+}
+
+static Err run_list(struct cli *cli)
+{
+    return with_gateway(cli, list);
+}
+
+/* ---- test ---- */
+
+static Err test(struct call *call)
+{
+    AUTO(llm_view) *view = llm_view_take(call->boot.llm);
+    struct cli *cli = call->cli;
+    Str name = cli->args.at[0];
+    const struct llm_provider *p = llm_view_named(view, auth_home_tenant, name);
+    LlmNames names;
+
+    if (!p)
+        return err_detail(E_NOT_FOUND,
+                          "There is no provider \"%.*s\"; \"heddle provider list\" shows those "
+                          "there are.",
+                          P(str_head(name, LLM_NAME_MAX)));
+    Usec from = time_mono();
+    TRY(llm_models_fetch(call->boot.llm, cli->a, p, &names));
+    return cli_print(str_fmt(cli->a, "%.*s answers in %lld ms and has %zu models\n", P(p->name),
+                             (long long)((time_mono() - from) / USEC_MS), names.n));
+}
+
+static Err run_test(struct cli *cli)
+{
+    return with_gateway(cli, test);
+}
+
+/* ---- */
+
+static const struct cli_option add_options[] = {
+    {"name", "NAME", "The first part of its models' names; the kind if not given"},
+    {"base-url", "URL", "Where it is; that of the kind if not given"},
+    {"credential-stdin", NULL, "Read its key from standard input"},
+    {"private-network", NULL, "It may be on this machine or in a private network"},
+    {"timeout", "SPAN", "How long an answer may take; 10m if not given"},
+    {0},
+};
+
+#define SETTINGS "data database.url egress.allow openai.base_url"
+
+const struct cli_verb cmd_provider_add = {
+    .name = "provider add",
+    .args = "KIND",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Add a model provider and print its id",
+    .details = "Kinds: deepseek, groq, llamacpp, mistral, ollama, openai, openai-compatible, "
+               "openrouter, tgi, vllm. Works whether the server runs or not; a running one sees it "
+               "within seconds. The credential is sealed with the master key.",
+    .options = add_options,
+    .settings = SETTINGS,
+    .run = run_add,
+};
+
+const struct cli_verb cmd_provider_list = {
+    .name = "provider list",
+    .summary = "List model providers",
+    .settings = SETTINGS,
+    .run = run_list,
+};
+
+const struct cli_verb cmd_provider_test = {
+    .name = "provider test",
+    .args = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Call a model provider to see whether it answers",
+    .settings = SETTINGS,
+    .run = run_test,
+};
