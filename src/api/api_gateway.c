@@ -30,7 +30,8 @@ static Err get_model(struct req *req, struct res *res)
 
 #define CALL(p, f, s)                                                                              \
     {                                                                                              \
-        HTTP_POST, (p), (f), "model.call", ROUTE_STREAM, .max_body = LLM_BODY_MAX, .summary = (s), \
+        HTTP_POST, (p), (f), "model.call", ROUTE_STREAM, .max_body = LLM_BODY_MAX,                 \
+                                                         .in_schema = "ModelCall", .summary = (s), \
                                                          .fail = llm_door_fail                     \
     }
 
@@ -42,9 +43,9 @@ const struct route api_gateway_routes[] = {
     CALL("/chat/completions", post_chat, NULL),
     CALL("/completions", post_completions, NULL),
     CALL("/embeddings", post_embeddings, NULL),
-    {HTTP_GET, "/v1/models", list_models, "model.call", .summary = "List the models there are",
-     .fail = llm_door_fail},
-    {HTTP_GET, "/v1/models/*id", get_model, "model.call", .summary = "Get one model",
-     .fail = llm_door_fail},
+    {HTTP_GET, "/v1/models", list_models, "model.call", .out_schema = "ModelList",
+     .summary = "List the models there are", .fail = llm_door_fail},
+    {HTTP_GET, "/v1/models/*id", get_model, "model.call", .out_schema = "Model",
+     .summary = "Get one model", .fail = llm_door_fail},
     {0},
 };

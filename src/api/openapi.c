@@ -113,6 +113,13 @@ static Str tag_of(const struct route *r)
     return S("system");
 }
 
+/* Routes that tell failures by themselves serve clients of OpenAI. */
+static struct json *failure_content(struct arena *a, const struct route *r)
+{
+    return r->fail ? content(a, "application/json", ref(a, "ModelError"))
+                   : content(a, "application/problem+json", ref(a, "Problem"));
+}
+
 static struct json *responses(struct arena *a, const struct route *r)
 {
     struct json *all = json_obj(a, NULL);
@@ -131,13 +138,13 @@ static struct json *responses(struct arena *a, const struct route *r)
     json_set(a, all, S("2XX"), ok);
     json_set(a, all, S("4XX"),
              json_obj(a, "description", json_str(a, S("What is wrong with the request.")),
-                      "content", content(a, "application/problem+json", ref(a, "Problem")), NULL));
+                      "content", failure_content(a, r), NULL));
     json_set(a, all, S("5XX"),
              json_obj(a, "description",
                       json_str(a, S("The server cannot do it now: it stops, is overloaded, or has "
                                     "lost its database or disk. Retry-After says when to try "
                                     "again, where that is known.")),
-                      "content", content(a, "application/problem+json", ref(a, "Problem")), NULL));
+                      "content", failure_content(a, r), NULL));
     return all;
 }
 

@@ -168,6 +168,26 @@ const struct api_schema api_shapes[] = {
      "{\"type\":\"object\",\"description\":\"A new key; its value is shown this once.\","
      "\"required\":[\"id\",\"key\"],\"properties\":{\"id\":" ID_TYPE
      ",\"key\":{\"type\":\"string\"}}}"},
+    {"ModelCall",
+     "{\"type\":\"object\",\"description\":\"A call as OpenAI's API takes it; every member goes on "
+     "to the provider.\",\"required\":[\"model\"],\"properties\":{"
+     "\"model\":{\"type\":\"string\",\"description\":\"provider/model, or the model's bare "
+     "name.\"},"
+     "\"stream\":{\"type\":\"boolean\"}}}"},
+    {"ModelError",
+     "{\"type\":\"object\",\"description\":\"What went wrong, as OpenAI's API says it.\","
+     "\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\",\"properties\":{"
+     "\"message\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
+     "\"param\":{\"type\":[\"string\",\"null\"]},\"code\":{\"type\":[\"string\",\"null\"]}}}}}"},
+    {"Model",
+     "{\"type\":\"object\",\"description\":\"A model, as OpenAI's API shows it.\",\"properties\":{"
+     "\"id\":{\"type\":\"string\"},\"object\":{\"type\":\"string\"},\"created\":{\"type\":"
+     "\"integer\"},"
+     "\"owned_by\":{\"type\":\"string\"}}}"},
+    {"ModelList", "{\"type\":\"object\",\"description\":\"The models there are.\",\"properties\":{"
+                  "\"object\":{\"type\":\"string\"},\"data\":{\"type\":\"array\",\"items\":{\"$"
+                  "ref\":\"#/components/"
+                  "schemas/Model\"}}}}"},
     {"Provider",
      "{\"type\":\"object\",\"description\":\"A model provider, without its credential.\","
      "\"required\":[\"id\",\"name\",\"kind\",\"base_url\",\"enabled\",\"origin\"],\"properties\":{"

@@ -29,7 +29,8 @@ onEachDatabase('auth', (ctx) => {
           pattern.replace(/\{version\}/g, '1').replace(/\{[^}]+\}/g, nobody),
           method === 'get' ? {} : { body: {} },
         );
-        expectProblem(r, 401, 'unauthorized');
+        if (pattern.startsWith('/v1/')) assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
+        else expectProblem(r, 401, 'unauthorized');
         asked++;
       }
     }
