@@ -23,6 +23,14 @@ const struct api_schema api_schemas[] = {
      "\"type\":[\"integer\",\"string\"]},"
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
      "\\\"30s\\\".\"}}}"},
+    {"SendEvent",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
+     "\"description\":\"An event for the runs that wait for it.\",\"properties\":{"
+     "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
+     "\"key\":{\"type\":\"string\",\"maxLength\":1000,\"default\":\"\"},"
+     "\"data\":{\"description\":\"Any JSON: part of the waiting step's output.\"},"
+     "\"idempotency\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,"
+     "\"description\":\"The same event sent again within a day is the same event.\"}}}"},
     {"NewKey", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
                "\"description\":\"A key to be made.\",\"properties\":{"
                "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
@@ -157,6 +165,11 @@ const struct api_schema api_shapes[] = {
      "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
      ",\"waiting_for\":{\"type\":[\"object\",\"null\"]}}}"},
     {"RunList", LIST_OF("Run")},
+    {"SentEvent",
+     "{\"type\":\"object\",\"description\":\"What became of an event.\","
+     "\"required\":[\"id\",\"delivered\",\"duplicate\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"delivered\":{\"type\":\"integer\",\"description\":\"How many steps waited for it.\"},"
+     "\"duplicate\":{\"type\":\"boolean\"}}}"},
     {"Key", "{\"type\":\"object\",\"description\":\"An API key, without its "
             "value.\",\"properties\":{\"id\":" ID_TYPE ","
             "\"name\":{\"type\":\"string\"},\"prefix\":{\"type\":\"string\"},\"capabilities\":{"

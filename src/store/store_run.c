@@ -5,7 +5,8 @@
 
 #define RUN_COLUMNS                                                                                \
     "r.id, r.tenant_id, r.workflow_id, r.version, r.hash, r.origin, r.state, r.created_at,"        \
-    " r.finished_at, r.wake_at, r.cancel_requested, r.lease_node, r.lease_epoch, r.crashes"
+    " r.finished_at, r.wake_at, r.cancel_requested, r.lease_node, r.lease_epoch, r.crashes,"       \
+    " r.mail"
 
 void store_run_insert(struct db_tx *tx, const struct run_row *row)
 {
@@ -54,14 +55,21 @@ void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, 
                        DB_ARGS(D_ID(run), D_INT(seq), D_BYTES(events), D_INT(epoch)));
 }
 
+void store_run_fence(struct db_tx *tx, Id run, int64_t epoch)
+{
+    db_exec_expect(tx, 1,
+                   "UPDATE run SET lease_epoch = lease_epoch WHERE id = ?1 AND lease_epoch = ?2",
+                   DB_ARGS(D_ID(run), D_INT(epoch)));
+}
+
 void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec finished_at,
                       Usec wake_at, bool release)
 {
-    /* A cancel may have been asked while this was on its way: the run is due at once then, because
-     * who asked it saw nothing parked. */
+    /* A cancel may have been asked, or an answer have come, while this was on its way: the run is
+     * due at once then, because who asked it saw nothing parked. */
     static const char park[] =
-        "UPDATE run SET state = ?3, finished_at = ?4, wake_at = CASE cancel_requested WHEN 0 THEN"
-        " ?5 ELSE 0 END, lease_node = NULL WHERE id = ?1 AND lease_epoch = ?2";
+        "UPDATE run SET state = ?3, finished_at = ?4, wake_at = CASE WHEN cancel_requested ="
+        " 0 AND mail = 0 THEN ?5 ELSE 0 END, lease_node = NULL WHERE id = ?1 AND lease_epoch = ?2";
     static const char keep[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5"
                                " WHERE id = ?1 AND lease_epoch = ?2";
     static const char give[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5,"
@@ -90,6 +98,7 @@ static void read_row(struct db_cursor *c, struct run_row *r)
     r->lease_node = db_id(c, 11);
     r->lease_epoch = db_int(c, 12);
     r->crashes = (int)db_int(c, 13);
+    r->mail = db_int(c, 14);
 }
 
 /* All rows of a query that selects RUN_COLUMNS, and the workflow's name behind them if @named. */
@@ -104,7 +113,7 @@ static Err read_rows(struct db *db, struct arena *a, const char *sql, struct db_
         struct run_row *r = vec_add(a, &rows);
         read_row(c, r);
         if (named)
-            r->workflow_name = db_text(c, 14);
+            r->workflow_name = db_text(c, 15);
     }
     TRY(db_finish(c));
     *ret_rows = rows;

@@ -18,6 +18,7 @@ struct run_row {
     int state;  /* enum wf_run_state */
     Usec created_at, finished_at, wake_at;
     bool cancel_requested;
+    int64_t mail; /* more than 0: answers came that it has not looked at (store_wait.h) */
     Id lease_node;
     int64_t lease_epoch;
     int crashes;
@@ -39,6 +40,8 @@ void store_run_key_insert(struct db_tx *tx, struct arena *a, Id workflow, Str ke
  * @epoch. @first: the run is inserted by the same transaction. */
 void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, Str events,
                           bool first);
+/* Fail the transaction with E_CONFLICT unless the run is held in @epoch. */
+void store_run_fence(struct db_tx *tx, Id run, int64_t epoch);
 /* Queue the run's new state. @finished_at, @wake_at 0: none. @release: give the lease back. */
 void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec finished_at,
                       Usec wake_at, bool release);

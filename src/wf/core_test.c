@@ -364,6 +364,8 @@ struct sim {
     int *effects;                   /* calls made by each node */
     Usec skew;                      /* the wall clock less the steady one */
     Usec *wait_until;               /* when each wait is over, on the steady clock */
+    VEC(int) mail;                  /* nodes that were answered, as the store has it */
+    bool *waits_durably;            /* the store knows that the node waits */
     const struct json **first_seen; /* the durable result of each node */
     const char *broken;
 };
@@ -404,6 +406,10 @@ static void add_condition(struct buf *b, int i)
 
 static void add_delay(struct sim *m, struct buf *b, int i)
 {
+    if (chance(m, 50)) {
+        buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"wait_event\",\"data\":{\"name\":\"e\"}}", i);
+        return;
+    }
     buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"delay\",\"data\":{\"duration\":%d}}", i,
                 (int)(rnd(m) % 100000));
 }
@@ -476,6 +482,8 @@ static void commit(struct sim *m)
 {
     for (; m->n_durable < m->journal.n; m->n_durable++) {
         const struct wf_event *ev = &m->journal.at[m->n_durable];
+        if (ev->node >= 0)
+            m->waits_durably[ev->node] = ev->kind == WF_EV_STEP_WAITING;
         if (ev->kind != WF_EV_STEP_FINISHED)
             continue;
         if (m->first_seen[ev->node])
@@ -575,6 +583,36 @@ static bool end_one(struct sim *m)
     return false;
 }
 
+/* Somebody answers: durably, and only to what is known to wait. */
+static bool answer_some(struct sim *m)
+{
+    bool any = false;
+
+    for (int i = 0; i < m->def->n_nodes; i++) {
+        if (!m->waits_durably[i] || !chance(m, 50) ||
+            !str_eq(str_c(m->def->nodes[i].type->name), S("wait_event")))
+            continue;
+        vec_push(m->a, &m->mail, i);
+        any = true;
+    }
+    return any;
+}
+
+/* Take what was answered. The transaction of what it leads to deletes it: a crash before leaves it
+ * there. */
+static void take_mail(struct sim *m)
+{
+    vec_each(&m->mail, node) {
+        struct wf_event ev;
+        if (wf_core_answer(m->a, m->s, *node, json_int(m->a, (int64_t)(rnd(m) >> 1)), &ev))
+            record(m, ev);
+    }
+    if (chance(m, 20))
+        return; /* it dies before the commit, or is slow: the same again */
+    commit(m);
+    m->mail.n = 0;
+}
+
 /* The wall clock is set; the run hears of it, as production does, before it decides again. */
 static void set_clock(struct sim *m)
 {
@@ -590,13 +628,15 @@ static void set_clock(struct sim *m)
 static void begin_wait(struct sim *m, int node, int attempt)
 {
     Usec span = (Usec)(rnd(m) % 100000) * USEC_S + 1;
+    bool open = str_eq(str_c(m->def->nodes[node].type->name), S("wait_event")) && chance(m, 50);
 
     m->wait_until[node] = m->now - m->skew + span;
     record(m, (struct wf_event){.kind = WF_EV_STEP_WAITING,
                                 .node = node,
                                 .attempt = attempt,
-                                .until = m->now + span,
-                                .relative = true});
+                                .until = open ? 0 : m->now + span,
+                                .relative = true,
+                                .handle = S("timeout")});
     if (chance(m, 70))
         commit(m);
 }
@@ -639,6 +679,10 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
     case WF_DO_NOTHING:
         commit(m);
         if (!end_one(m)) {
+            if (!d->until && m->s->n_waits) {
+                (void)answer_some(m); /* sooner or later somebody does */
+                return;
+            }
             if (!d->until)
                 fault(m, "the run is stuck: nothing in flight and nothing to wait for");
             m->now = usec_max(m->now, d->until);
@@ -694,6 +738,7 @@ static const char *simulate(uint64_t seed)
     m.effects = arena_array(a, int, m.def->n_nodes);
     m.first_seen = arena_array(a, const struct json *, m.def->n_nodes);
     m.wait_until = arena_array(a, Usec, m.def->n_nodes);
+    m.waits_durably = arena_array(a, bool, m.def->n_nodes);
     m.s = wf_core_new(a, m.def);
     record(&m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
     if (chance(&m, 50))
@@ -712,6 +757,10 @@ static const char *simulate(uint64_t seed)
         }
         if (cancels && chance(&m, 5) && !m.s->cancel_requested)
             record(&m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
+        if (chance(&m, 5))
+            (void)answer_some(&m);
+        if (m.mail.n && !m.s->cancel_requested && chance(&m, 50))
+            take_mail(&m);
         if (sets_clock && chance(&m, 5))
             set_clock(&m);
         m.now += (Usec)(rnd(&m) % 1000000);

@@ -83,7 +83,7 @@ enum wf_run_state wf_run_state(const struct wf_run *run)
 
 /* The wall clock as it was when the run came into memory, gone on steadily: whoever sets the clock
  * neither ends a run nor makes it wait. */
-static Usec run_now(const struct wf_run *run)
+Usec run_now(const struct wf_run *run)
 {
     return run->began_wall + (time_mono() - run->began);
 }
@@ -165,6 +165,11 @@ static Err record(struct wf_run *run, struct wf_event ev)
     return run_note(run, &ev);
 }
 
+Err run_record(struct wf_run *run, struct wf_event ev)
+{
+    return record(run, ev);
+}
+
 static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, int attempt)
 {
     return record(run, (struct wf_event){.kind = kind, .node = node, .attempt = attempt});
@@ -173,7 +178,7 @@ static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, in
 /* By which clock the times of this run are written now: the start of the machine, and the wall time
  * less the steady time. Whoever takes the run up again sees whether the wall clock was set since.
  */
-static Str clock_of(const struct wf_run *run)
+Str run_clock(const struct wf_run *run)
 {
     return str_fmt(run->a, "%s %lld", run->engine->boot, (long long)(run->began_wall - run->began));
 }
@@ -182,7 +187,7 @@ static Err record_clock(struct wf_run *run, Usec shift)
 {
     return record(run, (struct wf_event){.kind = WF_EV_CLOCK_SET,
                                          .node = -1,
-                                         .clock = clock_of(run),
+                                         .clock = run_clock(run),
                                          .data = json_int(run->a, shift)});
 }
 
@@ -214,6 +219,11 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
             store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
                              run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
     }
+    if (run->sides && run->stored && !seq)
+        store_run_fence(tx, run->row.id, run->row.lease_epoch);
+    run_write_sides(run, tx);
+    if (finished_at && s->has_waited)
+        store_wait_end_run(tx, run->row.id);
     TRY(INJECT("wf.journal.before_commit"));
     TRY(db_commit(tx));
     INJECT_VOID("wf.journal.after_commit");
@@ -257,7 +267,7 @@ static Err look_for_commit(struct wf_run *run, bool *ret_there)
     return OK;
 }
 
-static bool may_pass(Err e)
+bool run_may_pass(Err e)
 {
     return e == E_UNAVAILABLE || e == E_DISK_FULL || e == E_LOCKED || e == E_READ_ONLY ||
            e == E_IO || e == E_TIMEOUT || e == E_OVERLOADED || e == E_UNKNOWN_OUTCOME ||
@@ -265,7 +275,7 @@ static bool may_pass(Err e)
 }
 
 /* The server stops, and its patience is at an end: the next start finds out. */
-static bool must_stop(const struct wf_run *run)
+bool run_must_stop(const struct wf_run *run)
 {
     return run->stopping && time_mono() >= run->stop_deadline;
 }
@@ -279,7 +289,7 @@ static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
         Err seen = look_for_commit(run, &there);
         if (seen == OK)
             return there ? OK : err_set(E_UNAVAILABLE, "the database broke off the commit");
-        if (!may_pass(seen) || must_stop(run))
+        if (!run_may_pass(seen) || run_must_stop(run))
             return seen;
         TRY(fiber_sleep(200 * USEC_MS));
     }
@@ -297,9 +307,9 @@ static Err commit_patiently(struct wf_run *run, Str events, unsigned flags)
         Err e = commit_certain(run, events, flags);
         if (e == OK && said)
             LOG_INFO("the run's journal is written again");
-        if (e == OK || !run->stored || !may_pass(e))
+        if (e == OK || !run->stored || !run_may_pass(e))
             return e;
-        if (must_stop(run))
+        if (run_must_stop(run))
             return e;
         if (!said)
             LOG_WARN("the run waits for its journal to be written", L_ERR(e));
@@ -322,7 +332,7 @@ static void mark_accepted(struct wf_run *run)
 static Err commit(struct wf_run *run, unsigned flags)
 {
     int64_t first = run->first_pending;
-    if (!first && run->stored && !flags)
+    if (!first && run->stored && !flags && !run->sides)
         return OK;
     if (first)
         buf_add_char(&run->text, ']');
@@ -330,6 +340,7 @@ static Err commit(struct wf_run *run, unsigned flags)
     run->stored = true;
     run->written += run->text.n;
     run->first_pending = 0;
+    run->sides = NULL;
     if (first && wf_hub_watched(run->engine->hub, run->row.id))
         wf_hub_publish(run->engine->hub, run->row.id, WF_HUB_EVENTS, first, S(""),
                        buf_str(&run->text));
@@ -337,6 +348,11 @@ static Err commit(struct wf_run *run, unsigned flags)
     if (!run->accepted)
         mark_accepted(run);
     return OK;
+}
+
+Err run_commit(struct wf_run *run)
+{
+    return commit(run, 0);
 }
 
 /* ---- steps ---- */
@@ -367,8 +383,8 @@ static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_n
     return str_fmt(a, "%.*s:%.*s", P(id_text(run->row.id, id)), P(node->id));
 }
 
-static struct wf_step step_of(struct wf_run *run, struct arena *a, const struct wf_node *n,
-                              int number, const struct wf_scope *scope)
+struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node *n, int number,
+                        const struct wf_scope *scope)
 {
     return (struct wf_step){
         .a = a,
@@ -394,7 +410,7 @@ static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number
     const struct wf_node *n = &run->def->nodes[node];
     struct wf_names names = {a, run->state, &run->facts};
     struct wf_scope scope = wf_core_scope(&names);
-    struct wf_step step = step_of(run, a, n, number, &scope);
+    struct wf_step step = run_step(run, a, n, number, &scope);
     return n->type->run(&step, n->settings, ret_outcome);
 }
 
@@ -415,7 +431,7 @@ static Err measure_output(struct wf_run *run, const struct wf_node *node, const 
 
 /* Whether a value of @n bytes as JSON goes into the run's memory. Looked at before each one: many
  * steps may end at once. */
-static Err check_memory(const struct wf_run *run, size_t n)
+Err run_check_memory(const struct wf_run *run, size_t n)
 {
     if (arena_used(run->a) + n * 4 > RUN_MEMORY_MAX)
         return err_detail(E_TOO_LARGE, "The values of this run are too large to keep in memory.");
@@ -435,8 +451,8 @@ static Err record_success(struct wf_run *run, int node, int number, struct wf_ou
     return OK;
 }
 
-static Err record_failure(struct wf_run *run, int node, int number, Err e, Str message,
-                          Usec retry_after, Usec took)
+Err run_record_failure(struct wf_run *run, int node, int number, Err e, Str message,
+                       Usec retry_after, Usec took)
 {
     struct wf_event ev;
     double chance = (double)(crypto_random_u64() >> 11) / 9007199254740992.0;
@@ -453,7 +469,7 @@ static Err run_pure(struct wf_run *run, int node, int number)
 {
     struct wf_outcome outcome = {0};
     Usec began = time_mono();
-    Err e = check_memory(run, 0);
+    Err e = run_check_memory(run, 0);
 
     if (e == OK)
         e = run_attempt(run, run->a, node, number, &outcome);
@@ -467,53 +483,8 @@ static Err run_pure(struct wf_run *run, int node, int number)
     }
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
-    return record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
-                          took);
-}
-
-/* Find out what @node waits for. */
-static Err ask_wait(struct wf_run *run, struct arena *a, int node, int number,
-                    struct wf_wait *ret_wait)
-{
-    const struct wf_node *n = &run->def->nodes[node];
-    struct wf_names names = {a, run->state, &run->facts};
-    struct wf_scope scope = wf_core_scope(&names);
-    struct wf_step step = step_of(run, a, n, number, &scope);
-
-    TRY(check_memory(run, 0));
-    return n->type->wait(&step, n->settings, ret_wait);
-}
-
-/* A step that waits: what for is journaled, and that is all. Its time is on the run's clock. */
-static Err begin_wait(struct wf_run *run, int node, int number)
-{
-    struct wf_wait w = {0};
-    Usec began = time_mono();
-    Err e = ask_wait(run, run->a, node, number, &w);
-
-    if (e == E_CANCELLED && fiber_cancelled())
-        return e;
-    if (e != OK)
-        return record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
-                              time_mono() - began);
-    return record(run, (struct wf_event){.kind = WF_EV_STEP_WAITING,
-                                         .node = node,
-                                         .attempt = number,
-                                         .until = w.span ? usec_add(run_now(run), w.span) : w.until,
-                                         .relative = w.span != 0,
-                                         .handle = w.handle,
-                                         .clock = clock_of(run),
-                                         .data = w.what});
-}
-
-static Err end_wait(struct wf_run *run, int node)
-{
-    struct wf_event ev;
-
-    wf_core_due(run->a, run->state, node, &ev);
-    TRY(record(run, ev));
-    run_count_step(&run->def->nodes[node], true, 0);
-    return OK;
+    return run_record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
+                              took);
 }
 
 static Err attempt_fiber(void *arg)
@@ -581,7 +552,7 @@ static Err launch(struct wf_run *run)
 static Err begin_step(struct wf_run *run, int node, int number)
 {
     if (run->def->nodes[node].type->wait) {
-        TRY(begin_wait(run, node, number));
+        TRY(run_begin_wait(run, node, number));
         return fiber_breathe();
     }
     if (wf_node_effects(&run->def->nodes[node]) == WF_PURE) {
@@ -599,7 +570,7 @@ static Err begin_step(struct wf_run *run, int node, int number)
 
 static Err record_end(struct wf_run *run, struct attempt *t)
 {
-    Err e = t->result == OK ? check_memory(run, t->output_n) : t->result;
+    Err e = t->result == OK ? run_check_memory(run, t->output_n) : t->result;
     Str message = t->message;
 
     if (e == OK) {
@@ -611,8 +582,8 @@ static Err record_end(struct wf_run *run, struct attempt *t)
     }
     if (t->result == OK)
         message = str_c(err_client_text(e));
-    return record_failure(run, t->node, t->number, e, str_dup(run->a, message), t->retry_after,
-                          t->took);
+    return run_record_failure(run, t->node, t->number, e, str_dup(run->a, message), t->retry_after,
+                              t->took);
 }
 
 /* Record the ends of attempts that came in; oldest first. */
@@ -686,9 +657,9 @@ static Err put_down(struct wf_run *run)
 
 static Err park(struct wf_run *run, Usec until)
 {
-    TRY(record(run,
-               (struct wf_event){
-                   .kind = WF_EV_RUN_WAITING, .node = -1, .until = until, .clock = clock_of(run)}));
+    TRY(record(
+        run, (struct wf_event){
+                 .kind = WF_EV_RUN_WAITING, .node = -1, .until = until, .clock = run_clock(run)}));
     run->parked = true;
     return commit(run, COMMIT_RELEASE);
 }
@@ -719,6 +690,12 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
 {
     TRY(commit(run, 0));
     TRY(launch(run));
+    if (run->look_back && !is_ending(run)) {
+        bool found = false;
+        TRY(run_look_back(run, &found));
+        if (found)
+            return OK;
+    }
     if (is_ending(run))
         fiber_group_cancel(run->group);
     Usec now = run_now(run), until = d->until;
@@ -773,6 +750,8 @@ static Err drive_loop(struct wf_run *run)
                 return OK;
             continue;
         }
+        if (run->mail && !is_ending(run))
+            TRY(run_take_mail(run));
         TRY(mind_clock(run));
         wf_core_next(run->state, run_now(run), &d);
         switch (d.what) {
@@ -783,7 +762,7 @@ static Err drive_loop(struct wf_run *run)
             TRY(record_kind(run, WF_EV_STEP_SKIPPED, d.node, 0));
             break;
         case WF_DO_WAKE:
-            TRY(end_wait(run, d.node));
+            TRY(run_end_wait(run, d.node));
             break;
         case WF_DO_NOTHING:
             TRY(rest(run, &d, &parked));
@@ -829,7 +808,7 @@ void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause)
 {
     AUTO(arena) *a = arena_new(KIB(64));
     /* The store being away is nobody's fault: the lease runs out, or the next start takes it. */
-    bool counts = !may_pass(cause) && cause != E_SHUTDOWN && cause != E_CANCELLED;
+    bool counts = !run_may_pass(cause) && cause != E_SHUTDOWN && cause != E_CANCELLED;
     Err err = counts && row->crashes + 1 >= e->o.max_crashes
                   ? store_run_close(e->db, a, row->id, row->lease_epoch, WF_RUN_FAILED)
                   : store_run_give_back(e->db, a, row->id, row->lease_epoch, counts);
@@ -967,6 +946,8 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
     run->stored = run->accepted = true;
     run->cancel_asked = row->cancel_requested;
     TRY(run_fold(e, run->a, row->id, def, &run->state, &run->written));
+    run->mail = row->mail > 0;
+    run->look_back = run->state->n_waits > 0;
     TRY(record_return(run, row));
     run->stopping = atomic_load(&e->draining);
     run_register(run);

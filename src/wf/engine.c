@@ -349,18 +349,25 @@ static bool has_room(struct wf_engine *e)
     return atomic_load(&e->active) + CLAIM_MAX <= e->o.max_active * shard_count();
 }
 
-static Err take_due(struct wf_engine *e)
+/* Those that are due by @when. */
+static Err take_due(struct wf_engine *e, Usec when)
 {
     for (;;) {
         AUTO(arena) *a = arena_new(MIB(16));
         RunRows rows;
         if (!has_room(e) || atomic_load(&e->draining))
             return OK;
-        TRY(store_run_due(e->db, a, time_wall() + TAKE_AHEAD, CLAIM_MAX, &rows));
+        TRY(store_run_due(e->db, a, when, CLAIM_MAX, &rows));
         TRY(take_all(e, a, &rows, false));
         if (rows.n < CLAIM_MAX)
             return OK;
     }
+}
+
+/* Those that were made due by an answer, a moment ago. */
+Err engine_take_marked(struct wf_engine *e)
+{
+    return take_due(e, 0);
 }
 
 static Err take_orphans(struct wf_engine *e)
@@ -387,6 +394,55 @@ static Err hear_cancels(struct wf_engine *e)
     TRY(store_run_cancels(e->db, a, e->node, &rows));
     vec_each(&rows, row)
         cancel_everywhere(e, row->id);
+    return OK;
+}
+
+struct mail_message {
+    struct wf_engine *engine;
+    size_t n;
+    Id ids[];
+};
+
+static void mail_here(void *arg)
+{
+    struct mail_message *m = arg;
+    struct map *runs = m->engine->shards[shard_index(shard_self())].runs;
+
+    for (size_t i = 0; i < m->n; i++) {
+        struct wf_run *run = map_get(runs, str_from((char *)m->ids[i].b, 16));
+        if (run) {
+            run->mail = true;
+            run_poke(run);
+        }
+    }
+    free(m);
+}
+
+Err engine_hear_mail(struct wf_engine *e)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    struct run_ids *ids = arena_new_of(a, struct run_ids);
+
+    TRY(store_runs_with_mail(e->db, a, e->node, ids));
+    for (unsigned i = 0; ids->n && i < shard_count(); i++) {
+        struct mail_message *m = malloc(sizeof *m + ids->n * sizeof(Id));
+        if (!m)
+            DIE("out of memory");
+        *m = (struct mail_message){e, ids->n};
+        memcpy(m->ids, ids->at, ids->n * sizeof(Id));
+        shard_post(shard_at(i), mail_here, m);
+    }
+    return OK;
+}
+
+static Err expire_events(struct wf_engine *e)
+{
+    int n = EXPIRE_MAX;
+
+    while (n == EXPIRE_MAX && !atomic_load(&e->draining)) {
+        AUTO(arena) *a = arena_new(MIB(4));
+        TRY(store_events_expire(e->db, a, time_wall(), EXPIRE_MAX, &n));
+    }
     return OK;
 }
 
@@ -439,14 +495,17 @@ static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
     uint64_t every = (uint64_t)usec_max(e->o.takeover_after / SIGNS / TICK, 1);
 
     TRY(mind_clock(e));
-    TRY(take_due(e));
+    TRY(take_due(e, time_wall() + TAKE_AHEAD));
     if (turn % every == 0) {
         TRY(fleet_turn(&e->fleet, e->db, time_mono()));
         TRY(take_orphans(e));
     }
     TRY(hear_cancels(e));
-    if (turn % 60 == 30)
+    TRY(engine_hear_mail(e));
+    if (turn % 60 == 30) {
+        TRY(expire_events(e));
         TRY(expire(e));
+    }
     return OK;
 }
 

@@ -75,6 +75,23 @@ struct json *wf_run_json(struct arena *a, const struct wf_run *run, Str workflow
 /* Ask a run to stop, wherever it is. E_NOT_FOUND; E_CONFLICT when it has ended. */
 Err wf_run_cancel(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;
 
+/* An event for whoever waits for it: delivered to each step that waits for @name and @key, durably
+ * and once. */
+struct wf_send {
+    Id tenant;
+    Str name, key;
+    const struct json *data; /* NULL: null */
+    Str idempotency;         /* the same event sent again is the same event; empty: none */
+};
+struct wf_sent {
+    Id id;
+    int64_t delivered; /* to so many steps that waited */
+    bool duplicate;
+};
+/* E_EXISTS when @idempotency was used for another event. */
+Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *send,
+                  struct wf_sent *ret_sent) YIELDS;
+
 /* The run as the API shows it, from the store, with its steps if @steps. E_NOT_FOUND. */
 Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
     YIELDS;

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "store/store_wait.h"
 #include "wf/engine.h"
 #include "wf/fleet.h"
 
@@ -38,6 +39,15 @@ struct attempt {
     Usec retry_after, began, took;
 };
 
+/* What goes into the next commit besides events. */
+struct side {
+    struct side *next;
+    enum { SIDE_EVENT_WAIT, SIDE_END, SIDE_TAKEN, SIDE_SEEN } kind;
+    struct event_wait wait;   /* SIDE_EVENT_WAIT; .id of SIDE_END */
+    struct answer_row answer; /* SIDE_TAKEN */
+    int64_t mail;             /* SIDE_SEEN */
+};
+
 enum { OWN_REFS = 2 }; /* of the registry and of the driver; more: somebody holds the run */
 
 struct wf_run {
@@ -54,6 +64,7 @@ struct wf_run {
 
     struct buf text;       /* the events that are applied and not yet durable: "[{...},{...}" */
     int64_t first_pending; /* the first of them; 0: none */
+    struct side *sides;    /* oldest first */
     size_t written;        /* bytes of its journal that are durable */
     bool stored;           /* its row is in the store */
     bool accepted, ended, parked; /* ended: its driver is gone */
@@ -66,6 +77,8 @@ struct wf_run {
     int in_flight;
     struct wait *wake;
     bool poked, cancel_asked, stopping;
+    bool mail;              /* answers came */
+    bool look_back;         /* a wait was begun: what it waits for may have come before */
     bool held;              /* it would be put away if nobody held it */
     Usec stop_deadline;     /* monotonic */
     Usec began, began_wall; /* when it came into memory; began is monotonic */
@@ -118,6 +131,34 @@ void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIEL
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
              struct wf_state **ret_state, size_t *ret_text) YIELDS;
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s);
+
+/* Record @ev with the next number and time; commit all that is pending, events and sides. */
+Err run_record(struct wf_run *run, struct wf_event ev) YIELDS;
+Err run_record_failure(struct wf_run *run, int node, int number, Err e, Str message,
+                       Usec retry_after, Usec took) YIELDS;
+Err run_commit(struct wf_run *run) YIELDS;
+/* E_TOO_LARGE when a value of @n bytes as JSON does not go into the run's memory. */
+Err run_check_memory(const struct wf_run *run, size_t n);
+/* Whether @e is of the kind that passes: the store is away or full. */
+bool run_may_pass(Err e);
+bool run_must_stop(const struct wf_run *run);
+Usec run_now(const struct wf_run *run);
+Str run_clock(const struct wf_run *run);
+struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node *n, int number,
+                        const struct wf_scope *scope);
+
+/* waits.c */
+Err run_begin_wait(struct wf_run *run, int node, int number) YIELDS;
+Err run_end_wait(struct wf_run *run, int node) YIELDS;
+/* Look at the answers that came. */
+Err run_take_mail(struct wf_run *run) YIELDS;
+/* Look at the events that came before the waits for them were known. */
+Err run_look_back(struct wf_run *run, bool *ret_found) YIELDS;
+/* Put the sides into @tx. */
+void run_write_sides(const struct wf_run *run, struct db_tx *tx);
+/* Tell runs in memory here that answers came, and take up those that were put away. */
+Err engine_hear_mail(struct wf_engine *e) YIELDS;
+Err engine_take_marked(struct wf_engine *e) YIELDS;
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

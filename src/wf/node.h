@@ -98,6 +98,9 @@ struct wf_wait {
     Usec until;        /* wall; both 0: for ever */
     Str handle;        /* taken when the time comes; empty: "out" */
     struct json *what; /* for the journal and who looks: "kind", ... */
+    /* An event of this name and key answers it; one that came so long before counts too. */
+    Str event, key;
+    Usec accept_past;
 };
 
 /* Where a type's check puts what it finds; @field is relative to data:

@@ -11,6 +11,7 @@ const ICONS: Record<string, IconName> = {
   'api-call': 'globe',
   condition: 'split',
   delay: 'clock',
+  wait_event: 'pause',
   'data-transform': 'transform',
   llm: 'spark',
   webhook: 'send',
@@ -37,6 +38,7 @@ const TYPE_GROUPS: Record<string, string> = {
   trigger: 'trigger',
   condition: 'logic',
   delay: 'logic',
+  wait_event: 'logic',
   'data-transform': 'data',
   llm: 'ai',
   'api-call': 'integration',
@@ -92,6 +94,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
     case 'delay':
       if (data['mode'] === 'until') return data['until'] ? t.flow.until(plain(data['until'])) : t.flow.notSet;
       return data['duration'] === undefined || data['duration'] === '' ? t.flow.notSet : duration(data, t);
+    case 'wait_event':
+      return str(data['name']) || t.flow.notSet;
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

@@ -33,6 +33,8 @@ function inputOf({ node, run, step, definition }: StepInspectorProps): { value: 
     : null;
 }
 
+const plain = (value: Json | undefined) => (typeof value === 'string' ? value : '');
+
 export function StepInspector(props: StepInspectorProps) {
   const { node, step, events, text, definition, run } = props;
   const { t, lang } = useI18n();
@@ -55,6 +57,8 @@ export function StepInspector(props: StepInspectorProps) {
       )}
       {step?.state === 'waiting' && (
         <p className="text-sm text-weld">
+          {step.waiting_for?.['kind'] === 'event' &&
+            `${t.run.waitsFor(plain(step.waiting_for['name']), plain(step.waiting_for['key']))} `}
           {step.due_at ? t.run.waitsUntil(absolute(step.due_at, lang)) : t.run.waitsOpenly}
         </p>
       )}

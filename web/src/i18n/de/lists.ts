@@ -70,6 +70,7 @@ export const run: Messages['run'] = {
   },
   waitsUntil: (time) => `Wartet bis ${time}.`,
   waitsOpenly: 'Wartet, bis jemand antwortet.',
+  waitsFor: (name, key) => (key ? `Wartet auf ${name} (${key}).` : `Wartet auf ${name}.`),
   cancel: 'Abbrechen',
   again: 'Noch einmal',
   openWhole: 'Den ganzen Lauf öffnen',

@@ -68,6 +68,7 @@ export const run = {
   },
   waitsUntil: (time: string) => `Waits until ${time}.`,
   waitsOpenly: 'Waits until somebody answers.',
+  waitsFor: (name: string, key: string) => (key ? `Waits for ${name} (${key}).` : `Waits for ${name}.`),
   cancel: 'Cancel',
   again: 'Run again',
   openWhole: 'Open the whole run',

@@ -20,6 +20,7 @@ const LATER = new Set([
   'llm.stream',
   'llm.silence',
   'llm.extra',
+  'wait_event.accept_past',
   'webhook.headers',
   'webhook.method',
 ]);
@@ -71,6 +72,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, trigger: 'manual' };
     case 'delay':
       return { title, duration: '1m' };
+    case 'wait_event':
+      return { title, name: '' };
     case 'condition':
       return { title, cases: [{ id: 'case-1', conditions: [{ left: '', operator: 'equals', right: '' }] }] };
     case 'data-transform':
