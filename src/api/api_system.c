@@ -42,12 +42,12 @@ static Err openapi(struct req *req, struct res *res)
 }
 
 const struct route api_system_routes[] = {
-    {HTTP_GET, "/healthz", healthz, NULL, .rate = RATE_NONE, .out_schema = "Health",
-     .summary = "Whether the process lives"},
-    {HTTP_GET, "/readyz", readyz, NULL, .rate = RATE_NONE, .out_schema = "Health",
-     .summary = "Whether it can take work"},
-    {HTTP_GET, "/metrics", metrics, "metrics.read", .rate = RATE_NONE, .out_type = "text/plain",
-     .summary = "Metrics in the Prometheus text format"},
+    {HTTP_GET, "/healthz", healthz, NULL, .rate = RATE_NONE, .during_drain = true,
+     .out_schema = "Health", .summary = "Whether the process lives"},
+    {HTTP_GET, "/readyz", readyz, NULL, .rate = RATE_NONE, .during_drain = true,
+     .out_schema = "Health", .summary = "Whether it can take work"},
+    {HTTP_GET, "/metrics", metrics, "metrics.read", .rate = RATE_NONE, .during_drain = true,
+     .out_type = "text/plain", .summary = "Metrics in the Prometheus text format"},
     {HTTP_GET, "/api/openapi.json", openapi, "", .summary = "This document"},
     {0},
 };

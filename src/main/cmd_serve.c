@@ -203,34 +203,16 @@ static void serve_until_told(struct serve *s)
     }
 }
 
-struct drain {
-    struct serve *s;
-    Usec grace;
-};
-
-static Err drain_server(void *arg)
+/* First the work, while the server still tells whoever asks that it stops; then the server. Callers
+ * that wait for runs hear of their end in between. */
+static void drain(struct serve *s, Usec grace)
 {
-    struct drain *d = arg;
-    http_server_drain(d->s->server, d->grace);
-    return OK;
-}
+    Usec end = usec_in(grace);
 
-static Err drain_engine(void *arg)
-{
-    struct drain *d = arg;
-    wf_engine_drain(d->s->boot.engine, d->grace);
-    return OK;
-}
-
-/* Callers may wait for runs and runs for callers: both are drained at once. */
-static Err drain_both(void *arg)
-{
-    struct drain *d = arg;
-    FIBER_GROUP(g, 0, false);
-    TRY(fiber_group_start(&g, "drain", drain_server, d));
-    if (d->s->boot.engine)
-        TRY(fiber_group_start(&g, "drain", drain_engine, d));
-    return fiber_group_join(&g);
+    http_server_refuse(s->server);
+    if (s->boot.engine)
+        wf_engine_drain(s->boot.engine, grace);
+    http_server_drain(s->server, usec_max(end - time_mono(), usec_min(grace, USEC_S)));
 }
 
 static Err hurry(void *arg)
@@ -250,14 +232,11 @@ static void stop(struct serve *s)
     Usec grace = s->config.drain_timeout;
 
     if (s->server) {
-        struct drain d = {s, grace};
         AUTO(fiber) *impatient = fiber_start_ref("hurry", hurry, &s->signals);
         atomic_store(&s->api.ready, s->boot.engine != NULL);
         notify_stopping(S("finishing what is under way"));
         LOG_INFO("stopping", L_INT("grace_ms", grace / USEC_MS));
-        Err e = drain_both(&d);
-        if (e != OK)
-            LOG_ERROR("the drain did not end well", L_ERR(e));
+        drain(s, grace);
         fiber_cancel(impatient);
         http_server_free(s->server);
     }

@@ -311,6 +311,8 @@ static Err run(struct exch *x)
     origin_fill(x);
     if (x->early != OK)
         return err_detail(x->early, "%.*s", P(x->early_text));
+    if (http_server_draining(x->conn->shard->server) && !(r->route && r->route->during_drain))
+        return err_set(E_SHUTDOWN, "new work while the server drains");
     if (!r->route)
         return no_route(x);
     TRY(authenticate(x));

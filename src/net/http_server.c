@@ -362,6 +362,11 @@ static bool wait_closed(struct http_server *s, Usec until)
     return true;
 }
 
+void http_server_refuse(struct http_server *s)
+{
+    atomic_store(&s->draining, true);
+}
+
 void http_server_drain(struct http_server *s, Usec grace)
 {
     atomic_store(&s->draining, true);

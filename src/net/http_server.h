@@ -44,11 +44,15 @@ Err http_server_new(const struct http_server_options *options, struct http_serve
 uint16_t http_server_port(const struct http_server *s);
 /* Read certificate and key again; connections made later use them. On failure the old ones stay. */
 Err http_server_reload_tls(struct http_server *s) YIELDS;
+/* Answer new requests with 503, but for routes marked during_drain: whoever asks whether this
+ * server is ready hears that it is not, as long as it still has work. The first part of a drain. */
+void http_server_refuse(struct http_server *s);
 /* Stop listening, let requests in flight end (idle connections are closed at once; streams and
  * WebSockets are told: fiber cancelled with E_CANCELLED after @grace), wait for all. */
 void http_server_drain(struct http_server *s, Usec grace) YIELDS;
 void http_server_free(struct http_server *s) YIELDS;
-/* True from the start of http_server_drain: answers carry "Connection: close", /readyz says no. */
+/* True from http_server_refuse or http_server_drain on: answers carry "Connection: close", /readyz
+ * says no. */
 bool http_server_draining(const struct http_server *s);
 
 #endif

@@ -40,6 +40,7 @@ struct route {
     const char
         *in_schema; /* name of the schema of a JSON body (openapi.c knows it); NULL: not checked */
     const char *out_schema; /* for the OpenAPI document */
+    bool during_drain;      /* answered while the server drains; others get 503 then */
     const char *summary;    /* likewise; NULL keeps the route out of it */
     const char *query;      /* likewise: "limit:integer cursor:string", names in req_query */
     const char *headers;    /* likewise: request headers it heeds, "Idempotency-Key If-Match" */

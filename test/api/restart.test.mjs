@@ -1,6 +1,6 @@
 /* Stopping and starting: nothing accepted is lost, nothing finished is repeated, clients are told. */
 import assert from 'node:assert/strict';
-import { expectStatus, stepOf } from '../lib/api.mjs';
+import { expectProblem, expectStatus, stepOf } from '../lib/api.mjs';
 import { Gate, slow, until, within } from '../lib/gate.mjs';
 import { Proc } from '../lib/proc.mjs';
 import { binary, cleanEnv, Server } from '../lib/server.mjs';
@@ -57,10 +57,13 @@ onEachDatabase('restart', (ctx) => {
     const runId = await ctx.api.start(await ctx.api.workflow(h.definition), {});
     await until('the call is under way', () => h.held().length);
     const ended = ctx.server.down();
-    await until(
-      'it is draining',
-      async () => !(await ctx.server.proc.isEnded) && (await refuses(ctx.server.port)),
-    );
+    const ask = (path) => ctx.api.get(path, { agent: false });
+    await until('it says that it drains', async () => (await ask('/readyz')).json.reason === 'draining');
+    expectStatus(await ask('/readyz'), 503);
+    expectStatus(await ask('/healthz'), 200);
+    const refused = await ctx.api.post('/api/workflows', h.definition, { agent: false });
+    expectProblem(refused, 503, 'shutdown');
+    assert.ok(refused.headers['retry-after']);
     h.gate.open();
     assert.equal((await ended).code, 0);
     await ctx.server.up();
@@ -230,15 +233,6 @@ onEachDatabase('restart', (ctx) => {
       cursor = json.next_cursor && `&cursor=${json.next_cursor}`;
     } while (cursor);
     return total;
-  }
-
-  /* New connections are refused, or answered with 503. */
-  async function refuses() {
-    try {
-      return (await ctx.api.get('/readyz', { agent: false })).status === 503;
-    } catch {
-      return true;
-    }
   }
 });
 
