@@ -21,7 +21,7 @@ GENERATED = [
     ("src/base/decimal_table.c", ["python3", "tools/gen_decimal.py"]),
 ]
 SANITIZER = {
-    "ASAN_OPTIONS": "strict_string_checks=1:detect_stack_use_after_return=0",
+    "ASAN_OPTIONS": "strict_string_checks=1:detect_stack_use_after_return=0:verify_asan_link_order=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "second_deadlock_stack=1",
     "HEDDLE_TEST_SLOW": "4",
@@ -100,6 +100,8 @@ def check_cppcheck():
 
 def check_asan():
     call("make", "asan", env=SANITIZER)
+    call("ninja", "-C", "build-asan", "-j", JOBS, "heddle")
+    call("tools/test.py", "--api", "build-asan", env=SANITIZER)
 
 
 def check_tsan():
@@ -138,7 +140,7 @@ CHECKS = [
     ("clang", check_clang, "second compiler, and the unit tests with it"),
     ("tidy", check_tidy, "clang-tidy"),
     ("cppcheck", check_cppcheck, "cppcheck"),
-    ("asan", check_asan, "unit tests under AddressSanitizer and UBSan"),
+    ("asan", check_asan, "unit and API tests under AddressSanitizer and UBSan"),
     ("tsan", check_tsan, "runtime and store tests under ThreadSanitizer"),
     ("fuzz", check_fuzz, "every fuzz target for a while"),
     ("openapi", check_openapi, "the API description by Spectral"),

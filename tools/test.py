@@ -3,6 +3,7 @@
 
 test.py [NAME...]                all suites; with NAMEs only the unit tests that match one of them
 test.py --unit BUILD [NAME...]   the unit tests of one build folder
+test.py --api BUILD              the API tests with the program of that folder, built to look closely
 
 A suite that fails without naming a failed test, or that runs no test at all, counts as one failure: nothing
 that went wrong is ever added up to zero. The sums of all suites are also left in build/tests.json.
@@ -86,7 +87,13 @@ def with_databases(command):
 
 def unit(build, names):
     command = [os.path.join(TOP, build, "heddle_tests")] + names
-    return run("unit tests (%s)" % build, "heddle", with_databases(command))
+    return run("unit tests (%s)" % build, "heddle", with_databases(command), env=data())
+
+
+def data():
+    """Collections of test cases that are not part of the project, where they lie beside it."""
+    path = os.path.join(TOP, "..", "shared", "data")
+    return {"HEDDLE_TEST_DATA": path} if "HEDDLE_TEST_DATA" not in os.environ and os.path.isdir(path) else {}
 
 
 def node_files(folder):
@@ -106,7 +113,7 @@ def packages(name, folder):
     return name, 0, 1, 0, 0.0
 
 
-def node_suite(name, folder, at_once):
+def node_suite(name, folder, at_once, build="build"):
     files = node_files(folder)
     if not files:
         return None
@@ -115,7 +122,7 @@ def node_suite(name, folder, at_once):
         return failure
     command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=spec",
                "--test-force-exit", "--test-concurrency=%d" % at_once, *files]
-    return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, "build", "heddle")})
+    return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, build, "heddle")})
 
 
 def web_suite():
@@ -141,6 +148,8 @@ def main(arguments):
     whole = not arguments
     if arguments[:1] == ["--unit"]:
         rows = [unit(arguments[1], arguments[2:])]
+    elif arguments[:1] == ["--api"]:
+        rows = [node_suite("API tests (%s)" % arguments[1], "api", 2, arguments[1])]
     elif arguments:
         rows = [unit("build-test", arguments)]
     else:
