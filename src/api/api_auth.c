@@ -16,7 +16,8 @@ static Err signin(struct req *req, struct res *res)
     Str token, session;
 
     TRY(req_query(req, S("token"), &token));
-    if (!token.n)
+    /* Whoever only looks where a link leads does not use it up. */
+    if (!token.n || req->method == HTTP_HEAD)
         return api_console(req, res);
     res_header(res, S("Cache-Control"), S("no-store"));
     Err e = auth_link_use(api_of(req)->auth, req->a, token, &session);

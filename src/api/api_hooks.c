@@ -6,8 +6,8 @@
 
 static const Usec RESULT_PATIENCE = 5 * USEC_MIN;
 
-/* The published version; one that was never published answers with its draft, so that it can be
- * tried. */
+/* The published version. A draft answers nobody: what is being written is not meant to be called.
+ */
 static Err find(struct req *req, struct workflow_row *ret_row, struct wf_def **ret_def,
                 int *ret_version)
 {
@@ -15,7 +15,7 @@ static Err find(struct req *req, struct workflow_row *ret_row, struct wf_def **r
 
     TRY(req_id(req, "id", &id));
     TRY(workflow_cache_get(api_of(req)->workflows, req->a, id, ret_row));
-    TRY(api_target_of(req, ret_row, S(""), ret_def, ret_version));
+    TRY(api_target_of(req, ret_row, S("published"), ret_def, ret_version));
     if (!wf_hook_is_set(*ret_def))
         return err_detail(E_NOT_FOUND, "This workflow is not started by a webhook.");
     return OK;
@@ -46,9 +46,12 @@ static Err answer_result(struct req *req, struct res *res, struct wf_run *run)
                         json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), NULL));
     if (wf_run_state(run) == WF_RUN_SUCCEEDED)
         return res_json(res, 200, json_at(doc, "output"));
-    return res_json(res, 500,
-                    json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), "state",
-                             json_at(doc, "state"), "error", json_at(doc, "error"), NULL));
+    return res_problem(
+        res,
+        err_detail(E_RUN_FAILED, "The run %s.",
+                   wf_run_state(run) == WF_RUN_CANCELLED ? "was cancelled" : "failed"),
+        json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), "state", json_at(doc, "state"),
+                 "error", json_at(doc, "error"), NULL));
 }
 
 static Err call_hook(struct req *req, struct res *res)

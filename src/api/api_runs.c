@@ -11,6 +11,7 @@ static const Usec HEARTBEAT = 15 * USEC_S;
 struct sse_out {
     struct res *res;
     struct arena *a;
+    bool hide; /* secrets that a run was started with */
 };
 
 static Err send_event(void *ctx, int64_t seq, Str name, const struct json *event)
@@ -19,6 +20,11 @@ static Err send_event(void *ctx, int64_t seq, Str name, const struct json *event
     char id[24];
     AUTO_BUF(data, MIB(128));
 
+    if (out->hide && json_at(event, "vars")) {
+        struct json *shown = json_dup(out->a, event);
+        wf_hide_secrets_in(out->a, json_at(shown, "vars"));
+        event = shown;
+    }
     json_write(&data, event);
     TRY(buf_ok(&data));
     int n = snprintf(id, sizeof id, "%lld", (long long)seq);
@@ -37,7 +43,7 @@ static Err send_heartbeat(void *ctx)
 
 Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after)
 {
-    struct sse_out out = {res, req->a};
+    struct sse_out out = {res, req->a, !who_may(&req->who, "workflow.write")};
     struct wf_follow follow = {send_event, send_heartbeat, HEARTBEAT, &out};
 
     TRY(sse_begin(res));

@@ -10,6 +10,11 @@ static Err read_definition(struct req *req, struct res *res, WfProblems *ret_pro
     Str body;
 
     TRY(req_json_text(req, &body));
+    if (str_find(body, S("\"" WF_HIDDEN "\"")) != SIZE_MAX)
+        return err_detail(
+            E_INVALID, "Where a secret was hidden from who read this definition it says " WF_HIDDEN
+                       ": put the secret there, or {{ vars.NAME }}, before it is "
+                       "written back.");
     Err e = wf_def_parse_aside(req->a, body, ret_problems, ret_def);
     if (e != E_INVALID || ret_problems->n == 0)
         return e;
@@ -177,6 +182,7 @@ static Err delete_workflow(struct req *req, struct res *res)
     enum { AT_ONCE = 500 };
 
     TRY(load(req, &row));
+    TRY(check_if_match(req, &row));
     Err e = store_workflow_delete(api_of(req)->db, req->a, &row);
     workflow_cache_forget(api_of(req)->workflows, row.id);
     if (e != OK)
@@ -330,7 +336,7 @@ const struct route api_workflows_routes[] = {
     {HTTP_PUT, "/api/workflows/:id", put_workflow, "workflow.write", .max_body = WF_TEXT_MAX,
      .headers = "If-Match", .in_schema = "Definition", .out_schema = "Workflow",
      .summary = "Replace the draft"},
-    {HTTP_DELETE, "/api/workflows/:id", delete_workflow, "workflow.write",
+    {HTTP_DELETE, "/api/workflows/:id", delete_workflow, "workflow.write", .headers = "If-Match",
      .summary = "Delete a workflow"},
     {HTTP_POST, "/api/workflows/:id/publish", publish_draft, "workflow.write",
      .out_schema = "Published", .summary = "Publish the draft as a new version"},

@@ -59,10 +59,17 @@ static struct exch *take_exch(struct http_shard *h)
     return x;
 }
 
+static bool is_open(const struct exch *x)
+{
+    return !x->req.route || !x->req.route->capability;
+}
+
 static void uncount_body(struct exch *x, struct http_server *s)
 {
     if (x->counted)
         atomic_fetch_sub_explicit(&s->bodies, x->counted, memory_order_relaxed);
+    if (x->counted && is_open(x))
+        atomic_fetch_sub_explicit(&s->open_bodies, x->counted, memory_order_relaxed);
     x->counted = 0;
 }
 
@@ -193,18 +200,23 @@ static void wake_reader(struct exch *x)
         wait_end(x->body_wait, OK);
 }
 
-/* Whether the server has room for what the body has grown to: many callers at once, whom nobody
- * knows yet, must not take all memory. */
+/* Whether the server has room for what the body has grown to: many callers at once must not take
+ * all memory, and those whom nobody knows not the room of the others. */
 static bool bodies_fit(struct exch *x)
 {
+    enum { OPEN_SHARE = 4 };
     struct http_server *s = x->conn->shard->server;
 
     if (x->in.cap <= BODY_COUNTED || x->in.cap <= x->counted)
         return true;
     size_t more = x->in.cap - x->counted;
     x->counted = x->in.cap;
-    return atomic_fetch_add_explicit(&s->bodies, more, memory_order_relaxed) + more <=
-           s->o.max_bodies;
+    bool open_fits =
+        !is_open(x) ||
+        atomic_fetch_add_explicit(&s->open_bodies, more, memory_order_relaxed) + more <=
+            s->o.max_bodies / OPEN_SHARE;
+    return open_fits & (atomic_fetch_add_explicit(&s->bodies, more, memory_order_relaxed) + more <=
+                        s->o.max_bodies);
 }
 
 Err exch_body(struct exch *x, const char *data, size_t n)

@@ -154,8 +154,9 @@ struct http_server {
     struct cidr *proxies;
     size_t n_proxies;
     _Atomic bool draining;
-    _Atomic size_t open;   /* listeners, connections and exchanges on all shards */
-    _Atomic size_t bodies; /* bytes of the larger bodies in memory */
+    _Atomic size_t open;        /* listeners, connections and exchanges on all shards */
+    _Atomic size_t bodies;      /* bytes of the larger bodies in memory */
+    _Atomic size_t open_bodies; /* of these, of routes that anyone may call */
 };
 
 /* ---- http_conn.c ---- */

@@ -57,6 +57,15 @@ void wf_check_problem(struct wf_check *ck, Str field, Str code, const char *fmt,
     va_end(ap);
 }
 
+void wf_check_warning(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(ck->def_state, field, code, true, fmt, ap);
+    va_end(ap);
+}
+
 struct json *wf_problems_json(struct arena *a, const WfProblems *problems)
 {
     struct json *arr = json_arr(a);

@@ -116,6 +116,11 @@ DEFINE_AUTO(wf_def, wf_def_unref)
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
                        JsonSchemaErrors *ret_errors);
 
+/* What stands for a secret that is not shown. */
+#define WF_HIDDEN "********"
+
+/* Hide, in place, texts below @v that are named as secrets are. */
+void wf_hide_secrets_in(struct arena *a, struct json *v);
 /* A copy of a definition's JSON with stars for secrets: the settings that their type says are
  * secret, and texts and variables with such names. What only refers to a value stays. */
 struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition);

@@ -4,7 +4,7 @@
 
 enum { DEPTH_MAX = 120 }; /* a definition nests at most 100 deep */
 
-static const Str hidden = S_INIT("********");
+static const Str hidden = S_INIT(WF_HIDDEN);
 
 static bool names_secret(struct arena *a, Str name)
 {
@@ -68,6 +68,11 @@ static void hide_variables(struct arena *a, struct json *list)
     for (size_t i = 0; json_is(list, JSON_ARR) && i < json_len(list); i++)
         if (names_secret(a, json_str_of(json_at(&list->arr[i], "name"), S(""))))
             hide(a, json_at(&list->arr[i], "value"));
+}
+
+void wf_hide_secrets_in(struct arena *a, struct json *v)
+{
+    hide_named(a, v, 0);
 }
 
 struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition)

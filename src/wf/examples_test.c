@@ -36,7 +36,9 @@ static Err parse(const char *name, struct wf_def **ret_def)
 
     TRY(wf_def_parse(t_arena(), example(name), &problems, &def));
     arena_defer(t_arena(), release, def);
-    if (problems.n)
+    /* Their webhooks are open, so that one can try them; the console warns. */
+    bool only_open = problems.n == 1 && str_eq(problems.at[0].code, S("open_webhook"));
+    if (problems.n && !only_open)
         t_fail(__FILE__, __LINE__, "%s: %.*s", name, P(problems.at[0].message));
     *ret_def = def;
     return OK;

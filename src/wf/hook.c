@@ -69,24 +69,37 @@ static Str id_header(struct arena *a, Str timestamp_header)
     return str_fmt(a, "%.*s-id", P(str_head(timestamp_header, timestamp_header.n - 10)));
 }
 
+/* What can be said before the body is there: whether it is signed at all, and for now. */
+static bool may_be_signed(struct arena *a, const struct wf_webhook_cfg *cfg,
+                          const struct wf_hook_request *in)
+{
+    int64_t seconds;
+
+    if (str_is_empty(http_header_get(in->headers, cfg->signature_header)))
+        return false;
+    if (str_is_empty(cfg->timestamp_header))
+        return true;
+    if (str_is_empty(http_header_get(in->headers, id_header(a, cfg->timestamp_header))) ||
+        str_to_i64(http_header_get(in->headers, cfg->timestamp_header), &seconds) != OK)
+        return false;
+    Usec at = seconds < 0 || seconds > INT64_MAX / USEC_S ? 0 : seconds * USEC_S;
+    Usec apart = at > in->now ? at - in->now : in->now - at;
+    return apart <= cfg->tolerance;
+}
+
 static bool hmac_matches(struct arena *a, const struct wf_webhook_cfg *cfg,
                          const struct wf_hook_request *in)
 {
     Str given = http_header_get(in->headers, cfg->signature_header), key;
-    int64_t seconds;
 
-    if (str_is_empty(given))
+    if (!may_be_signed(a, cfg, in))
         return false;
     if (str_is_empty(cfg->timestamp_header))
         return body_hmac_matches(a, cfg, given, in->body);
     Str timestamp = http_header_get(in->headers, cfg->timestamp_header);
     Str id = http_header_get(in->headers, id_header(a, cfg->timestamp_header));
-    if (wf_signature_key(a, cfg->secret, &key) != OK || str_is_empty(id) ||
-        str_to_i64(timestamp, &seconds) != OK)
-        return false;
-    Usec at = seconds < 0 || seconds > INT64_MAX / USEC_S ? 0 : seconds * USEC_S;
-    Usec apart = at > in->now ? at - in->now : in->now - at;
-    return wf_signature_matches(a, key, id, timestamp, in->body, given) && apart <= cfg->tolerance;
+    return wf_signature_key(a, cfg->secret, &key) == OK &&
+           wf_signature_matches(a, key, id, timestamp, in->body, given);
 }
 
 static bool may_call(struct arena *a, const struct wf_webhook_cfg *cfg,
@@ -230,21 +243,23 @@ static bool is_credential(const void *settings, Str name)
     return str_eq_nocase(name, cfg->header) || str_eq_nocase(name, cfg->signature_header);
 }
 
-static Err admit(struct arena *a, const struct wf_webhook_cfg *cfg,
-                 const struct wf_hook_request *in)
+static Err admit(const struct wf_webhook_cfg *cfg, const struct wf_hook_request *in, bool may)
 {
     if (!str_eq(cfg->method, S("ANY")) && !str_eq(cfg->method, in->method))
         return err_detail(E_METHOD, "This webhook is called by %.*s.", P(cfg->method));
-    if (!may_call(a, cfg, in))
-        return err_set(E_UNAUTHORIZED, "webhook called without the right credentials (%.*s)",
-                       P(cfg->auth));
+    if (!may)
+        return err_detail(E_UNAUTHORIZED,
+                          "This webhook is not called like that: its credentials or its signature "
+                          "(%.*s) are missing, wrong or too old.",
+                          P(cfg->auth));
     return OK;
 }
 
 Err wf_hook_admit_head(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in)
 {
     const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
-    return str_eq(cfg->auth, S("hmac")) ? OK : admit(a, cfg, in);
+    bool may = str_eq(cfg->auth, S("hmac")) ? may_be_signed(a, cfg, in) : may_call(a, cfg, in);
+    return admit(cfg, in, may);
 }
 
 Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
@@ -253,7 +268,7 @@ Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook
     const struct wf_webhook_cfg *cfg = &wf_trigger_cfg(def)->webhook;
     struct json *input, *query;
 
-    TRY(admit(a, cfg, in));
+    TRY(admit(cfg, in, may_call(a, cfg, in)));
     TRY(form_json(a, in->query, "query", &query));
     if (in->body.n)
         TRY(parse_body(a, http_header_get(in->headers, S("content-type")), in->body, &input));

@@ -113,6 +113,9 @@ struct wf_check {
 };
 void wf_check_problem(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same, of what is doubtful and yet allowed. */
+void wf_check_warning(struct wf_check *ck, Str field, Str code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Keep @secret out of the log as long as the definition lives. */
 void wf_check_secret(struct wf_check *ck, Str secret);
 /* Compile @json with the templates in it, and have their names checked; NULL after a problem. */

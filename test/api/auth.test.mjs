@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Api, expectProblem, expectStatus } from '../lib/api.mjs';
 import { heddle } from '../lib/server.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
-import { chain, flow, hook, set } from '../lib/flow.mjs';
+import { chain, flow, hook, output, set, trigger } from '../lib/flow.mjs';
 
 const nobody = '01890a5d-ac96-774b-bcce-b302099a8057'; /* an id that is well formed and nowhere */
 const tiny = chain('Tiny', { a: set({ x: 1 }) });
@@ -124,6 +124,30 @@ onEachDatabase('auth', (ctx) => {
     }
   });
 
+  test('what a reader was not shown he cannot write back, and the variables of a run are hidden too', async () => {
+    const definition = {
+      ...flow('Has variables', { t: trigger(), o: output('{{ vars.region }}') }, ['t -> o']),
+      variables: [
+        { name: 'region', value: 'eu' },
+        { name: 'api_token', value: 'open sesame' },
+      ],
+    };
+    const id = await ctx.api.workflow(definition);
+    const reader = ctx.api.as(await ctx.server.newKey('looks', 'workflow.read,run.read'));
+    const { json } = await reader.get(`/api/workflows/${id}`);
+    expectProblem(await ctx.api.put(`/api/workflows/${id}`, json.definition), 422, 'invalid');
+    assert.equal(
+      (await ctx.api.get(`/api/workflows/${id}`)).json.definition.variables[1].value,
+      'open sesame',
+    );
+
+    const vars = { region: 'us', api_token: 'of this run' };
+    const run = expectStatus(await ctx.api.post(`/api/workflows/${id}/execute`, { vars }), 200).json;
+    const started = async (api) => (await (await api.events(run.id)).all())[0].json.vars;
+    assert.deepEqual(await started(reader), { region: 'us', api_token: '********' });
+    assert.deepEqual(await started(ctx.api), vars);
+  });
+
   test('a key with an unknown capability is not made', async () => {
     const args = [
       'key',
@@ -149,6 +173,7 @@ onEachDatabase('auth', (ctx) => {
     };
     for (const wrong of ['A'.repeat(token.length), token.slice(1), token + 'A', '%00'])
       refused(await anonymous().get(`/signin?token=${wrong}`));
+    refused(await anonymous().call('HEAD', `/signin?token=${token}`)); /* who only looks uses nothing up */
     const first = await anonymous().get(`/signin?token=${token}`);
     expectStatus(first, [302, 303]);
     assert.equal(first.headers.location, '/');

@@ -50,7 +50,9 @@ onEachDatabase('examples', (ctx) => {
     assert.ok(names.length >= 3);
     for (const name of names) {
       const { json } = expectStatus(await ctx.api.post('/api/workflows/validate', read(name)), 200);
-      assert.deepEqual([json.valid, json.errors, json.warnings], [true, [], []], name);
+      /* Their webhooks are open, so that one can try them. */
+      const warnings = json.warnings.filter((w) => w.code !== 'open_webhook');
+      assert.deepEqual([json.valid, json.errors, warnings], [true, [], []], name);
     }
   });
 

@@ -82,6 +82,36 @@ onEachDatabase('hooks', (ctx) => {
       expectProblem(await deliver(id, '{}'), 404, 'not_found');
   });
 
+  test('a draft answers nobody, and an open hook is warned of', async () => {
+    const definition = flow('Hook', { in: hook({ auth: 'none' }), out: output('x') }, ['in -> out']);
+    const { json } = expectStatus(await ctx.api.post('/api/workflows', definition), 201);
+    assert.deepEqual(
+      json.warnings.map((w) => w.code),
+      ['open_webhook'],
+    );
+    expectProblem(await deliver(json.id, '{}'), 404, 'not_found');
+    assert.deepEqual(await runsOf(json.id), []);
+    expectStatus(await ctx.api.post(`/api/workflows/${json.id}/publish`), [200, 201]);
+    expectStatus(await deliver(json.id, '{}'), 202);
+  });
+
+  test('a signature that is missing or old is refused before the body has come', async () => {
+    const id = await echo({ auth: 'hmac', secret: 'right' });
+    const head = (more) =>
+      `POST /hooks/${id} HTTP/1.1\r\nHost: x\r\n${more}Content-Type: application/json\r\n` +
+      'Content-Length: 8000000\r\nExpect: 100-continue\r\n\r\n';
+    const signed = (at) => `webhook-id: 1\r\nwebhook-timestamp: ${at}\r\nwebhook-signature: v1,x\r\n`;
+    const enough = (text) => text.includes('\r\n\r\n');
+    const now = Math.floor(Date.now() / 1000);
+    for (const [more, status] of [
+      ['', 401],
+      [signed(now - 86400), 401],
+      [signed('soon'), 401],
+      [signed(now), 100],
+    ])
+      assert.deepEqual((await raw(ctx.server.port, head(more), { enough })).statuses, [status], more);
+  });
+
   test('who is refused by his head alone is refused before his body has come', async () => {
     const id = await echo({ auth: 'bearer', secret: 'right' });
     const head = (secret) =>

@@ -196,15 +196,9 @@ onEachDatabase('workflows', (ctx) => {
   test('every node type is described', async () => {
     const { json } = expectStatus(await ctx.api.get('/api/node-types'), 200);
     const types = json.types.map((t) => t.type ?? t.name);
-    assert.deepEqual([...types].sort(), [
-      'api-call',
-      'condition',
-      'data-transform',
-      'llm',
-      'output',
-      'trigger',
-      'webhook',
-    ]);
+    for (const type of ['api-call', 'condition', 'data-transform', 'llm', 'output', 'trigger', 'webhook'])
+      assert.ok(types.includes(type), type);
+    assert.equal(new Set(types).size, types.length);
   });
 
   test('what the server says of itself needs no second look', async () => {

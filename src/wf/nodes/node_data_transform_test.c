@@ -150,7 +150,7 @@ TEST(trigger_settings_are_checked)
                     &p_, &def_);                                                                   \
         t_expect_str(t_problem(&p_), S(want));                                                     \
     } while (0)
-    TRIGGER("{'trigger':'webhook'}", "");
+    TRIGGER("{'trigger':'webhook'}", "open_webhook /nodes/0/data/webhook/auth");
     TRIGGER("{'trigger':'cron'}", "one_of /nodes/0/data/trigger");
     TRIGGER("{'webhook':{}}", "not_used /nodes/0/data/webhook");
     TRIGGER("{'trigger':'webhook','webhook':{'auth':'bearer'}}",

@@ -67,6 +67,9 @@ static void check(struct wf_check *ck, void *settings)
     const struct wf_webhook_cfg *hook = &cfg->webhook;
     Str key;
 
+    if (str_eq(cfg->trigger, S("webhook")) && str_eq(hook->auth, S("none")))
+        wf_check_warning(ck, S("webhook/auth"), S("open_webhook"),
+                         "Whoever knows the address of this webhook can start the workflow.");
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
     if (!str_eq(hook->auth, S("hmac")))
