@@ -161,6 +161,8 @@ const struct api_schema api_shapes[] = {
      "\"attempts\":{\"type\":\"integer\"},\"started_at\":" TIME_OR_NULL
      ",\"finished_at\":" TIME_OR_NULL ","
      "\"duration_ms\":{\"type\":[\"number\",\"null\"]},\"output\":{},"
+     "\"input\":{\"description\":\"Its settings with their templates answered; only where one run "
+     "is asked for.\"},"
      "\"handle\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},"
      "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
      ",\"waiting_for\":{\"type\":[\"object\",\"null\"]}}}"},

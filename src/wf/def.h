@@ -121,6 +121,8 @@ Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct j
 
 /* Hide, in place, texts below @v that are named as secrets are. */
 void wf_hide_secrets_in(struct arena *a, struct json *v);
+/* The same for the settings of a node, and what its type says is secret. */
+void wf_def_hide_settings(struct arena *a, const struct wf_node_type *type, struct json *data);
 /* A copy of a definition's JSON with stars for secrets: the settings that their type says are
  * secret, and texts and variables with such names. What only refers to a value stays. */
 struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition);

@@ -75,6 +75,12 @@ void wf_hide_secrets_in(struct arena *a, struct json *v)
     hide_named(a, v, 0);
 }
 
+void wf_def_hide_settings(struct arena *a, const struct wf_node_type *type, struct json *data)
+{
+    hide_fields(a, data, type->fields);
+    hide_named(a, data, 0);
+}
+
 struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition)
 {
     struct json *copy = json_dup(a, definition), *nodes = json_at(copy, "nodes");

@@ -130,7 +130,12 @@ void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIEL
  * E_TOO_LARGE when @a does not hold it. */
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
              struct wf_state **ret_state, size_t *ret_text) YIELDS;
-struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s);
+/* @facts: with the inputs of steps, which are computed; NULL: without. */
+struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
+                     const struct wf_facts *facts);
+/* run_input.c */
+struct json *run_step_input(struct arena *a, const struct wf_state *s, const struct wf_facts *facts,
+                            int node) YIELDS;
 
 /* Record @ev with the next number and time; commit all that is pending, events and sides. */
 Err run_record(struct wf_run *run, struct wf_event ev) YIELDS;

@@ -65,11 +65,22 @@ static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
                     or_null(a, waits ? n->wait : NULL), NULL);
 }
 
-static struct json *steps_json(struct arena *a, const struct wf_state *s)
+static bool has_begun(const struct wf_node_run *n)
+{
+    return n->attempt > 0 || n->state == WF_NODE_DONE || n->state == WF_NODE_FAILED;
+}
+
+static struct json *steps_json(struct arena *a, const struct wf_state *s,
+                               const struct wf_facts *facts)
 {
     struct json *steps = json_arr(a);
-    for (int i = 0; i < s->def->n_nodes; i++)
-        json_push(a, steps, step_json(a, s, i));
+    for (int i = 0; i < s->def->n_nodes; i++) {
+        struct json *step = step_json(a, s, i);
+        if (facts)
+            json_set(a, step, S("input"),
+                     has_begun(&s->nodes[i]) ? run_step_input(a, s, facts, i) : json_null(a));
+        json_push(a, steps, step);
+    }
     return steps;
 }
 
@@ -85,7 +96,8 @@ struct json *wf_run_row_json(struct arena *a, const struct run_row *row)
         end ? json_double(a, (double)(end - row->created_at) / 1000) : json_null(a), NULL);
 }
 
-struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s)
+struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
+                     const struct wf_facts *facts)
 {
     struct json *doc = wf_run_row_json(a, row);
     Usec end = s->ended_at;
@@ -101,7 +113,7 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));
-    json_set(a, doc, S("steps"), steps_json(a, s));
+    json_set(a, doc, S("steps"), steps_json(a, s, facts));
     return doc;
 }
 
@@ -109,7 +121,7 @@ struct json *wf_run_json(struct arena *a, const struct wf_run *run, Str workflow
 {
     struct run_row row = run->row;
     row.workflow_name = workflow_name;
-    return run_doc(a, &row, run->state);
+    return run_doc(a, &row, run->state, NULL);
 }
 
 static void unref_def(void *def)
@@ -133,7 +145,13 @@ Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct j
         arena_max(a))
         return err_detail(E_TOO_LARGE,
                           "The run is too large to be shown whole; follow its events.");
-    struct json *doc = run_doc(a, &row, state);
+    const struct wf_facts facts = {.run = row.id,
+                                   .workflow = row.workflow,
+                                   .tenant = row.tenant,
+                                   .version = row.version,
+                                   .created_at = row.created_at,
+                                   .trigger = row.origin};
+    struct json *doc = run_doc(a, &row, state, &facts);
     json_set(a, doc, S("definition"), def->json);
     *ret_json = doc;
     return OK;

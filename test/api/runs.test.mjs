@@ -60,6 +60,39 @@ onEachDatabase('runs', (ctx) => {
     );
   });
 
+  test('a run shows what each step was given, without secrets', async () => {
+    const url = `${ctx.web.origin}/people`;
+    const definition = {
+      ...flow(
+        'Given',
+        {
+          t: trigger(),
+          s: set({ greeting: 'Hello {{ input.name }}', n: '{{ input.n }}', from: '{{ vars.region }}' }),
+          c: call(url, {
+            query: { email: 'ada@example.com', q: '{{ s.greeting }}' },
+            headers: { authorization: 'Bearer {{ vars.api_token }}', 'x-of': 'of {{ api_token }}' },
+          }),
+          never: output('of {{ input.name }}'),
+        },
+        ['t -> s', 's -> c'],
+      ),
+      variables: [
+        { name: 'region', value: 'eu' },
+        { name: 'api_token', value: 'open sesame' },
+      ],
+    };
+    const id = await ctx.api.workflow(definition);
+    const run = await ctx.api.run(id, { name: 'Ada', n: 3 });
+    const doc = (await ctx.api.get(`/api/runs/${run.id}`)).json;
+    const given = (node) => doc.steps.find((step) => step.node === node).input;
+    assert.deepEqual(given('t'), { name: 'Ada', n: 3 });
+    assert.deepEqual(given('s').values, { greeting: 'Hello Ada', n: 3, from: 'eu' });
+    assert.deepEqual(given('c').query, { email: 'ada@example.com', q: 'Hello Ada' });
+    assert.deepEqual(given('c').headers, { authorization: '********', 'x-of': 'of ********' });
+    assert.equal(given('never'), null);
+    assert.ok(!JSON.stringify(doc.steps).includes('open sesame'));
+  });
+
   test('lists are filtered by state and carry no steps', async () => {
     const gate = new Gate();
     const id = await ctx.api.workflow(
