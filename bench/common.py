@@ -100,8 +100,8 @@ def wrk(url, connections, seconds, script=None, cpus=None):
     out = subprocess.run(command + [url], stdout=subprocess.PIPE, check=True, text=True).stdout
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     return {"rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
-            "p50": re.search(r"50%\s+(\S+)", out).group(1),
-            "p99": re.search(r"99%\s+(\S+)", out).group(1),
+            "p50": re.search(r"^\s*50%\s+(\S+)", out, re.M).group(1),
+            "p99": re.search(r"^\s*99%\s+(\S+)", out, re.M).group(1),
             "requests": int(re.search(r"(\d+) requests in", out).group(1)),
             "bad": int(bad.group(1)) if bad else 0}
 
