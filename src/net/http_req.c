@@ -184,7 +184,7 @@ static Err invalid_body(struct exch *x, const JsonSchemaErrors *errors)
 
     vec_each(errors, e) {
         json_push(a, list,
-                  json_obj(a, "path", json_str(a, e->path), "keyword", json_str(a, e->keyword),
+                  json_obj(a, "path", json_str(a, e->path), "code", json_str(a, e->keyword),
                            "message", json_str(a, e->message), NULL));
     }
     x->errors = list;

@@ -681,7 +681,7 @@ TEST_FIBER(server_locates_what_a_schema_refuses)
     t_expect_int(json_len(json_at(v, "errors")), 2);
     struct json *first = json_item(json_at(v, "errors"), 0);
     t_expect_str(json_str_of(json_at(first, "path"), S("")), S("/name"));
-    t_expect_str(json_str_of(json_at(first, "keyword"), S("")), S("type"));
+    t_expect_str(json_str_of(json_at(first, "code"), S("")), S("type"));
     t_expect(json_str_of(json_at(first, "message"), S("")).n > 0);
     a = t_talk(&site, S("POST /thing HTTP/1.1\r\n" LAST "Content-Type: application/json\r\n"
                         "Content-Length: 12\r\n\r\n{\"name\":\"x\"}"));
