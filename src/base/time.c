@@ -64,7 +64,7 @@ static const char weekdays[7][10] = {"Sunday",   "Monday", "Tuesday", "Wednesday
 
 /* Years are counted from March, so that the leap day is the last of its year; 400 years are one era
  * of 146,097 days. 719,468 days lie between 0000-03-01 and 1970-01-01. */
-static int64_t days_of(int64_t year, int month, int day)
+int64_t time_days_of(int64_t year, int month, int day)
 {
     if (month <= 2)
         year--;
@@ -73,6 +73,24 @@ static int64_t days_of(int64_t year, int month, int day)
     int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * 146097 + day_of_era - 719468;
+}
+
+struct time_date time_date_of(int64_t days)
+{
+    struct time_date d;
+
+    d.weekday = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t day_of_era = days - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+    d.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+    d.month = (int)(month < 10 ? month + 3 : month - 9);
+    d.year = year_of_era + era * 400 + (d.month <= 2);
+    return d;
 }
 
 static struct civil civil_of(Usec wall)
@@ -85,17 +103,11 @@ static struct civil civil_of(Usec wall)
         left += USEC_DAY;
         days--;
     }
-    c.weekday = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
-    c.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
-    c.month = (int)(month < 10 ? month + 3 : month - 9);
-    c.year = year_of_era + era * 400 + (c.month <= 2);
+    struct time_date d = time_date_of(days);
+    c.weekday = d.weekday;
+    c.day = d.day;
+    c.month = d.month;
+    c.year = d.year;
     c.hour = (int)(left / USEC_H);
     c.min = (int)(left / USEC_MIN % 60);
     c.sec = (int)(left / USEC_S % 60);
@@ -103,7 +115,7 @@ static struct civil civil_of(Usec wall)
     return c;
 }
 
-static int days_in_month(int64_t year, int month)
+int time_month_days(int64_t year, int month)
 {
     static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -114,11 +126,11 @@ static int days_in_month(int64_t year, int month)
  * UTC day, equal to the first moment of the next one. @offset_min is the zone's lead over UTC. */
 static Err usec_of(const struct civil *c, int offset_min, Usec *ret_wall)
 {
-    if (c->month < 1 || c->month > 12 || c->day < 1 || c->day > days_in_month(c->year, c->month))
+    if (c->month < 1 || c->month > 12 || c->day < 1 || c->day > time_month_days(c->year, c->month))
         return E_SYNTAX;
     if (c->hour > 23 || c->min > 59 || c->sec > 60)
         return E_SYNTAX;
-    int64_t secs = days_of(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->min * 60 +
+    int64_t secs = time_days_of(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->min * 60 +
                    c->sec - offset_min * 60;
     if (c->sec == 60 && secs % 86400 != 0)
         return E_SYNTAX;

@@ -52,6 +52,18 @@ static inline Usec usec_in(Usec span)
     return usec_add(time_mono(), span);
 }
 
+/* ---- the calendar: proleptic Gregorian, days count from 1970-01-01 ---- */
+
+struct time_date {
+    int64_t year;
+    int month, day, weekday; /* 1..12, 1..31, 0 (Sunday)..6 */
+};
+int64_t time_days_of(int64_t year, int month, int day);
+struct time_date time_date_of(int64_t days);
+int time_month_days(int64_t year, int month);
+
+/* ---- text ---- */
+
 enum { TIME_RFC3339_SIZE = 32 };
 /* "2026-11-20T08:15:30.123456Z" into @out (of TIME_RFC3339_SIZE), NUL-terminated; gives the text.
  * Always six digits, so that texts sort as times do. */
