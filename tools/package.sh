@@ -47,7 +47,7 @@ Architecture: $arch
 Maintainer: $packager
 Section: net
 Priority: optional
-Depends: $depends, adduser, init-system-helpers (>= 1.54)
+Depends: $depends, adduser, tzdata, init-system-helpers (>= 1.54)
 Suggests: postgresql
 Installed-Size: $(du -k -s --exclude=DEBIAN "$root" | cut -f1)
 Description: self-hosted AI agents and workflows, one program
