@@ -210,6 +210,8 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
         if (run->key.n)
             store_run_key_insert(tx, a, run->row.workflow, run->key, run->fingerprint, run->row.id,
                                  run->row.created_at);
+        if (run->also)
+            run->also(tx, run->row.id, run->also_ctx);
         store_run_insert(tx, &run->row);
         store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
     } else {

@@ -178,6 +178,8 @@ static struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *s
     run->key = str_dup(run->a, start->key);
     run->fingerprint = str_dup(run->a, start->fingerprint);
     run->store_def = start->store_def;
+    run->also = start->also;
+    run->also_ctx = start->also_ctx;
     return run;
 }
 

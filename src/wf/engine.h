@@ -56,6 +56,11 @@ struct wf_start {
     const struct json *input, *request, *vars; /* copied */
     Str key;                                   /* idempotency key; empty: none */
     Str fingerprint;                           /* 32 bytes of what the key stands for */
+    /* Queue more statements into the transaction that makes the run accepted. May be called again
+     * if that has to be repeated; never after wf_run_start has returned, for a caller that is
+     * shielded. */
+    void (*also)(struct db_tx *tx, Id run, void *ctx);
+    void *also_ctx;
 };
 
 /* Start a run on this shard and wait until it is accepted. E_EXISTS: the key was used before.

@@ -61,6 +61,8 @@ struct wf_run {
     struct wf_state *state;
     Str key, fingerprint;
     bool store_def;
+    void (*also)(struct db_tx *tx, Id run, void *ctx); /* of wf_start, until it is accepted */
+    void *also_ctx;
 
     struct buf text;       /* the events that are applied and not yet durable: "[{...},{...}" */
     int64_t first_pending; /* the first of them; 0: none */
