@@ -12,6 +12,7 @@
 #include "net/http_server.h"
 #include "net/router.h"
 #include "wf/engine.h"
+#include "wf/schedule.h"
 
 #include <stdatomic.h>
 
@@ -21,6 +22,7 @@ struct api {
     struct db *db;
     struct llm *llm;
     struct wf_engine *engine;
+    struct wf_scheduler *scheduler;
     struct workflow_cache *workflows;
     struct http_server *server;
     const struct router *router;
@@ -49,7 +51,7 @@ extern const struct api_schema api_shapes[];  /* that only describe */
 void api_add_routes(struct router *router);
 extern const struct route api_auth_routes[], api_events_routes[], api_gateway_routes[],
     api_hooks_routes[], api_keys_routes[], api_providers_routes[], api_runs_routes[],
-    api_system_routes[], api_workflows_routes[];
+    api_schedules_routes[], api_system_routes[], api_workflows_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/crypto.h"
 #include "store/store_workflow.h"
+#include "wf/schedule_plan.h"
 
 /* Parse the body as a definition; *ret_answered if it was refused with its problems. */
 static Err read_definition(struct req *req, struct res *res, WfProblems *ret_problems,
@@ -175,6 +176,13 @@ static Err put_workflow(struct req *req, struct res *res)
     return res_json(res, 200, doc);
 }
 
+/* What is published of it is another thing now, or nothing. */
+static void published(struct req *req, Id workflow)
+{
+    workflow_cache_forget(api_of(req)->workflows, workflow);
+    wf_scheduler_changed(api_of(req)->scheduler, workflow);
+}
+
 static Err delete_workflow(struct req *req, struct res *res)
 {
     struct workflow_row row;
@@ -184,7 +192,7 @@ static Err delete_workflow(struct req *req, struct res *res)
     TRY(load(req, &row));
     TRY(check_if_match(req, &row));
     Err e = store_workflow_delete(api_of(req)->db, req->a, &row);
-    workflow_cache_forget(api_of(req)->workflows, row.id);
+    published(req, row.id);
     if (e != OK)
         return e == E_CONFLICT ? err_detail(E_NOT_FOUND, "There is no such workflow.") : e;
     do {
@@ -198,11 +206,30 @@ static Err delete_workflow(struct req *req, struct res *res)
     return res_empty(res, 204);
 }
 
+/* What publishing the definition @hash as @version means for the schedule; *ret_schedule is @place
+ * or NULL. */
+static Err schedule_of(struct req *req, const struct workflow_row *row, Str hash, int version,
+                       struct schedule_row *place, struct schedule_row **ret_schedule)
+{
+    AUTO(wf_def) *def = NULL;
+
+    TRY(wf_engine_def(api_of(req)->engine, hash, &def));
+    *ret_schedule = NULL;
+    if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), place))
+        return OK;
+    place->hash = hash;
+    *ret_schedule = place;
+    return OK;
+}
+
 static Err set_published(struct req *req, const struct workflow_row *row,
                          const struct version_row *version)
 {
-    Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version);
-    workflow_cache_forget(api_of(req)->workflows, row->id);
+    struct schedule_row place, *schedule;
+
+    TRY(schedule_of(req, row, version->hash, version->version, &place, &schedule));
+    Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version, schedule);
+    published(req, row->id);
     return e;
 }
 
@@ -210,6 +237,7 @@ static Err publish_draft(struct req *req, struct res *res)
 {
     struct workflow_row row;
     struct version_row latest;
+    struct schedule_row place, *schedule;
     int version;
 
     TRY(load(req, &row));
@@ -221,8 +249,9 @@ static Err publish_draft(struct req *req, struct res *res)
                             json_obj(req->a, "version", json_int(req->a, latest.version), NULL));
         }
     }
-    Err e = store_workflow_publish(api_of(req)->db, req->a, &row, req->who.actor_name);
-    workflow_cache_forget(api_of(req)->workflows, row.id);
+    TRY(schedule_of(req, &row, row.draft, row.latest_version + 1, &place, &schedule));
+    Err e = store_workflow_publish(api_of(req)->db, req->a, &row, req->who.actor_name, schedule);
+    published(req, row.id);
     if (e == E_CONFLICT)
         return err_detail(E_CONFLICT, "The workflow was changed meanwhile. Try again.");
     TRY(e);

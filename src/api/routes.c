@@ -10,6 +10,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_keys_routes);
     router_add(router, api_providers_routes);
     router_add(router, api_runs_routes);
+    router_add(router, api_schedules_routes);
     router_add(router, api_system_routes);
     router_add(router, api_workflows_routes);
 }

@@ -59,6 +59,11 @@ const struct api_schema api_schemas[] = {
      "\"timeout\":{\"type\":\"string\"},"
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
      "meanwhile.\"}}}"},
+    {"SchedulePreview",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"schedule\"],"
+     "\"description\":\"The schedule of a trigger, as it stands in a definition.\","
+     "\"properties\":{\"schedule\":{\"type\":\"object\"},"
+     "\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":5}}}"},
     {0},
 };
 
@@ -122,6 +127,24 @@ const struct api_schema api_shapes[] = {
                 ",\"created_by\":{\"type\":\"string\"},"
                 "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"VersionList", LIST_OF("Version")},
+    {"ScheduleTime",
+     "{\"type\":\"object\",\"description\":\"A moment, and what the clock in the schedule's time "
+     "zone shows.\",\"required\":[\"at\",\"local\"],\"properties\":{\"at\":" TIME_TYPE
+     ",\"local\":" TIME_TYPE "}}"},
+    {"Schedule",
+     "{\"type\":\"object\",\"description\":\"When the published version of a workflow fires.\","
+     "\"required\":[\"version\",\"settings\",\"next_at\",\"times\"],\"properties\":{"
+     "\"version\":{\"type\":\"integer\"},\"settings\":{\"type\":\"object\"},"
+     "\"next_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL ",\"last_at\":" TIME_OR_NULL ","
+     "\"last_run_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},"
+     "\"times\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "ScheduleTime\"}}}}"},
+    {"ScheduleList", LIST_OF("Schedule")},
+    {"SchedulePreviewed",
+     "{\"type\":\"object\",\"description\":\"When a schedule would fire next.\","
+     "\"required\":[\"settings\",\"times\"],\"properties\":{\"settings\":{\"type\":\"object\"},"
+     "\"times\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "ScheduleTime\"}}}}"},
     {"NodeType",
      "{\"type\":\"object\",\"description\":\"A kind of node, with its settings.\",\"properties\":{"
      "\"name\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"help\":{\"type\":\"string\"}"

@@ -181,8 +181,10 @@ Err boot_engine(struct boot *b, bool alone)
 
 void boot_close(struct boot *b, Usec grace)
 {
+    wf_scheduler_stop(b->scheduler);
     if (b->engine)
         wf_engine_drain(b->engine, grace);
+    wf_scheduler_free(b->scheduler);
     wf_engine_free(b->engine);
     llm_free(b->llm);
     if (b->db)

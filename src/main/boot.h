@@ -17,6 +17,7 @@ struct boot {
     struct secrets *secrets;
     struct llm *llm;
     struct wf_engine *engine;
+    struct wf_scheduler *scheduler;
 };
 
 /* Make the data folder if it is not there, and see that it can be written. */

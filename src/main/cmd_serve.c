@@ -155,6 +155,8 @@ static Err start(struct serve *s)
     TRY(open_store(s));
     TRY(boot_gateway(&s->boot));
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
+    s->boot.scheduler = wf_scheduler_new(s->boot.engine);
+    s->api.scheduler = s->boot.scheduler;
     s->api.db = s->boot.db;
     s->api.engine = s->boot.engine;
     s->api.llm = s->boot.llm;
@@ -210,6 +212,7 @@ static void drain(struct serve *s, Usec grace)
     Usec end = usec_in(grace);
 
     http_server_refuse(s->server);
+    wf_scheduler_stop(s->boot.scheduler);
     if (s->boot.engine)
         wf_engine_drain(s->boot.engine, grace);
     http_server_drain(s->server, usec_max(end - time_mono(), usec_min(grace, USEC_S)));

@@ -148,10 +148,12 @@ Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_
                    "UPDATE workflow SET deleted_at = ?2, revision = revision + 1 WHERE id = ?1"
                    " AND deleted_at IS NULL",
                    DB_ARGS(D_ID(row->id), D_INT(time_wall())));
+    store_schedule_put(tx, row->id, NULL);
     return db_commit(tx);
 }
 
-Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by)
+Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by,
+                           const struct schedule_row *schedule)
 {
     static const char insert[] =
         "INSERT INTO workflow_version (workflow_id, version, hash, created_at, created_by)"
@@ -169,12 +171,14 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
     db_exec_expect(tx, 1, update,
                    DB_ARGS(D_ID(row->id), D_INT(row->revision), D_INT(next), D_INT(time_wall()),
                            D_INT(row->latest_version), D_BYTES(row->draft)));
+    store_schedule_put(tx, row->id, schedule);
     Err e = db_commit(tx);
     return e == E_EXISTS ? E_CONFLICT : e; /* someone published at the same time */
 }
 
 Err store_workflow_set_published(struct db *db, struct arena *a, const struct workflow_row *row,
-                                 const struct version_row *version)
+                                 const struct version_row *version,
+                                 const struct schedule_row *schedule)
 {
     struct db_tx *tx = db_begin(db, a);
     db_exec_expect(tx, 1,
@@ -183,6 +187,7 @@ Err store_workflow_set_published(struct db *db, struct arena *a, const struct wo
                    " deleted_at IS NULL",
                    DB_ARGS(D_ID(row->id), D_INT(version->version), D_INT(time_wall()),
                            D_BYTES(version->hash)));
+    store_schedule_put(tx, row->id, schedule);
     return db_commit(tx);
 }
 

@@ -7,6 +7,7 @@
 #include "wf/nodes/node_trigger.h"
 #include "wf/nodes/table.h"
 #include "wf/signature.h"
+#include "wf/zone.h"
 
 static const struct field webhook_fields[] = {
     {"method", F_ENUM, offsetof(struct wf_webhook_cfg, method), .dflt = "POST",
@@ -34,13 +35,41 @@ static const struct field webhook_fields[] = {
     {0},
 };
 
+static const struct field schedule_fields[] = {
+    {"repeat", F_ENUM, offsetof(struct wf_schedule_cfg, repeat), .dflt = "cron",
+     .one_of = "cron interval", .title = "Repeat"},
+    {"cron", F_STR, offsetof(struct wf_schedule_cfg, cron), .required = true, .when = "repeat=cron",
+     .max = WF_CRON_TEXT_MAX, .title = "Cron",
+     .help = "Minute, hour, day of month, month, day of week; six fields begin with seconds."},
+    {"every", F_USEC, offsetof(struct wf_schedule_cfg, every), .required = true,
+     .when = "repeat=interval", .min = 1, .max = 366 * 86400, .title = "Every",
+     .help = "Counted from the publication."},
+    {"timezone", F_STR, offsetof(struct wf_schedule_cfg, timezone), .dflt = "UTC",
+     .title = "Time zone", .help = "A name of the IANA, such as Europe/Berlin."},
+    {"catch_up", F_ENUM, offsetof(struct wf_schedule_cfg, catch_up), .dflt = "last",
+     .one_of = "skip last all", .title = "Missed times",
+     .help = "What happens with times at which the server was not running."},
+    {"catch_up_limit", F_INT, offsetof(struct wf_schedule_cfg, catch_up_limit), .dflt = "100",
+     .min = 1, .max = 1000, .when = "catch_up=all", .title = "At most",
+     .help = "How many missed times are made up for, the latest ones."},
+    {"overlap", F_ENUM, offsetof(struct wf_schedule_cfg, overlap), .dflt = "allow",
+     .one_of = "allow skip", .title = "While the last run goes on",
+     .help = "Whether a run is started while the one before is still under way."},
+    {"jitter", F_USEC, offsetof(struct wf_schedule_cfg, jitter), .dflt = "0s", .min = 0,
+     .max = 86400, .title = "Spread",
+     .help = "Each time is put off by a part of this, so that many schedules do not meet."},
+    {0},
+};
+
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook", .title = "Trigger"},
+     .one_of = "manual api webhook schedule", .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
      .when = "trigger=webhook", .title = "Webhook"},
+    {"schedule", F_OBJECT, offsetof(struct wf_trigger_cfg, schedule), .sub = schedule_fields,
+     .when = "trigger=schedule", .required = true, .title = "Schedule"},
     {0},
 };
 
@@ -61,15 +90,25 @@ static void check_header(struct wf_check *ck, Str field, Str name)
                          P(str_head(name, 60)));
 }
 
+static void check_schedule(struct wf_check *ck, struct wf_schedule_cfg *cfg)
+{
+    if (cfg->cron.n && wf_cron_parse(cfg->cron, &cfg->plan) != OK)
+        wf_check_problem(ck, S("schedule/cron"), S("bad_cron"), "%s", err_record()->detail);
+    if (wf_zone(cfg->timezone, &cfg->tz) != OK)
+        wf_check_problem(ck, S("schedule/timezone"), S("bad_timezone"), "%s", err_record()->detail);
+}
+
 static void check(struct wf_check *ck, void *settings)
 {
-    const struct wf_trigger_cfg *cfg = settings;
+    struct wf_trigger_cfg *cfg = settings;
     const struct wf_webhook_cfg *hook = &cfg->webhook;
     Str key;
 
     if (str_eq(cfg->trigger, S("webhook")) && str_eq(hook->auth, S("none")))
         wf_check_warning(ck, S("webhook/auth"), S("open_webhook"),
                          "Whoever knows the address of this webhook can start the workflow.");
+    if (str_eq(cfg->trigger, S("schedule")))
+        check_schedule(ck, &cfg->schedule);
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
     if (!str_eq(hook->auth, S("hmac")))
@@ -111,7 +150,7 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 const struct wf_node_type wf_node_trigger = {
     .name = "trigger",
     .title = "Trigger",
-    .help = "Where a run begins: by hand, by the API, or by a call to its webhook.",
+    .help = "Where a run begins: by hand, by the API, by a call to its webhook, or by the clock.",
     .group = "trigger",
     .fields = fields,
     .settings_size = sizeof(struct wf_trigger_cfg),

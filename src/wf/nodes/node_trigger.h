@@ -2,6 +2,7 @@
 #ifndef WF_NODES_NODE_TRIGGER_H
 #define WF_NODES_NODE_TRIGGER_H
 
+#include "wf/cron.h"
 #include "wf/node.h"
 
 struct wf_webhook_cfg {
@@ -13,16 +14,35 @@ struct wf_webhook_cfg {
     Str respond; /* "immediately", "result" */
 };
 
+struct wf_schedule_cfg {
+    Str repeat;   /* "cron", "interval" */
+    Str cron;     /* as it was written */
+    Usec every;   /* of an interval */
+    Str timezone; /* of the IANA */
+    Str catch_up; /* "skip", "last", "all" */
+    int64_t catch_up_limit;
+    Str overlap; /* "allow", "skip" */
+    Usec jitter;
+    struct wf_cron plan; /* what cron means */
+    const struct tz *tz;
+};
+
 struct wf_trigger_cfg {
-    Str trigger;               /* "manual", "api", "webhook" */
+    Str trigger;               /* "manual", "api", "webhook", "schedule" */
     struct json_schema *input; /* NULL: anything */
     struct wf_webhook_cfg webhook;
+    struct wf_schedule_cfg schedule;
 };
 
 /* The trigger's settings; never NULL for a definition that was parsed. */
 static inline const struct wf_trigger_cfg *wf_trigger_cfg(const struct wf_def *def)
 {
     return def->nodes[def->trigger].settings;
+}
+
+static inline bool wf_schedule_is_set(const struct wf_def *def)
+{
+    return str_eq(wf_trigger_cfg(def)->trigger, S("schedule"));
 }
 
 #endif
