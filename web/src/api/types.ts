@@ -283,3 +283,15 @@ export interface ExecuteRequest {
   version?: number | 'draft' | 'published';
   timeout?: string;
 }
+
+/* ---- schedules ---- */
+
+export interface ScheduleTime {
+  at: string;
+  /** What the clock in the schedule's time zone shows. */
+  local: string;
+}
+export interface SchedulePreview {
+  settings: JsonObject;
+  times: ScheduleTime[];
+}

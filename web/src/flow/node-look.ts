@@ -2,7 +2,7 @@
 import type { JsonObject } from '@/api/types';
 import type { Messages } from '@/i18n/i18n';
 import type { IconName } from '@/ui/icon';
-import { arr, str } from '@/flow/model';
+import { arr, obj, str } from '@/flow/model';
 
 export type Tone = 'ink' | 'weld' | 'walnut' | 'indigo' | 'lichen' | 'green';
 
@@ -79,9 +79,18 @@ function duration(data: JsonObject, t: Messages): string {
   return /^[0-9.]+$/.test(text) ? `${text} ${word(t.flow.units, unit) ?? unit}` : text;
 }
 
+/** "0 9 * * MON-FRI", "Every 5m". */
+function scheduleText(schedule: JsonObject, t: Messages): string {
+  const every = schedule['repeat'] === 'interval' ? schedule['every'] : undefined;
+  if (typeof every === 'string' || typeof every === 'number')
+    return t.flow.every(typeof every === 'number' ? `${every}s` : every);
+  return str(schedule['cron']) || t.flow.triggerKinds.schedule;
+}
+
 export function nodeSummary(type: string, data: JsonObject, t: Messages): string {
   switch (type) {
     case 'trigger':
+      if (data['trigger'] === 'schedule') return scheduleText(obj(data['schedule']), t);
       return word(t.flow.triggerKinds, str(data['trigger'])) ?? t.flow.triggerKinds.manual;
     case 'api-call':
       return data['url'] ? `${str(data['method']) || 'GET'} ${place(str(data['url']))}` : t.flow.notSet;

@@ -9,7 +9,15 @@ export const flow = {
   caseNumber: (n: number) => `Case ${n}`,
   cases: (n: number) => (n === 1 ? '1 case' : `${n} cases`),
   problems: (n: number) => (n === 0 ? 'No problems' : n === 1 ? '1 problem' : `${n} problems`),
-  triggerKinds: { manual: 'Started by hand', api: 'Started by API', webhook: 'Started by webhook' },
+  triggerKinds: {
+    manual: 'Started by hand',
+    api: 'Started by API',
+    webhook: 'Started by webhook',
+    schedule: 'Started by the clock',
+  },
+  every: (span: string) => `Every ${span}`,
+  nextTimes: 'Next times',
+  nextTimesAfterPublishing: 'Counted from the publication, so from now if it were published now.',
   transformModes: {
     template: 'Text from a template',
     set: 'Set values',
@@ -93,5 +101,10 @@ export const nodeWords: NodeWords = {
     basic: 'User and password',
     bearer: 'Bearer token',
     header: 'A header',
+    'trigger.schedule.catch_up.skip': 'Leave them out',
+    'trigger.schedule.catch_up.last': 'Make up for the last',
+    'trigger.schedule.catch_up.all': 'Make up for all',
+    'trigger.schedule.overlap.allow': 'Start another',
+    'trigger.schedule.overlap.skip': 'Start none',
   },
 };

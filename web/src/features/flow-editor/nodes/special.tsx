@@ -5,6 +5,7 @@ import type { FieldIds } from '@/ui/field';
 import { Cases } from '@/features/flow-editor/nodes/condition/cases';
 import { KeysInput } from '@/features/flow-editor/nodes/data-transform/keys';
 import { InputSchema } from '@/features/flow-editor/nodes/trigger/input-schema';
+import { TimeZone } from '@/features/flow-editor/nodes/trigger/time-zone';
 
 export interface SpecialProps {
   node: string;
@@ -19,4 +20,5 @@ export const SPECIAL: Record<string, ComponentType<SpecialProps> | undefined> = 
   'condition.cases': Cases,
   'data-transform.keys': KeysInput,
   'trigger.input': InputSchema,
+  'trigger.schedule.timezone': TimeZone,
 };
