@@ -284,6 +284,19 @@ Err cli_config(struct cli *cli, struct config *ret_config)
     return e;
 }
 
+Err cli_config_whole(struct cli *cli, struct config *ret_config)
+{
+    AUTO_BUF(complaints, COMPLAINTS_MAX);
+
+    TRY(cli_config(cli, ret_config));
+    Err e = config_check_files(ret_config, &complaints);
+    if (e != OK) {
+        fprintf(stderr, "%.*s", P(buf_str(&complaints)));
+        cli->exit = CLI_CONFIG;
+    }
+    return e;
+}
+
 static int say_error(const struct cli *cli, Err e)
 {
     const char *verb = cli->verb ? cli->verb->name : NULL;

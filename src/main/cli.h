@@ -76,7 +76,9 @@ Str cli_get(const struct cli *cli, const char *option);
 /* The effective settings. On failure the complaints are on standard error and E_INVALID ends the
  * program with CLI_CONFIG. */
 Err cli_config(struct cli *cli, struct config *ret_config);
-/* The same without printing, for those who report in their own form. */
+/* The same, and that the files it names can be used: for a server. */
+Err cli_config_whole(struct cli *cli, struct config *ret_config);
+/* As cli_config without printing, for those who report in their own form. */
 Err cli_config_quiet(struct cli *cli, struct config *ret_config, struct buf *complaints);
 /* Whether @verb takes the flag of this setting. */
 bool cli_takes_setting(const struct cli_verb *verb, const struct config_setting *s);

@@ -21,7 +21,7 @@ static Err check(struct cli *cli)
 {
     struct config config;
 
-    TRY(cli_config(cli, &config));
+    TRY(cli_config_whole(cli, &config));
     if (config.file.n)
         return cli_print(
             str_fmt(cli->a, "the configuration is valid (%.*s was read)\n", P(config.file)));

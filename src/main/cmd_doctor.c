@@ -31,6 +31,8 @@ static bool visit_settings(struct visit *v)
 {
     AUTO_BUF(complaints, KIB(64));
     Err e = cli_config_quiet(v->cli, &v->config, &complaints);
+    if (e == OK)
+        e = config_check_files(&v->config, &complaints);
     Str rest = str_trim(str_dup(v->a, buf_str(&complaints))), line;
 
     if (e == OK) {
@@ -47,12 +49,11 @@ static bool visit_settings(struct visit *v)
     return false;
 }
 
-static void visit_environment(struct visit *v)
+static void visit_redis(struct visit *v)
 {
-    for (const char *const *e = v->cli->env; e && *e; e++)
-        if (str_starts(str_c(*e), S("REDIS_URL=")))
-            add(v, DOCTOR_WARN, "redis", S("REDIS_URL is set"),
-                S("this version does not use Redis; a single node does not need it"));
+    if (v->config.redis.url.n)
+        add(v, DOCTOR_WARN, "redis", S("redis.url is set"),
+            S("nothing uses Redis in this version; take it out, or leave it for others"));
 }
 
 /* ---- database ---- */
@@ -162,9 +163,9 @@ static Err visit_all(struct visit *v)
     doctor_look(v->a, &facts);
     doctor_judge(v->a, &facts, &v->lines);
     doctor_judge_libraries(v->a, &v->lines);
-    visit_environment(v);
     if (!visit_settings(v))
         return OK;
+    visit_redis(v);
     v->database = config_database(v->a, &v->config);
     doctor_look_data(v->a, v->config.data, &data);
     doctor_judge_data(v->a, &data, !is_postgres(v->database), &v->lines);

@@ -144,6 +144,8 @@ static Err start(struct serve *s)
 {
     struct arena *a = s->cli->a;
 
+    if (s->config.redis.url.n)
+        LOG_WARN("redis.url is set, but nothing uses Redis in this version");
     s->router = router_new();
     api_add_routes(s->router);
     s->api.router = s->router;
@@ -272,7 +274,7 @@ static Err run(struct cli *cli)
     struct serve *s = arena_new_of(cli->a, struct serve);
 
     s->cli = cli;
-    TRY(cli_config(cli, &s->config));
+    TRY(cli_config_whole(cli, &s->config));
     return boot_run(&s->config, serve_fiber, s);
 }
 

@@ -3,6 +3,8 @@
 #include "base/guess.h"
 #include "main/config_private.h"
 #include "net/egress.h"
+#include "net/http_server.h"
+#include "net/tls.h"
 #include "rt/log.h"
 
 #include <errno.h>
@@ -143,6 +145,8 @@ static void take_entry(struct load *l, const struct config_entry *entry, int *se
     Str where = str_fmt(l->a, "%.*s:%d", P(l->config->file), entry->line);
     size_t i = setting_by_key(entry->key);
 
+    if (i == SIZE_MAX && entry->kind == CONFIG_ENTRY_GROUP && is_group(entry->key))
+        return; /* a group with nothing in it */
     if (i == SIZE_MAX) {
         complain_unknown_key(l, where, entry->key);
         return;
@@ -153,6 +157,14 @@ static void take_entry(struct load *l, const struct config_entry *entry, int *se
         return;
     }
     seen[i] = entry->line;
+    if (entry->kind == CONFIG_ENTRY_GROUP ||
+        (entry->kind == CONFIG_ENTRY_LIST && config_settings[i].type != CONFIG_LIST)) {
+        complain(l, where, entry->key,
+                 entry->kind == CONFIG_ENTRY_LIST
+                     ? "a list stands where one plain value belongs; write the value alone"
+                     : "a mapping stands where a plain value belongs; write the value alone");
+        return;
+    }
     if (l->in_data && str_eq(entry->key, S("data"))) {
         complain(
             l, where, entry->key,
@@ -279,6 +291,14 @@ static void check_egress(struct load *l, const char *key, Str allow, Str deny)
         complain(l, where, str_c(key), err_client_text(e));
 }
 
+static void check_proxies(struct load *l)
+{
+    Str where = l->origin[setting_by_key(S("trusted_proxies"))].where;
+
+    if (http_networks_check(l->config->trusted_proxies) != OK)
+        complain(l, where, S("trusted_proxies"), err_client_text(E_INVALID));
+}
+
 static void check_together(struct load *l)
 {
     const struct config *c = l->config;
@@ -292,6 +312,7 @@ static void check_together(struct load *l)
     }
     check_egress(l, "egress.allow", c->egress.allow, S(""));
     check_egress(l, "egress.deny", S(""), c->egress.deny);
+    check_proxies(l);
 }
 
 static void scrub_secrets(const struct config *config)
@@ -324,6 +345,18 @@ Err config_load(struct arena *a, const struct config_input *in, struct config *r
         return err_detail(E_INVALID, "the configuration is not valid");
     *ret_config = config;
     return OK;
+}
+
+Err config_check_files(const struct config *config, struct buf *complaints)
+{
+    bool of_key = false;
+
+    if (!config->tls.cert.n || tls_pair_check(config->tls.cert, config->tls.key, &of_key) == OK)
+        return OK;
+    const char *key = of_key ? "tls.key" : "tls.cert", *why = err_client_text(E_INVALID);
+    Str where = config->origin[setting_by_key(str_c(key))].where;
+    buf_add_fmt(complaints, "%.*s: %s: %s\n", P(where), key, why);
+    return err_detail(E_INVALID, "the configuration is not valid");
 }
 
 Str config_database(struct arena *a, const struct config *config)

@@ -57,6 +57,9 @@ struct config {
     struct {
         Str host;
     } ollama;
+    struct {
+        Str url;
+    } redis;
     Str master_key;
 
     Str file;                           /* the YAML file that was read; empty: none */
@@ -125,6 +128,10 @@ struct config_input {
 /* Put the settings together. Secrets are registered with log_scrub(). Reads a file: before the loop
  * runs, or on a worker. E_INVALID when there are complaints. */
 Err config_load(struct arena *a, const struct config_input *in, struct config *ret_config);
+
+/* Look into the files that settings name, as a server must: @complaints gets a line for each that
+ * cannot be used, and then E_INVALID is given. Reads files, as above. */
+Err config_check_files(const struct config *config, struct buf *complaints);
 
 /* Print the effective settings, secrets masked: YAML with each value's source behind it, or JSON.
  */

@@ -4,10 +4,14 @@
 
 #include "main/config.h"
 
+/* What stands behind a key: one value, a list of them (joined by commas), an empty mapping. */
+enum config_entry_kind { CONFIG_ENTRY_PLAIN, CONFIG_ENTRY_LIST, CONFIG_ENTRY_GROUP };
+
 /* One value of the YAML file: its path, what was written, and the line. */
 struct config_entry {
     Str key, text;
     int line;
+    enum config_entry_kind kind;
 };
 struct config_entries {
     struct config_entry *at;

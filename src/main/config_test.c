@@ -173,6 +173,23 @@ TEST(config_bad_values_name_the_problem_and_the_way_out)
         {"DATABASE_URL=postgres://", "names no host or file"},
         {"APP_BASE_URL=example.org", "it must begin with one of http, https"},
         {"APP_BASE_URL=https://exa mple.org", "is no valid URL"},
+        {"APP_BASE_URL=http://x/path?q", "has a query or a fragment"},
+        {"APP_BASE_URL=http://x/path#f", "leave out what begins with \"#\""},
+        {"DATABASE_URL=postgres//x", "database.url: this looks like a mistyped URL"},
+        {"DATABASE_URL=postgres:/x", "mistyped URL"},
+        {"DATABASE_URL=postgres.db", "\"./\" before the name of a file"},
+        {"DATABASE_URL=sqlit//x.db", "mistyped URL"},
+        {"DATABASE_URL=localhost:5432/x", "mistyped URL"},
+        {"DATABASE_URL=postgres://h/x?sslmode=bogus", "invalid sslmode value: \"bogus\""},
+        {"DATABASE_URL=postgres://h/x?ssl_mode=on", "invalid URI query parameter: \"ssl_mode\""},
+        {"DATABASE_URL=postgres://h:port/x",
+         "has no valid port; in a password, write / ? # @ : as %2F"},
+        {"DATABASE_URL=postgres://[::1/x", "it is no valid address of PostgreSQL"},
+        {"REDIS_URL=memcached://h", "redis.url: \"memcached://h\" is no URL of a known kind"},
+        {"HEDDLE_TRUSTED_PROXIES=abc",
+         "HEDDLE_TRUSTED_PROXIES: trusted_proxies: \"abc\" is no address and no network; write it "
+         "like 10.0.0.1"},
+        {"HEDDLE_TRUSTED_PROXIES=10.0.0.0/8,10.0.0.0/33", "\"10.0.0.0/33\" is no address"},
         {"HEDDLE_LISTEN=3000", "\"3000\" has no port"},
         {"HEDDLE_LISTEN=host:99999", "has no valid port"},
         {"HEDDLE_LISTEN=::1:3000", "needs brackets"},
@@ -233,6 +250,13 @@ TEST(config_yaml_that_is_no_plain_tree_is_refused_with_its_line)
         {"just text\n", "settings must stand as"},
         {"listen:\n", "heddle.yaml:1: listen: there is no value"},
         {"listen: ~\n", "there is no value"},
+        {"openai: {api_key: [a,b]}\n",
+         "heddle.yaml:1: openai.api_key: a list stands where one plain value belongs"},
+        {"listen: []\n", "heddle.yaml:1: listen: a list stands where one plain value belongs"},
+        {"listen: {}\n", "heddle.yaml:1: listen: a mapping stands where a plain value belongs"},
+        {"listen: {host: a}\n", "heddle.yaml:1: listen.host: there is no such setting"},
+        {"redish: {}\n", "heddle.yaml:1: redish: there is no such setting"},
+        {"log: [info]\n", "heddle.yaml:1: log: this is a group of settings"},
         {"listen: a:1\nlisten: b:2\n", "heddle.yaml:2: listen: it is set already in line 1"},
         {"log.level: info\nlog:\n  level: warn\n", "heddle.yaml:3: log.level: it is set already"},
         {"a: &x 1\nlisten: *x\n", "heddle.yaml:2: aliases"},
@@ -251,6 +275,68 @@ TEST(config_yaml_that_is_no_plain_tree_is_refused_with_its_line)
     }
 }
 
+TEST(config_group_with_nothing_in_it_is_no_setting)
+{
+    struct attempt t = {.yaml = "log: {}\ntrusted_proxies: []\n"};
+
+    load(&t);
+    t_expect_str(t.complaints, S(""));
+    t_expect_ok(t.e);
+}
+
+TEST(config_database_may_be_a_path_or_any_address_of_postgresql)
+{
+    static const char *const good[] = {
+        "DATABASE_URL=./postgres.db",
+        "DATABASE_URL=data/heddle.db",
+        "DATABASE_URL=/srv//x:y.db",
+        "DATABASE_URL=heddle.db",
+        "DATABASE_URL=sqlite:///srv/heddle.db",
+        "DATABASE_URL=postgresql:///heddle",
+        "DATABASE_URL=postgres://u:p%40w@a:1,b:2/x?sslmode=verify-full&target_session_attrs=any",
+        "DATABASE_URL=postgres://u@%2Frun%2Fpostgresql/x?connect_timeout=3",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        struct attempt t = {.env = {good[i]}};
+        load(&t);
+        t_expect_str(t.complaints, S(""));
+        t_expect_ok(t.e);
+    }
+}
+
+TEST(config_complaint_about_a_database_shows_no_password)
+{
+    static const char *const bad[] = {"DATABASE_URL=postgres:/me:hunter22@db/x",
+                                      "DATABASE_URL=postgres://me:hunter22@[db/x",
+                                      "DATABASE_URL=postgres://me:hunter22/q@db/x",
+                                      "DATABASE_URL=postgres://me:hunter22%zz@db/x"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct attempt t = {.env = {bad[i]}};
+        load(&t);
+        t_expect_err(t.e, E_INVALID);
+        t_expect_int(str_find(t.complaints, S("hunter22")), SIZE_MAX);
+    }
+}
+
+TEST(config_files_that_a_server_needs_are_named_by_their_setting)
+{
+    Str some = write_file("some.txt", "no certificate");
+    struct attempt t = {.flags = {{"tls-cert", S_INIT("nofile")}, {"tls-key", some}}};
+    AUTO_BUF(out, KIB(4));
+
+    load(&t);
+    t_expect_ok(t.e);
+    t_expect_err(config_check_files(&t.config, &out), E_INVALID);
+    t_expect_str(buf_str(&out), S("--tls-cert: tls.cert: The certificate file nofile cannot be "
+                                  "opened: No such file or directory. Check the path.\n"));
+    t.flags[0].value = some;
+    load(&t);
+    t_expect_err(config_check_files(&t.config, &out), E_INVALID);
+    t_expect(str_find(buf_str(&out), S("some.txt is not in PEM form")) != SIZE_MAX);
+}
+
 TEST(config_empty_file_and_comments_are_no_settings)
 {
     struct attempt empty = {.yaml = ""}, comments = {.yaml = "# nothing\n---\n# yet\n"};
@@ -265,7 +351,7 @@ TEST(config_print_shows_sources_and_no_secret)
 {
     struct attempt t = {
         .yaml = "limits:\n  header: 65536\n",
-        .env = {"DATABASE_URL=postgres://me:s3cret/pw@db/heddle", "OPENAI_API_KEY=sk-0123456789"},
+        .env = {"DATABASE_URL=postgres://me:s3cret%2Fpw@db/heddle", "OPENAI_API_KEY=sk-0123456789"},
     };
     AUTO_BUF(out, KIB(64));
 

@@ -2,6 +2,7 @@
 #include "base/guess.h"
 #include "main/config_private.h"
 #include "net/http.h"
+#include "store/db.h"
 
 #define FIELD_OF(type, config, s) ((type *)((char *)(config) + (s)->at))
 #define FIELD_IN(type, config, s) ((const type *)((const char *)(config) + (s)->at))
@@ -127,15 +128,48 @@ static bool is_scheme(const struct config_setting *s, Str scheme)
     return false;
 }
 
+/* A path to a SQLite file, and not what looks like a URL with a slip in it. It may have a password
+ * in it and is not shown. */
+static Err check_path(Str text)
+{
+    size_t colon = str_find_char(text, ':'), slash = str_find_char(text, '/');
+    bool scheme = colon < slash || (slash && slash + 1 < text.n && text.p[slash + 1] == '/');
+
+    if (slash == SIZE_MAX)
+        slash = text.n;
+    if (text.p[0] == '.' || text.p[0] == '/')
+        return OK;
+    if (!scheme && !str_starts_nocase(text, S("postgres")))
+        return OK;
+    return err_detail(E_INVALID, "this looks like a mistyped URL; write postgres://USER@HOST/NAME, "
+                                 "sqlite:///PATH, or \"./\" before the name of a file");
+}
+
+/* The parts of an http URL that no setting has a use for. */
+static Err check_http(struct arena *a, Str text, Str masked)
+{
+    struct url url;
+
+    if (url_parse(a, text, &url) != OK) {
+        Str why = str_dup(a, str_c(err_client_text(E_SYNTAX)));
+        return err_detail(E_INVALID, "\"%.*s\" is no valid URL: %.*s", P(masked), P(why));
+    }
+    if (url.query.p || str_find_char(text, '#') != SIZE_MAX)
+        return err_detail(E_INVALID,
+                          "\"%.*s\" has a query or a fragment; leave out what begins with \"%s\"",
+                          P(masked), url.query.p ? "?" : "#");
+    return OK;
+}
+
 /* A URL of a known scheme. A plain path is taken where "sqlite" is. Details show no password. */
 static Err set_url(struct arena *a, const struct config_setting *s, Str text, Str *out)
 {
-    struct url url;
     size_t colon = str_find(text, S("://"));
     Str scheme = str_head(text, colon);
     Str masked = config_url_masked(a, text);
 
     if (colon == SIZE_MAX && is_scheme(s, S("sqlite"))) {
+        TRY(check_path(text));
         *out = text;
         return OK;
     }
@@ -144,12 +178,12 @@ static Err set_url(struct arena *a, const struct config_setting *s, Str text, St
                           "\"%.*s\" is no URL of a known kind; it must begin with one of "
                           "%.*s and \"://\"",
                           P(masked), P(with_commas(a, s->one_of)));
-    if (str_starts(scheme, S("http")) && url_parse(a, text, &url) != OK) {
-        Str why = str_dup(a, str_c(err_client_text(E_SYNTAX)));
-        return err_detail(E_INVALID, "\"%.*s\" is no valid URL: %.*s", P(masked), P(why));
-    }
+    if (str_starts(scheme, S("http")))
+        TRY(check_http(a, text, masked));
     if (str_skip(text, colon + 3).n == 0)
         return err_detail(E_INVALID, "\"%.*s\" names no host or file", P(masked));
+    if (str_starts(scheme, S("postgres")))
+        TRY(db_url_check(text));
     *out = text;
     return OK;
 }

@@ -68,7 +68,7 @@ static bool is_null(const struct reader *r)
            (s.n == 0 || str_eq(s, S("~")) || str_eq_nocase(s, S("null")));
 }
 
-static void add(struct reader *r, Str key, Str text, size_t line)
+static void add(struct reader *r, enum config_entry_kind kind, Str key, Str text, size_t line)
 {
     if (r->entries->n >= MAX_ENTRIES) {
         complain(r, line, "there are too many entries");
@@ -76,7 +76,7 @@ static void add(struct reader *r, Str key, Str text, size_t line)
         return;
     }
     struct config_entry *entry = vec_add(r->a, r->entries);
-    *entry = (struct config_entry){.key = key, .text = text, .line = (int)line + 1};
+    *entry = (struct config_entry){.key = key, .text = text, .line = (int)line + 1, .kind = kind};
 }
 
 /* Skip what began with the present event, so that reading can go on behind it. */
@@ -122,7 +122,7 @@ static void read_list(struct reader *r, Str key)
     }
     if (buf_ok(&joined) != OK)
         complain(r, line, "this list is too long");
-    add(r, key, str_dup(r->a, buf_str(&joined)), line);
+    add(r, CONFIG_ENTRY_LIST, key, str_dup(r->a, buf_str(&joined)), line);
 }
 
 static void read_mapping(struct reader *r, Str prefix, unsigned depth);
@@ -138,7 +138,7 @@ static void read_value(struct reader *r, Str key, unsigned depth)
                                              "line out",
                                              P(key))));
         else
-            add(r, key, scalar(r), line_of(r));
+            add(r, CONFIG_ENTRY_PLAIN, key, scalar(r), line_of(r));
         break;
     case YAML_SEQUENCE_START_EVENT:
         read_list(r, key);
@@ -161,9 +161,10 @@ static void read_value(struct reader *r, Str key, unsigned depth)
 
 static void read_mapping(struct reader *r, Str prefix, unsigned depth)
 {
+    size_t line = line_of(r), n = 0;
     yaml_event_type_t type;
 
-    while ((type = next(r)) != YAML_MAPPING_END_EVENT && type != YAML_STREAM_END_EVENT) {
+    for (; (type = next(r)) != YAML_MAPPING_END_EVENT && type != YAML_STREAM_END_EVENT; n++) {
         if (type != YAML_SCALAR_EVENT) {
             complain(r, line_of(r), "a key must be plain text");
             skip(r);
@@ -174,6 +175,8 @@ static void read_mapping(struct reader *r, Str prefix, unsigned depth)
         Str key = scalar(r);
         read_value(r, prefix.n ? str_fmt(r->a, "%.*s.%.*s", P(prefix), P(key)) : key, depth);
     }
+    if (n == 0 && prefix.n)
+        add(r, CONFIG_ENTRY_GROUP, prefix, S(""), line);
 }
 
 static void read_document(struct reader *r)

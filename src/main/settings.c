@@ -64,6 +64,9 @@ const struct config_setting config_settings[] = {
     {"egress.deny", "HEDDLE_EGRESS_DENY", NULL, AS_STR(CONFIG_LIST, egress.deny, ""),
      .value = "RULE,...", .help = "Hosts workflows may never call; wins over egress.allow"},
 
+    {"redis.url", "REDIS_URL", NULL, AS_URL(redis.url, "redis rediss", ""),
+     .help = "Taken for programs that set it; nothing uses Redis in this version"},
+
     {"openai.api_key", "OPENAI_API_KEY", NULL, AS_STR(CONFIG_SECRET, openai.api_key, ""),
      .help = "Key for the model server that llm nodes use when they name no other"},
     {"openai.base_url", "OPENAI_BASE_URL", "openai-base-url",

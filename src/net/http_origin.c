@@ -46,24 +46,46 @@ static bool is_proxy(const struct http_server *s, Str address)
     return false;
 }
 
+static Err parse_network(Str item, struct cidr *ret_network)
+{
+    struct cidr c;
+    uint64_t bits = 0;
+    bool v4;
+    Str addr;
+    Str mask = str_cut(item, '/', &addr);
+
+    if (!parse_address(addr, c.addr, &v4) ||
+        (mask.p && (str_to_u64(mask, &bits) != OK || bits > (v4 ? 32 : 128))))
+        return err_detail(E_INVALID,
+                          "\"%.*s\" is no address and no network; write it like 10.0.0.1, "
+                          "10.0.0.0/8 or fd00::/8",
+                          P(item));
+    if (!mask.p)
+        bits = v4 ? 32 : 128;
+    c.bits = (uint8_t)(v4 ? bits + 96 : bits);
+    *ret_network = c;
+    return OK;
+}
+
+Err http_networks_check(Str list)
+{
+    struct cidr network;
+    Str rest = list, item;
+
+    while (http_list_next(&rest, &item))
+        TRY(parse_network(item, &network));
+    return OK;
+}
+
 Err origin_parse(struct http_server *s, Str list)
 {
     VEC(struct cidr) all = {0};
     Str rest = list, item;
 
     while (http_list_next(&rest, &item)) {
-        struct cidr c;
-        uint64_t bits = 0;
-        bool v4;
-        Str addr;
-        Str mask = str_cut(item, '/', &addr);
-        if (!parse_address(addr, c.addr, &v4) ||
-            (mask.p && (str_to_u64(mask, &bits) != OK || bits > (v4 ? 32 : 128))))
-            return err_detail(E_INVALID, "\"%.*s\" is not an address or a network.", P(item));
-        if (!mask.p)
-            bits = v4 ? 32 : 128;
-        c.bits = (uint8_t)(v4 ? bits + 96 : bits);
-        vec_push(s->a, &all, c);
+        struct cidr network;
+        TRY(parse_network(item, &network));
+        vec_push(s->a, &all, network);
     }
     s->proxies = all.at;
     s->n_proxies = all.n;

@@ -40,6 +40,8 @@ struct http_server_options {
  * taken. */
 Err http_server_new(const struct http_server_options *options, struct http_server **ret_server)
     YIELDS;
+/* Whether @list would do as trusted_proxies. E_INVALID with a detail that names the wrong one. */
+Err http_networks_check(Str list);
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *s);
 /* Read certificate and key again; connections made later use them. On failure the old ones stay. */

@@ -10,10 +10,14 @@
 #include "net/sock.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct tls {
     SSL *ssl;
@@ -80,28 +84,101 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
     return c;
 }
 
-static Err load_pair(SSL_CTX *c, Str cert_file, Str key_file)
+/* That @file can be read; OpenSSL itself does not say why it cannot. */
+static Err check_file(const char *what, const char *file)
+{
+    struct stat st;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return err_detail(
+            E_INVALID, "The %s file %.200s cannot be opened: %s. %s", what, file, strerror(errno),
+            errno == EACCES ? "Let the user that runs Heddle read it." : "Check the path.");
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    close(fd);
+    return is_file ? OK
+                   : err_detail(E_INVALID, "The %s file %.200s is no file. Check the path.", what,
+                                file);
+}
+
+static Err no_pem(const char *what, const char *file, const char *label)
+{
+    return err_detail(
+        E_INVALID,
+        "The %s file %.200s is not in PEM form (%s). It must hold a block that begins "
+        "with \"-----BEGIN %s-----\".",
+        what, file, ssl_reason(), label);
+}
+
+static Err load_cert(SSL_CTX *c, const char *file)
+{
+    TRY(check_file("certificate", file));
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(c, file) != 1)
+        return no_pem("certificate", file, "CERTIFICATE");
+    return OK;
+}
+
+/* Nobody is there to be asked for a passphrase. */
+static int no_passphrase(char *out, int size, int writing, void *asked)
+{
+    (void)out, (void)size, (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
+static Err load_key(SSL_CTX *c, const char *file, const char *cert_file)
+{
+    bool asked = false;
+
+    TRY(check_file("private key", file));
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(c, &asked);
+    int loaded = SSL_CTX_use_PrivateKey_file(c, file, SSL_FILETYPE_PEM);
+    SSL_CTX_set_default_passwd_cb_userdata(c, NULL);
+    if (loaded == 1)
+        return OK;
+    if (ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
+        return err_detail(E_INVALID,
+                          "The private key %.120s does not belong to the certificate %.120s. Name "
+                          "the key that the certificate was made with; the certificate must stand "
+                          "first in its file.",
+                          file, cert_file);
+    if (asked)
+        return err_detail(
+            E_INVALID,
+            "The private key file %.120s is locked by a passphrase. Write it without: "
+            "openssl pkey -in %.120s -out unlocked.pem",
+            file, file);
+    return no_pem("private key", file, "PRIVATE KEY");
+}
+
+static Err load_pair(SSL_CTX *c, Str cert_file, Str key_file, bool *ret_of_key)
 {
     AUTO(arena) *a = arena_new(KIB(16));
-    ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(c, str_dup_c(a, cert_file)) != 1)
-        return err_detail(E_INVALID, "The certificate file %.*s cannot be used: %s.", P(cert_file),
-                          ssl_reason());
-    if (SSL_CTX_use_PrivateKey_file(c, str_dup_c(a, key_file), SSL_FILETYPE_PEM) != 1) {
-        if (ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
-            return err_detail(E_INVALID,
-                              "The private key %.*s does not belong to the certificate %.*s.",
-                              P(key_file), P(cert_file));
-        return err_detail(E_INVALID, "The private key file %.*s cannot be used: %s.", P(key_file),
-                          ssl_reason());
-    }
-    return OK;
+    const char *cert = str_dup_c(a, cert_file);
+
+    *ret_of_key = false;
+    TRY(load_cert(c, cert));
+    *ret_of_key = true;
+    return load_key(c, str_dup_c(a, key_file), cert);
+}
+
+Err tls_pair_check(Str cert_file, Str key_file, bool *ret_of_key)
+{
+    SSL_CTX *c = new_ctx(TLS_server_method());
+    Err e = load_pair(c, cert_file, key_file, ret_of_key);
+
+    SSL_CTX_free(c);
+    return e;
 }
 
 Err tls_ctx_server(Str cert_file, Str key_file, struct tls_ctx **ret_ctx)
 {
     SSL_CTX *c = new_ctx(TLS_server_method());
-    Err e = load_pair(c, cert_file, key_file);
+    bool of_key;
+    Err e = load_pair(c, cert_file, key_file, &of_key);
     if (e != OK) {
         SSL_CTX_free(c);
         return e;

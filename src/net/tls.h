@@ -16,6 +16,8 @@ struct sock;
 /* For a listener: certificate chain and private key, PEM files. Reads files: call on a worker or at
  * start. E_INVALID with a detail that names the file and what is wrong with it. */
 Err tls_ctx_server(Str cert_file, Str key_file, struct tls_ctx **ret_ctx);
+/* Whether the two would do. *ret_of_key (written in any case): it is the key that is wrong. */
+Err tls_pair_check(Str cert_file, Str key_file, bool *ret_of_key);
 /* For calls: verifies against the system's authorities and those in @ca_file (PEM; empty: none), or
  * not at all if @insecure. Reads files: call on a worker, and keep the result. */
 Err tls_ctx_client(Str ca_file, bool insecure, struct tls_ctx **ret_ctx);

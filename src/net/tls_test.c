@@ -233,3 +233,45 @@ TEST_FIBER(tls_server_names_the_file_that_is_wrong)
     t_expect_err(http_server_new(&o, &s), E_INVALID);
     t_expect(strstr(err_client_text(E_INVALID), "does not belong") != NULL);
 }
+
+static void write_locked_key(const char *name)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *f = fopen(str_dup_c(t_arena(), in_dir(name)), "w");
+
+    if (!f ||
+        !PEM_write_PrivateKey(f, key, EVP_aes_128_cbc(), (const unsigned char *)"pass", 4, NULL,
+                              NULL) ||
+        fclose(f))
+        DIE("cannot write %s", name);
+    EVP_PKEY_free(key);
+}
+
+TEST(tls_pair_check_tells_what_is_wrong_with_which_file)
+{
+    static const struct {
+        const char *cert, *key;
+        bool of_key;
+        const char *why;
+    } cases[] = {
+        {"none.pem", "key.pem", false, "cannot be opened: No such file or directory. Check the"},
+        {"cert.pem", "none.pem", true, "private key file"},
+        {".", "key.pem", false, "is no file"},
+        {"key.pem", "key.pem", false, "is not in PEM form"},
+        {"cert.pem", "cert.pem", true, "\"-----BEGIN PRIVATE KEY-----\""},
+        {"cert.pem", "key2.pem", true, "does not belong to the certificate"},
+        {"cert.pem", "locked.pem", true, "is locked by a passphrase"},
+    };
+    bool of_key;
+
+    make_pair(in_dir("cert.pem"), in_dir("key.pem"), 1);
+    make_pair(in_dir("cert2.pem"), in_dir("key2.pem"), 2);
+    write_locked_key("locked.pem");
+    t_expect_ok(tls_pair_check(in_dir("cert.pem"), in_dir("key.pem"), &of_key));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        t_expect_err(tls_pair_check(in_dir(cases[i].cert), in_dir(cases[i].key), &of_key),
+                     E_INVALID);
+        t_expect(of_key == cases[i].of_key);
+        t_expect(strstr(err_client_text(E_INVALID), cases[i].why) != NULL);
+    }
+}

@@ -35,6 +35,9 @@ struct db_options {
     bool read_only; /* for doctor and config check: never write, never migrate */
 };
 
+/* Whether the address of a PostgreSQL database is one: its form, its parameters and their values.
+ * Calls nobody. E_INVALID with a detail that shows no password. */
+Err db_url_check(Str url);
 /* Open; PostgreSQL may be unreachable then (E_UNAVAILABLE). SQLite creates the file (mode 0600).
  * Safe on every shard afterwards. E_CORRUPT, E_LOCKED, E_READ_ONLY, E_DISK_FULL with details that
  * say what to do. */

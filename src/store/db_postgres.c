@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { OLDEST_VERSION = 130000 };
+enum { OLDEST_VERSION = 130000, URL_MAX = 4096 };
 
 static const Usec DAY = 24 * 3600 * USEC_S;
 
@@ -48,6 +48,60 @@ Err pg_error(const PGconn *pg, const PGresult *r, const char *what)
         LOG_WARN("PostgreSQL is in trouble", L_CSTR("state", state), L_CSTR("message", message));
     return err_set(e, "%.100s: PostgreSQL %s: %s", what, state ? state : "connection",
                    message ? message : PQerrorMessage(pg));
+}
+
+/* ---- the address ---- */
+
+/* Whether libpq took no step because a parameter has a value that it does not know. */
+static bool is_refused(const PGconn *pg)
+{
+    return str_starts(str_c(PQerrorMessage(pg)), S("invalid "));
+}
+
+/* The parser's words, without what it quotes of the address: that may be a password. */
+static Err bad_form(const char *why)
+{
+    Str text = str_trim(str_c(why ? why : "out of memory"));
+    size_t quote =
+        str_starts(text, S("invalid URI query parameter")) ? SIZE_MAX : str_find(text, S(": \""));
+
+    return err_detail(E_INVALID, "it is no valid address of PostgreSQL: %.*s",
+                      P(str_head(text, quote)));
+}
+
+/* What stands at the place of the port may be a piece of a password that is not escaped. */
+static Err bad_value(const char *why)
+{
+    if (strstr(why, "port"))
+        return err_detail(E_INVALID, "the address of PostgreSQL has no valid port; in a password, "
+                                     "write / ? # @ : as %%2F %%3F %%23 %%40 %%3A");
+    return err_detail(E_INVALID, "a parameter of the address of PostgreSQL is wrong: %.*s",
+                      P(str_trim(str_c(why))));
+}
+
+Err db_url_check(Str url)
+{
+    /* A host that never answers: libpq checks all values before it calls it. */
+    static const char *const keys[] = {"dbname", "host", "hostaddr", "port", NULL};
+    AUTO(arena) *a = arena_new(KIB(16));
+    char *why = NULL;
+
+    if (url.n > URL_MAX)
+        return err_detail(E_INVALID, "the address is longer than %d bytes", URL_MAX);
+    const char *text = str_dup_c(a, url);
+    const char *values[] = {text, "/nowhere", "", "", NULL};
+    PQconninfoOption *options = PQconninfoParse(text, &why);
+    Err e = options ? OK : bad_form(why);
+    PQconninfoFree(options);
+    PQfreemem(why);
+    TRY(e);
+    PGconn *pg = PQconnectStartParams(keys, values, 1);
+    if (!pg)
+        DIE("out of memory");
+    if (is_refused(pg))
+        e = bad_value(PQerrorMessage(pg));
+    PQfinish(pg);
+    return e;
 }
 
 /* ---- sessions ---- */
@@ -139,7 +193,8 @@ Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
         DIE("out of memory");
     Err e = OK;
     if (PQstatus(pg) != CONNECTION_OK)
-        e = err_set(E_UNAVAILABLE, "cannot connect to PostgreSQL: %s", PQerrorMessage(pg));
+        e = err_set(is_refused(pg) ? E_INVALID : E_UNAVAILABLE, "cannot connect to PostgreSQL: %s",
+                    PQerrorMessage(pg));
     PQsetNoticeReceiver(pg, no_notice, NULL);
     if (e == OK)
         e = check_server(pg);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { heddle } from '../lib/server.mjs';
+import { heddle, Server } from '../lib/server.mjs';
 import { tempDir } from '../lib/tmp.mjs';
 
 const bare = { HEDDLE_EGRESS_ALLOW: undefined, HEDDLE_LOG_LEVEL: undefined };
@@ -60,6 +60,55 @@ describe('settings', () => {
     assert.match(r.stderr, /heddle\.yaml:1: lisen: there is no such setting\. Did you mean "listen"\?/);
     assert.match(r.stderr, /heddle\.yaml:2: shards: "many" is no whole number/);
     assert.match(r.stderr, /HEDDLE_SHRADS: .* Did you mean "HEDDLE_SHARDS"\?/);
+  });
+
+  it('are checked alike by config check, doctor and serve', async () => {
+    const dir = folder('openai: {api_key: [a, b]}\n');
+    for (const [args, env, text] of [
+      [
+        [],
+        { HEDDLE_TRUSTED_PROXIES: 'abc' },
+        /trusted_proxies: "abc" is no address and no network; write it like/,
+      ],
+      [[], { HEDDLE_EGRESS_DENY: '10.0.0.0/40' }, /egress\.deny: /],
+      [
+        ['--tls-cert', 'nofile', '--tls-key', 'nofile'],
+        {},
+        /tls\.cert: .* nofile cannot be opened: No such file/,
+      ],
+      [['--database', 'postgres//x'], {}, /database\.url: this looks like a mistyped URL/],
+      [[], { DATABASE_URL: 'postgres://127.0.0.1:1/x?sslmode=bogus' }, /invalid sslmode value: "bogus"/],
+      [[], { APP_BASE_URL: 'http://x/path?q#f' }, /base_url: .* has a query or a fragment/],
+      [['--config', path.join(dir, 'heddle.yaml')], {}, /:1: openai\.api_key: a list stands where/],
+    ]) {
+      const options = { env: { ...bare, ...env }, cwd: folder() };
+      const name = JSON.stringify([args, env]);
+      for (const verb of [['config', 'check'], ['serve']]) {
+        const r = await heddle([...verb, ...args], options);
+        assert.equal(r.code, 3, `${verb} ${name}: ${r.stderr}`);
+        assert.match(r.stderr, text);
+        assert.doesNotMatch(r.stderr, / INFO /);
+      }
+      if (args.some((a) => a.startsWith('--tls'))) continue; /* doctor takes no such flag */
+      const r = await heddle(['doctor', '--json', ...args], options);
+      const found = JSON.parse(r.stdout).checks.find((c) => c.name === 'settings');
+      assert.equal(found.level, 'fail', name);
+      assert.match(found.found, text);
+    }
+  });
+
+  it('take REDIS_URL, and say that nothing uses it', async () => {
+    const env = { ...bare, REDIS_URL: 'redis://me:hunter22@127.0.0.1:1' };
+    const s = await settingsOf([], env);
+    assert.equal(s['redis.url'].value, 'redis://me:***@127.0.0.1:1');
+    assert.equal(s['redis.url'].where, 'REDIS_URL');
+    const report = JSON.parse((await heddle(['doctor', '--json'], { env, cwd: folder() })).stdout);
+    assert.equal(report.checks.find((c) => c.name === 'redis').level, 'warn');
+    const server = await Server.make({ env });
+    await server.up();
+    assert.match(server.proc.stderr, /WARN +redis\.url is set, but nothing uses Redis/);
+    await server.drop();
+    assert.equal((await heddle(['config', 'check'], { env: { ...bare, REDIS_URL: 'tcp://h' } })).code, 3);
   });
 
   it('print as a file that can be read again', async () => {
