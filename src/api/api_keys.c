@@ -12,14 +12,16 @@ static struct json *key_json(struct arena *a, const struct auth_key *key)
 
 static Err list_keys(struct req *req, struct res *res)
 {
+    struct api_page page;
     AuthKeys keys;
 
-    TRY(auth_key_list(api_of(req)->db, req->a, req->who.tenant, &keys));
+    TRY(api_page_of(req, &page));
+    TRY(auth_key_page(api_of(req)->db, req->a, req->who.tenant, page.before, page.limit, &keys));
     struct json *items = json_arr(req->a);
     vec_each(&keys, key)
         json_push(req->a, items, key_json(req->a, key));
-    return res_json(res, 200,
-                    json_obj(req->a, "items", items, "next_cursor", json_null(req->a), NULL));
+    Id last = keys.n ? keys.at[keys.n - 1].id : ID_NONE;
+    return res_json(res, 200, api_list(req->a, items, keys.n, page.limit, last));
 }
 
 /* Nobody hands out more than they hold. */
@@ -70,7 +72,7 @@ static Err delete_key(struct req *req, struct res *res)
 
 const struct route api_keys_routes[] = {
     {HTTP_GET, "/api/keys", list_keys, "key.read", .out_schema = "KeyList",
-     .summary = "List API keys"},
+     .summary = "List API keys", .query = "limit:integer cursor:string"},
     {HTTP_POST, "/api/keys", post_key, "key.write", .in_schema = "NewKey",
      .out_schema = "CreatedKey", .summary = "Make an API key"},
     {HTTP_DELETE, "/api/keys/:id", delete_key, "key.write", .summary = "Revoke an API key"},

@@ -165,13 +165,21 @@ Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str cap
 
 Err auth_key_list(struct db *db, struct arena *a, Id tenant, AuthKeys *ret_keys)
 {
+    return auth_key_page(db, a, tenant, ID_NONE, INT32_MAX, ret_keys);
+}
+
+Err auth_key_page(struct db *db, struct arena *a, Id tenant, Id before, int limit,
+                  AuthKeys *ret_keys)
+{
     static const char sql[] = "SELECT id, name, prefix, capabilities, created_at, expires_at,"
-                              " revoked_at FROM api_key WHERE tenant_id = ?1 ORDER BY id DESC"
-                              " LIMIT 1000";
+                              " revoked_at FROM api_key WHERE tenant_id = ?1 AND id < ?2"
+                              " ORDER BY id DESC LIMIT ?3";
     AUTO(db_cursor) *c = NULL;
     AuthKeys keys = {0};
 
-    TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant)), &c));
+    if (id_is_none(before))
+        memset(before.b, 0xff, sizeof before.b);
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant), D_ID(before), D_INT(limit)), &c));
     while (db_next(c))
         vec_push(a, &keys,
                  ((struct auth_key){db_id(c, 0), db_text(c, 1), db_text(c, 2), db_text(c, 3),

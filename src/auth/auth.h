@@ -40,7 +40,10 @@ typedef VEC(struct auth_key) AuthKeys;
 /* A new key. *ret_key, "hdl_...", is shown once and stored nowhere. @expires_at 0: never. */
 Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
                     Usec expires_at, Str *ret_key, Id *ret_id) YIELDS;
+/* All of them, newest first, or the @limit before @before (none: the newest). */
 Err auth_key_list(struct db *db, struct arena *a, Id tenant, AuthKeys *ret_keys) YIELDS;
+Err auth_key_page(struct db *db, struct arena *a, Id tenant, Id before, int limit,
+                  AuthKeys *ret_keys) YIELDS;
 /* E_NOT_FOUND. */
 Err auth_key_revoke(struct auth *auth, struct db *db, struct arena *a, Id tenant, Id id) YIELDS;
 

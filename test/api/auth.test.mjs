@@ -221,6 +221,19 @@ onEachDatabase('auth', (ctx) => {
     expectProblem(await forged.get('/api/me'), 401, 'unauthorized');
   });
 
+  test('keys are listed in pages', async () => {
+    for (let i = 0; i < 3; i++) expectStatus(await ctx.api.post('/api/keys', { name: `page ${i}` }), 201);
+    const all = (await ctx.api.get('/api/keys?limit=200')).json.items.map((key) => key.id);
+    const paged = [];
+    for (let cursor = ''; cursor !== null;) {
+      const { json } = expectStatus(await ctx.api.get(`/api/keys?limit=2${cursor}`), 200);
+      paged.push(...json.items.map((key) => key.id));
+      cursor = json.next_cursor && `&cursor=${json.next_cursor}`;
+    }
+    assert.deepEqual(paged, all);
+    expectProblem(await ctx.api.get('/api/keys?cursor=x'), 400, 'bad_input');
+  });
+
   test('keys are made, listed without their secret, and revoked over the API', async () => {
     const made = expectStatus(
       await ctx.api.post('/api/keys', { name: 'by-api', capabilities: 'run.read' }),
