@@ -23,6 +23,12 @@ const struct api_schema api_schemas[] = {
      "\"type\":[\"integer\",\"string\"]},"
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
      "\\\"30s\\\".\"}}}"},
+    {"Decide",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"decision\"],"
+     "\"description\":\"A decision about a step that waits for approval.\",\"properties\":{"
+     "\"decision\":{\"type\":\"string\",\"enum\":[\"approve\",\"reject\"]},"
+     "\"data\":{\"description\":\"What the form asks for.\"},"
+     "\"comment\":{\"type\":\"string\",\"maxLength\":2000}}}"},
     {"SendEvent",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
      "\"description\":\"An event for the runs that wait for it.\",\"properties\":{"
@@ -190,6 +196,31 @@ const struct api_schema api_shapes[] = {
      "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
      ",\"waiting_for\":{\"type\":[\"object\",\"null\"]}}}"},
     {"RunList", LIST_OF("Run")},
+    {"Approval",
+     "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","
+     "\"required\":[\"id\",\"run_id\",\"workflow_id\",\"node\",\"subject\"],\"properties\":{"
+     "\"id\":" ID_TYPE ",\"run_id\":" ID_TYPE ",\"workflow_id\":" ID_TYPE
+     ",\"workflow_name\":{\"type\":\"string\"},\"node\":{\"type\":\"string\"},"
+     "\"subject\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},"
+     "\"approvers\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+     "\"needed\":{\"type\":\"integer\"},\"form\":{\"type\":[\"object\",\"boolean\",\"null\"]},"
+     "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+     "\"created_at\":" TIME_TYPE ",\"due_at\":" TIME_OR_NULL ",\"closed_at\":" TIME_OR_NULL
+     ",\"outcome\":{\"type\":[\"string\",\"null\"]}}}"},
+    {"ApprovalList", LIST_OF("Approval")},
+    {"ApprovalLinks",
+     "{\"type\":\"object\",\"description\":\"A link for each approver.\",\"required\":["
+     "\"items\"],\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\",\"required\":[\"approver\",\"url\"],\"properties\":{\"approver\":{\"type\":"
+     "\"string\"},\"url\":{\"type\":\"string\"}}}}}}"},
+    {"Decided",
+     "{\"type\":\"object\",\"description\":\"What became of a decision.\","
+     "\"required\":[\"recorded\"],\"properties\":{\"recorded\":{\"type\":\"boolean\","
+     "\"description\":\"false: the caller decided before, or it is too late.\"},"
+     "\"decision\":{\"type\":[\"string\",\"null\"],\"description\":\"What the caller has "
+     "decided.\"},"
+     "\"outcome\":{\"type\":[\"string\",\"null\"],\"description\":\"How it ended, if it has."
+     "\"}}}"},
     {"SentEvent",
      "{\"type\":\"object\",\"description\":\"What became of an event.\","
      "\"required\":[\"id\",\"delivered\",\"duplicate\"],\"properties\":{\"id\":" ID_TYPE

@@ -19,6 +19,7 @@ const struct auth_capability auth_capabilities[] = {
     {"run.read", "see runs, their steps and events"},
     {"run.start", "start runs"},
     {"run.cancel", "cancel runs"},
+    {"approval.decide", "decide about steps that wait for approval, and give out links"},
     {"event.send", "send events to runs that wait for them"},
     {"key.read", "see API keys (never their value)"},
     {"key.write", "make and revoke API keys"},
@@ -101,7 +102,8 @@ Err auth_capabilities_parse(struct arena *a, Str list, Str *ret_normal)
             return err_detail(
                 E_INVALID,
                 "There is no capability \"%.*s\". There are: workflow.read,"
-                " workflow.write, run.read, run.start, run.cancel, event.send, key.read, key.write,"
+                " workflow.write, run.read, run.start, run.cancel, approval.decide, event.send, "
+                "key.read, key.write,"
                 " model.call, provider.read, provider.write, metrics.read, and * for all.",
                 P(name));
         bool again = false;

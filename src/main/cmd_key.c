@@ -146,7 +146,8 @@ const struct cli_verb cmd_key_create = {
     .summary = "Make an API key and print it",
     .details =
         "The key alone is printed; it is stored nowhere. Works whether the server runs or not. "
-        "Capabilities: workflow.read, workflow.write, run.read, run.start, run.cancel, event.send, "
+        "Capabilities: workflow.read, workflow.write, run.read, run.start, run.cancel, "
+        "approval.decide, event.send, "
         "key.read, key.write, model.call, provider.read, provider.write, metrics.read, * for all.",
     .options = create_options,
     .settings = "data database.url",

@@ -382,6 +382,11 @@ Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int
     struct db_tx *tx = db_begin(db, a);
     vec_each(&ids, id) {
         db_exec(tx, "DELETE FROM journal WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
+        db_exec(tx,
+                "DELETE FROM decision WHERE approval_id IN (SELECT id FROM approval WHERE run_id ="
+                " ?1)",
+                DB_ARGS(D_ID(*id)));
+        db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
         db_exec(tx, "DELETE FROM run WHERE id = ?1", DB_ARGS(D_ID(*id)));
     }
     db_exec(tx, "DELETE FROM run_key WHERE created_at < ?1", DB_ARGS(D_INT(before)));

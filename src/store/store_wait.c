@@ -55,21 +55,38 @@ Err store_event_waits(struct db *db, struct arena *a, Id tenant, Str topic, Id a
 
 /* ---- answers ---- */
 
-void store_answer_put(struct db_tx *tx, const struct answer_row *row, Usec now)
+static void mark_run(struct db_tx *tx, Id run)
 {
-    static const char put[] =
-        "INSERT INTO answer (wait_id, source, run_id, body, created_at) SELECT ?1, ?2, ?3, ?4, ?5"
-        " FROM event_wait WHERE id = ?1 ON CONFLICT (wait_id, source) DO NOTHING";
     /* Always, and the row whatever it holds: a run that is being put away at this moment is seen,
      * or sees this. */
     static const char mark[] =
         "UPDATE run SET mail = mail + 1, wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE 0 END"
         " WHERE id = ?1 AND finished_at IS NULL";
 
+    db_exec(tx, mark, DB_ARGS(D_ID(run)));
+}
+
+void store_answer_put(struct db_tx *tx, const struct answer_row *row, Usec now)
+{
+    static const char put[] =
+        "INSERT INTO answer (wait_id, source, run_id, body, created_at) SELECT ?1, ?2, ?3, ?4, ?5"
+        " FROM event_wait WHERE id = ?1 ON CONFLICT (wait_id, source) DO NOTHING";
+
     db_exec(tx, put,
             DB_ARGS(D_ID(row->wait), D_BYTES(row->source), D_ID(row->run), D_BYTES(row->body),
                     D_INT(now)));
-    db_exec(tx, mark, DB_ARGS(D_ID(row->run)));
+    mark_run(tx, row->run);
+}
+
+void store_answer_post(struct db_tx *tx, const struct answer_row *row, Usec now)
+{
+    static const char post[] = "INSERT INTO answer (wait_id, source, run_id, body, created_at)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5)";
+
+    db_exec(tx, post,
+            DB_ARGS(D_ID(row->wait), D_BYTES(row->source), D_ID(row->run), D_BYTES(row->body),
+                    D_INT(now)));
+    mark_run(tx, row->run);
 }
 
 Err store_answers_of(struct db *db, struct arena *a, Id run, int limit, int64_t *ret_mail,

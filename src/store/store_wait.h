@@ -42,6 +42,8 @@ typedef VEC(struct answer_row) AnswerRows;
 /* Queue the answer of an event, if the wait is there still and @source has not answered yet, and
  * mark its run. */
 void store_answer_put(struct db_tx *tx, const struct answer_row *row, Usec now);
+/* The same for a wait that is known to be there, from whom has not answered. */
+void store_answer_post(struct db_tx *tx, const struct answer_row *row, Usec now);
 /* Those of a run that it has not taken, oldest first, and its mark. */
 Err store_answers_of(struct db *db, struct arena *a, Id run, int limit, int64_t *ret_mail,
                      AnswerRows *ret_rows) YIELDS;

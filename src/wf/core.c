@@ -605,6 +605,39 @@ void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_
     };
 }
 
+/* Whether @by has answered the wait before. */
+static bool has_answered(const struct wf_node_run *n, Str by)
+{
+    for (size_t i = 0; i < json_len(n->answers); i++)
+        if (str_eq(json_str_of(json_at(json_item(n->answers, i), "by"), S("")), by))
+            return true;
+    return false;
+}
+
+/* One of several people decided: the last that is needed, or one who rejects, ends the wait. All
+ * answers that are kept have approved. */
+static bool answer_approval(struct arena *a, const struct wf_node_run *n, const struct json *answer,
+                            struct wf_event *ev)
+{
+    bool approves = str_eq(json_str_of(json_at(answer, "decision"), S("")), S("approve"));
+    int64_t needed = json_int_of(json_at(n->wait, "needed"), 1);
+
+    if (has_answered(n, json_str_of(json_at(answer, "by"), S(""))))
+        return false;
+    if (approves && (int64_t)json_len(n->answers) + 1 < needed) {
+        ev->kind = WF_EV_STEP_ANSWERED;
+        ev->data = answer;
+        return true;
+    }
+    struct json *all = n->answers ? json_dup(a, n->answers) : json_arr(a);
+    json_push(a, all, answer);
+    ev->handle = approves ? S("approve") : S("reject");
+    ev->data = json_obj(a, "outcome", json_str(a, ev->handle), "by", json_at(answer, "by"), "data",
+                        json_at(answer, "data"), "comment", json_at(answer, "comment"), "since",
+                        json_time(a, n->started_at), "answers", all, NULL);
+    return true;
+}
+
 bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const struct json *answer,
                     struct wf_event *ret_event)
 {
@@ -617,7 +650,8 @@ bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const s
                                    .attempt = n->attempt,
                                    .handle = S("out"),
                                    .data = answer};
-    (void)a;
+    if (str_eq(json_str_of(json_at(n->wait, "kind"), S("")), S("approval")))
+        return answer_approval(a, n, answer, ret_event);
     return true;
 }
 

@@ -350,6 +350,63 @@ TEST(a_cancel_ends_a_run_that_waits)
     t_expect_int(d.what, WF_DO_CANCELLED);
 }
 
+static const char approval[] =
+    HEAD "{\"id\":\"p\",\"type\":\"approval\",\"data\":{\"subject\":\"?\",\"approvals\":2}}," NODE(
+        "a") "],\"edges\":[" EDGE("1", "t", "p") ",{\"id\":\"2\",\"source\":\"p\","
+                                                 "\"sourceHandle\":\"approve\",\"target\":\"a\"}]}";
+
+static struct wf_state *at_approval(struct arena *a, const struct wf_def *def)
+{
+    struct wf_state *s = wf_core_new(a, def);
+    struct wf_event wait = {
+        .kind = WF_EV_STEP_WAITING,
+        .node = 1,
+        .attempt = 1,
+        .data = json_obj(a, "kind", json_str_c(a, "approval"), "needed", json_int(a, 2), NULL)};
+    if (apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}) != OK ||
+        apply(s, finished(def->trigger, 1, "out")) != OK || apply(s, wait) != OK)
+        t_fail(__FILE__, __LINE__, "the run does not come to its approval");
+    return s;
+}
+
+static bool decided(struct arena *a, struct wf_state *s, const char *by, const char *decision)
+{
+    struct wf_event ev;
+    bool counts = wf_core_answer(
+        a, s, 1, json_obj(a, "by", json_str_c(a, by), "decision", json_str_c(a, decision), NULL),
+        &ev);
+    return counts && apply(s, ev) == OK;
+}
+
+TEST(an_approval_counts_each_person_once_and_ends_with_the_last_that_is_needed)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, approval);
+    t_expect(def != NULL);
+    struct wf_state *s = at_approval(a, def);
+    t_expect(decided(a, s, "ann", "approve"));
+    t_expect_int(s->nodes[1].state, WF_NODE_WAITING);
+    t_expect(!decided(a, s, "ann", "approve"));
+    t_expect(!decided(a, s, "ann", "reject"));
+    t_expect(decided(a, s, "ben", "approve"));
+    t_expect_int(s->nodes[1].state, WF_NODE_DONE);
+    t_expect_str(s->nodes[1].handle, S("approve"));
+    t_expect_int(json_len(json_at(s->nodes[1].output, "answers")), 2);
+    t_expect(!decided(a, s, "cleo", "approve"));
+}
+
+TEST(one_who_rejects_decides)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, approval);
+    t_expect(def != NULL);
+    struct wf_state *s = at_approval(a, def);
+    t_expect(decided(a, s, "ann", "approve"));
+    t_expect(decided(a, s, "ben", "reject"));
+    t_expect_str(s->nodes[1].handle, S("reject"));
+    t_expect_str(json_str_of(json_at(s->nodes[1].output, "by"), S("")), S("ben"));
+}
+
 /* ---- simulation ---- */
 
 struct sim {
@@ -404,14 +461,23 @@ static void add_condition(struct buf *b, int i)
                 i);
 }
 
-static void add_delay(struct sim *m, struct buf *b, int i)
+/* A node that waits; whether for people, with handles of its own. */
+static bool add_wait(struct sim *m, struct buf *b, int i)
 {
+    if (chance(m, 30)) {
+        buf_add_fmt(b,
+                    ",{\"id\":\"n%d\",\"type\":\"approval\",\"data\":{\"subject\":\"s\","
+                    "\"approvals\":%d}}",
+                    i, (int)(rnd(m) % 3) + 1);
+        return true;
+    }
     if (chance(m, 50)) {
         buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"wait_event\",\"data\":{\"name\":\"e\"}}", i);
-        return;
+        return false;
     }
     buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"delay\",\"data\":{\"duration\":%d}}", i,
                 (int)(rnd(m) % 100000));
+    return false;
 }
 
 /* A random graph: node i takes edges from nodes before it. */
@@ -419,7 +485,7 @@ static struct wf_def *random_graph(struct sim *m)
 {
     AUTO_BUF(b, MIB(1));
     int n = 2 + (int)(rnd(m) % 14), edge = 0;
-    bool is_condition[20] = {0}, is_plain[20] = {0};
+    bool is_condition[20] = {0}, is_plain[20] = {0}, asks[20] = {0};
 
     buf_add_fmt(
         &b, "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d},\"nodes\":[" TRIGGER,
@@ -430,7 +496,7 @@ static struct wf_def *random_graph(struct sim *m)
         if (is_condition[i])
             add_condition(&b, i);
         else if (is_plain[i])
-            add_delay(m, &b, i);
+            asks[i] = add_wait(m, &b, i);
         else
             add_call(m, &b, i);
     }
@@ -443,7 +509,8 @@ static struct wf_def *random_graph(struct sim *m)
             if (linked[from])
                 continue;
             linked[from] = true;
-            const char *handle = is_condition[from] ? (chance(m, 50) ? "yes" : "else")
+            const char *handle = asks[from]           ? (chance(m, 60) ? "approve" : "reject")
+                                 : is_condition[from] ? (chance(m, 50) ? "yes" : "else")
                                  : !is_plain[from] && from && from % 3 == 1 && chance(m, 30)
                                      ? "error"
                                      : "out";
@@ -483,7 +550,8 @@ static void commit(struct sim *m)
     for (; m->n_durable < m->journal.n; m->n_durable++) {
         const struct wf_event *ev = &m->journal.at[m->n_durable];
         if (ev->node >= 0)
-            m->waits_durably[ev->node] = ev->kind == WF_EV_STEP_WAITING;
+            m->waits_durably[ev->node] =
+                ev->kind == WF_EV_STEP_WAITING || ev->kind == WF_EV_STEP_ANSWERED;
         if (ev->kind != WF_EV_STEP_FINISHED)
             continue;
         if (m->first_seen[ev->node])
@@ -583,14 +651,34 @@ static bool end_one(struct sim *m)
     return false;
 }
 
+static bool is_approval(const struct sim *m, int node)
+{
+    return str_eq(str_c(m->def->nodes[node].type->name), S("approval"));
+}
+
+static bool is_answered(const struct sim *m, int node)
+{
+    return is_approval(m, node) || str_eq(str_c(m->def->nodes[node].type->name), S("wait_event"));
+}
+
+/* One of four people, who may be asked again. */
+static const struct json *random_answer(struct sim *m, int node)
+{
+    static const char *const people[] = {"ann", "ben", "cleo", "dora"};
+
+    if (!is_approval(m, node))
+        return json_int(m->a, (int64_t)(rnd(m) >> 1));
+    return json_obj(m->a, "by", json_str_c(m->a, people[rnd(m) % 4]), "decision",
+                    json_str_c(m->a, chance(m, 80) ? "approve" : "reject"), NULL);
+}
+
 /* Somebody answers: durably, and only to what is known to wait. */
 static bool answer_some(struct sim *m)
 {
     bool any = false;
 
     for (int i = 0; i < m->def->n_nodes; i++) {
-        if (!m->waits_durably[i] || !chance(m, 50) ||
-            !str_eq(str_c(m->def->nodes[i].type->name), S("wait_event")))
+        if (!m->waits_durably[i] || !chance(m, 50) || !is_answered(m, i))
             continue;
         vec_push(m->a, &m->mail, i);
         any = true;
@@ -604,7 +692,7 @@ static void take_mail(struct sim *m)
 {
     vec_each(&m->mail, node) {
         struct wf_event ev;
-        if (wf_core_answer(m->a, m->s, *node, json_int(m->a, (int64_t)(rnd(m) >> 1)), &ev))
+        if (wf_core_answer(m->a, m->s, *node, random_answer(m, *node), &ev))
             record(m, ev);
     }
     if (chance(m, 20))
@@ -628,15 +716,18 @@ static void set_clock(struct sim *m)
 static void begin_wait(struct sim *m, int node, int attempt)
 {
     Usec span = (Usec)(rnd(m) % 100000) * USEC_S + 1;
-    bool open = str_eq(str_c(m->def->nodes[node].type->name), S("wait_event")) && chance(m, 50);
+    bool open = is_answered(m, node) && chance(m, 50);
 
+    const struct json *what = json_obj(m->a, "kind", json_str_c(m->a, "approval"), "needed",
+                                       json_int(m->a, (int64_t)(rnd(m) % 3) + 1), NULL);
     m->wait_until[node] = m->now - m->skew + span;
     record(m, (struct wf_event){.kind = WF_EV_STEP_WAITING,
                                 .node = node,
                                 .attempt = attempt,
                                 .until = open ? 0 : m->now + span,
                                 .relative = true,
-                                .handle = S("timeout")});
+                                .handle = S("timeout"),
+                                .data = is_approval(m, node) ? what : NULL});
     if (chance(m, 70))
         commit(m);
 }

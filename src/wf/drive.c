@@ -191,6 +191,13 @@ static Err record_clock(struct wf_run *run, Usec shift)
                                          .data = json_int(run->a, shift)});
 }
 
+/* What still waits when the run ends is not answered any more. */
+static void end_waits(const struct wf_run *run, struct db_tx *tx, Usec now)
+{
+    store_wait_end_run(tx, run->row.id);
+    store_approval_close_run(tx, run->row.id, now);
+}
+
 static Err commit_once(struct wf_run *run, Str events, unsigned flags)
 {
     AUTO(arena) *a = arena_new(MIB(4));
@@ -225,7 +232,7 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
         store_run_fence(tx, run->row.id, run->row.lease_epoch);
     run_write_sides(run, tx);
     if (finished_at && s->has_waited)
-        store_wait_end_run(tx, run->row.id);
+        end_waits(run, tx, finished_at);
     TRY(INJECT("wf.journal.before_commit"));
     TRY(db_commit(tx));
     INJECT_VOID("wf.journal.after_commit");

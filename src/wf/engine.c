@@ -366,10 +366,12 @@ static Err take_due(struct wf_engine *e, Usec when)
     }
 }
 
-/* Those that were made due by an answer, a moment ago. */
-Err engine_take_marked(struct wf_engine *e)
+void engine_answered(struct wf_engine *e)
 {
-    return take_due(e, 0);
+    Err err = engine_hear_mail(e);
+    if (err == OK)
+        err = take_due(e, 0); /* those that the answer made due */
+    (void)err;                /* upkeep does the same every second */
 }
 
 static Err take_orphans(struct wf_engine *e)

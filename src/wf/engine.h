@@ -11,6 +11,7 @@
 #define WF_ENGINE_H
 
 #include "store/db.h"
+#include "store/store_approval.h"
 #include "store/store_run.h"
 #include "wf/core.h"
 #include "wf/hub.h"
@@ -96,6 +97,31 @@ struct wf_sent {
 /* E_EXISTS when @idempotency was used for another event. */
 Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *send,
                   struct wf_sent *ret_sent) YIELDS;
+
+/* ---- people decide (approval.c) ---- */
+
+struct json *wf_approval_json(struct arena *a, const struct approval_row *row,
+                              const Decisions *decisions);
+/* The signature of @by's link, and whether it is one for an approver of this. */
+Str wf_approval_sign(struct arena *a, const struct approval_row *row, Str by);
+bool wf_approval_signed(struct arena *a, const struct approval_row *row, Str by, Str signature);
+
+struct wf_decide {
+    const struct approval_row *row;
+    Str by;
+    bool approve;
+    const struct json *data; /* NULL: null */
+    Str comment;
+};
+struct wf_decided {
+    bool recorded;           /* else: @by decided before, or it is too late */
+    Str decision;            /* what @by has decided; empty: nothing */
+    Str outcome;             /* how it ended; empty: it is open, or was until now */
+    JsonSchemaErrors errors; /* with E_INVALID */
+};
+/* E_INVALID when the data does not meet the form. */
+Err wf_approval_decide(struct wf_engine *e, struct arena *a, const struct wf_decide *decide,
+                       struct wf_decided *ret_decided) YIELDS;
 
 /* The run as the API shows it, from the store, with its steps if @steps. E_NOT_FOUND. */
 Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)

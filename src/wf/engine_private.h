@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
-#include "store/store_wait.h"
+#include "store/store_approval.h"
 #include "wf/engine.h"
 #include "wf/fleet.h"
 
@@ -42,10 +42,11 @@ struct attempt {
 /* What goes into the next commit besides events. */
 struct side {
     struct side *next;
-    enum { SIDE_EVENT_WAIT, SIDE_END, SIDE_TAKEN, SIDE_SEEN } kind;
-    struct event_wait wait;   /* SIDE_EVENT_WAIT; .id of SIDE_END */
-    struct answer_row answer; /* SIDE_TAKEN */
-    int64_t mail;             /* SIDE_SEEN */
+    enum { SIDE_EVENT_WAIT, SIDE_APPROVAL, SIDE_END, SIDE_CLOSE, SIDE_TAKEN, SIDE_SEEN } kind;
+    struct event_wait wait;       /* SIDE_EVENT_WAIT; .id of SIDE_END */
+    struct approval_row approval; /* SIDE_APPROVAL; .id and .outcome of SIDE_CLOSE */
+    struct answer_row answer;     /* SIDE_TAKEN */
+    int64_t mail;                 /* SIDE_SEEN */
 };
 
 enum { OWN_REFS = 2 }; /* of the registry and of the driver; more: somebody holds the run */
@@ -165,7 +166,8 @@ Err run_look_back(struct wf_run *run, bool *ret_found) YIELDS;
 void run_write_sides(const struct wf_run *run, struct db_tx *tx);
 /* Tell runs in memory here that answers came, and take up those that were put away. */
 Err engine_hear_mail(struct wf_engine *e) YIELDS;
-Err engine_take_marked(struct wf_engine *e) YIELDS;
+/* An answer is durable: make the runs here hear it at once. */
+void engine_answered(struct wf_engine *e) YIELDS;
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

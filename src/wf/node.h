@@ -101,6 +101,7 @@ struct wf_wait {
     /* An event of this name and key answers it; one that came so long before counts too. */
     Str event, key;
     Usec accept_past;
+    bool people; /* people answer it, in the console, by API or by their links */
 };
 
 /* Where a type's check puts what it finds; @field is relative to data:

@@ -91,12 +91,7 @@ Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *s,
     sent.id = row.id;
     TRY(deliver(e, &row, until, &sent.delivered));
     *ret_sent = sent;
-    if (!sent.delivered)
-        return OK;
-    /* It is durable: what follows only makes it quick, and upkeep does it again. */
-    err = engine_hear_mail(e);
-    if (err == OK)
-        err = engine_take_marked(e);
-    (void)err;
+    if (sent.delivered)
+        engine_answered(e);
     return OK;
 }

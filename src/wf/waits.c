@@ -4,6 +4,7 @@
  * Answers come as rows too (store_wait.h): the run's own fiber takes them, records what they lead
  * to, and deletes them in the same transaction. Whoever dies in between leaves them for the next.
  */
+#include "base/crypto.h"
 #include "wf/engine_private.h"
 
 enum { ANSWERS_AT_ONCE = 100, EVENTS_AT_ONCE = 20 };
@@ -26,6 +27,12 @@ void run_write_sides(const struct wf_run *run, struct db_tx *tx)
         switch (side->kind) {
         case SIDE_EVENT_WAIT:
             store_event_wait_insert(tx, &side->wait);
+            break;
+        case SIDE_APPROVAL:
+            store_approval_insert(tx, &side->approval);
+            break;
+        case SIDE_CLOSE:
+            store_approval_close(tx, side->approval.id, side->approval.outcome, run_now(run));
             break;
         case SIDE_END:
             store_wait_end(tx, side->wait.id);
@@ -76,6 +83,24 @@ static void add_event_wait(struct wf_run *run, const struct wf_wait *w, Id id)
     run->look_back = true;
 }
 
+/* A row that people see. */
+static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id, int node)
+{
+    struct side *side = add_side(run);
+    char secret[32];
+
+    crypto_random(secret, sizeof secret);
+    side->kind = SIDE_APPROVAL;
+    side->approval = (struct approval_row){.id = id,
+                                           .tenant = run->row.tenant,
+                                           .workflow = run->row.workflow,
+                                           .run = run->row.id,
+                                           .body = json_text(run->a, w->what),
+                                           .secret = str_dup(run->a, str_from(secret, 32)),
+                                           .created_at = run_now(run),
+                                           .due_at = run->state->nodes[node].due_at};
+}
+
 /* Its time is on the run's clock. */
 Err run_begin_wait(struct wf_run *run, int node, int number)
 {
@@ -89,11 +114,12 @@ Err run_begin_wait(struct wf_run *run, int node, int number)
     if (e != OK)
         return run_record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))),
                                   0, time_mono() - began);
-    if (w.event.n) {
+    if (w.event.n || w.people) {
         id = id_new();
         json_set(run->a, w.what, S("id"), json_id(run->a, id));
-        json_set(run->a, w.what, S("since"), json_time(run->a, run_now(run) - w.accept_past));
     }
+    if (w.event.n)
+        json_set(run->a, w.what, S("since"), json_time(run->a, run_now(run) - w.accept_past));
     TRY(run_record(run,
                    (struct wf_event){.kind = WF_EV_STEP_WAITING,
                                      .node = node,
@@ -105,6 +131,8 @@ Err run_begin_wait(struct wf_run *run, int node, int number)
                                      .data = w.what}));
     if (w.event.n)
         add_event_wait(run, &w, id);
+    if (w.people)
+        add_approval(run, &w, id, node);
     return OK;
 }
 
@@ -122,10 +150,16 @@ static Err record_answer(struct wf_run *run, struct wf_event ev)
     if (n->state == WF_NODE_WAITING)
         return OK;
     run_count_step(&run->def->nodes[ev.node], n->state == WF_NODE_DONE, 0);
-    if (!id_is_none(id)) {
-        struct side *side = add_side(run);
-        side->kind = SIDE_END;
-        side->wait.id = id;
+    if (id_is_none(id))
+        return OK;
+    struct side *side = add_side(run);
+    side->kind = SIDE_END;
+    side->wait.id = id;
+    if (str_eq(json_str_of(json_at(n->wait, "kind"), S("")), S("approval"))) {
+        side = add_side(run);
+        side->kind = SIDE_CLOSE;
+        side->approval = (struct approval_row){
+            .id = id, .outcome = n->state == WF_NODE_DONE ? n->handle : S("ended")};
     }
     return OK;
 }
@@ -134,6 +168,12 @@ Err run_end_wait(struct wf_run *run, int node)
 {
     struct wf_event ev;
 
+    /* What was answered in time counts, also when it was not heard yet. */
+    if (!id_is_none(wait_id(run->state, node))) {
+        TRY(run_take_mail(run));
+        if (run->state->nodes[node].state != WF_NODE_WAITING)
+            return OK;
+    }
     wf_core_due(run->a, run->state, node, &ev);
     return record_answer(run, ev);
 }

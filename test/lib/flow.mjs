@@ -44,6 +44,7 @@ export const llm = (model, prompt, more = {}) => ['llm', { model, prompt, ...mor
 export const webhook = (url, payload, more = {}) => ['webhook', { url, payload, ...more }];
 export const delay = (duration, more = {}) => ['delay', { duration, ...more }];
 export const waitEvent = (name, key, more = {}) => ['wait_event', { name, ...(key && { key }), ...more }];
+export const approval = (subject, more = {}) => ['approval', { subject, ...more }];
 export const output = (value) => ['output', { output: value }];
 export const condition = (...cases) => ['condition', { cases }];
 export const when = (id, left, operator, right) => ({

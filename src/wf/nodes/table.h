@@ -5,6 +5,7 @@
 #include "wf/node.h"
 
 extern const struct wf_node_type wf_node_api_call;
+extern const struct wf_node_type wf_node_approval;
 extern const struct wf_node_type wf_node_condition;
 extern const struct wf_node_type wf_node_data_transform;
 extern const struct wf_node_type wf_node_delay;

@@ -233,6 +233,40 @@ export interface Run extends RunSummary {
   definition?: Definition;
 }
 
+/** What one person decided. */
+export interface Decision {
+  decision: 'approve' | 'reject';
+  by: string;
+  comment?: string | null;
+  data?: Json;
+  at: string;
+}
+
+/** A step that waits for people. */
+export interface Approval {
+  id: string;
+  run_id: string;
+  workflow_id: string;
+  workflow_name: string;
+  node: string;
+  subject: string;
+  message: string;
+  approvers: string[];
+  needed: number;
+  /** JSON Schema of what an approver fills in. */
+  form: JsonObject | null;
+  decisions: Decision[];
+  created_at: string;
+  due_at?: string | null;
+}
+
+/** What became of a decision. */
+export interface Decided {
+  recorded: boolean;
+  decision: 'approve' | 'reject' | null;
+  outcome: string | null;
+}
+
 export type EventKind =
   | 'run.started'
   | 'step.started'

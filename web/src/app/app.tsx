@@ -11,6 +11,7 @@ import { Icon } from '@/ui/icon';
 import { TipLayer } from '@/ui/tips';
 import { ToastProvider } from '@/ui/toast';
 import { AboutPage } from '@/features/about/about-page';
+import { ApprovalList } from '@/features/approvals/approval-list';
 import { RunList } from '@/features/runs/run-list';
 import { WorkflowList } from '@/features/workflows/workflow-list';
 import { CrashGuard } from '@/app/crash';
@@ -95,6 +96,7 @@ function Pages({ me }: { me: Me }) {
             <Route path="workflows/:id" element={<EditorRoute />} />
             <Route path="runs" element={<RunList />} />
             <Route path="runs/:id" element={<RunRoute />} />
+            <Route path="approvals" element={<ApprovalList />} />
             <Route path="about" element={<AboutPage me={me} />} />
             <Route path="*" element={<NotFound />} />
           </Route>

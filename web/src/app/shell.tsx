@@ -19,6 +19,7 @@ import { meQuery } from '@/app/session';
 const PLACES = [
   { to: '/workflows', icon: 'workflow', name: 'workflows' },
   { to: '/runs', icon: 'activity', name: 'runs' },
+  { to: '/approvals', icon: 'check', name: 'approvals' },
   { to: '/about', icon: 'info', name: 'about' },
 ] as const satisfies { to: string; icon: IconName; name: string }[];
 

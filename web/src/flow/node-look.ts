@@ -11,6 +11,7 @@ const ICONS: Record<string, IconName> = {
   'api-call': 'globe',
   condition: 'split',
   delay: 'clock',
+  approval: 'check',
   wait_event: 'pause',
   'data-transform': 'transform',
   llm: 'spark',
@@ -38,6 +39,7 @@ const TYPE_GROUPS: Record<string, string> = {
   trigger: 'trigger',
   condition: 'logic',
   delay: 'logic',
+  approval: 'logic',
   wait_event: 'logic',
   'data-transform': 'data',
   llm: 'ai',
@@ -103,6 +105,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
     case 'delay':
       if (data['mode'] === 'until') return data['until'] ? t.flow.until(plain(data['until'])) : t.flow.notSet;
       return data['duration'] === undefined || data['duration'] === '' ? t.flow.notSet : duration(data, t);
+    case 'approval':
+      return str(data['subject']) || t.flow.notSet;
     case 'wait_event':
       return str(data['name']) || t.flow.notSet;
     case 'condition':

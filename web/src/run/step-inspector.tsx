@@ -1,5 +1,6 @@
 // Everything about one step of a run: state, attempts, error, what it was given and what it gave.
 import { useMemo } from 'react';
+import { Link } from 'react-router';
 import type { Definition, Json, Run, RunEvent, Step } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
 import { absolute, clock, duration } from '@/lib/time';
@@ -57,6 +58,13 @@ export function StepInspector(props: StepInspectorProps) {
       )}
       {step?.state === 'waiting' && (
         <p className="text-sm text-weld">
+          {step.waiting_for?.['kind'] === 'approval' && (
+            <>
+              <Link to="/approvals" className="font-medium underline">
+                {plain(step.waiting_for['subject'])}
+              </Link>{' '}
+            </>
+          )}
           {step.waiting_for?.['kind'] === 'event' &&
             `${t.run.waitsFor(plain(step.waiting_for['name']), plain(step.waiting_for['key']))} `}
           {step.due_at ? t.run.waitsUntil(absolute(step.due_at, lang)) : t.run.waitsOpenly}

@@ -66,6 +66,7 @@ export const problems: Messages['problems'] = {
 export const shell: Messages['shell'] = {
   workflows: 'Workflows',
   runs: 'Läufe',
+  approvals: 'Freigaben',
   about: 'Über',
   navigation: 'Hauptnavigation',
   skip: 'Zum Inhalt',

@@ -169,3 +169,22 @@ export const starters: Messages['starters'] = {
     downMessage: 'Die Status-API antwortet nicht.',
   },
 };
+
+export const approvals: Messages['approvals'] = {
+  title: 'Freigaben',
+  decide: 'Entscheiden',
+  approve: 'Zustimmen',
+  reject: 'Ablehnen',
+  comment: 'Kommentar',
+  data: 'Antwort',
+  given: (given, needed) => `${given} von ${needed}`,
+  until: (time) => `bis ${time}`,
+  by: (who) => `${who} hat zugestimmt`,
+  approved: 'Zugestimmt.',
+  rejected: 'Abgelehnt.',
+  already: 'Das war schon entschieden; es hat sich nichts geändert.',
+  empty: {
+    title: 'Auf niemanden wird gewartet',
+    text: 'Kommt ein Lauf zu einem Knoten „Freigabe“, steht seine Frage hier, bis jemand sie beantwortet hat.',
+  },
+};

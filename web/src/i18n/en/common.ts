@@ -58,6 +58,7 @@ export const problems = {
 export const shell = {
   workflows: 'Workflows',
   runs: 'Runs',
+  approvals: 'Approvals',
   about: 'About',
   navigation: 'Main navigation',
   skip: 'Skip to content',

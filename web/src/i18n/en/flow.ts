@@ -67,7 +67,10 @@ export const flow = {
   units: { seconds: 'seconds', minutes: 'minutes', hours: 'hours', days: 'days' },
   until: (time: string) => `Until ${time}`,
   /** Handles of nodes that have several ways out. */
-  handles: { timeout: 'When time is up' } as Record<string, string | undefined>,
+  handles: { timeout: 'When time is up', approve: 'Approved', reject: 'Rejected' } as Record<
+    string,
+    string | undefined
+  >,
   zoomIn: 'Zoom in',
   zoomOut: 'Zoom out',
   zoomReset: 'Zoom to 100 %',

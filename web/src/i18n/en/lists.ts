@@ -163,3 +163,22 @@ export const starters = {
     downMessage: 'The status API does not answer.',
   },
 };
+
+export const approvals = {
+  title: 'Approvals',
+  decide: 'Decide',
+  approve: 'Approve',
+  reject: 'Reject',
+  comment: 'Comment',
+  data: 'Answer',
+  given: (given: number, needed: number) => `${given} of ${needed}`,
+  until: (time: string) => `until ${time}`,
+  by: (who: string) => `Approved by ${who}`,
+  approved: 'Approved.',
+  rejected: 'Rejected.',
+  already: 'This was decided already; nothing has changed.',
+  empty: {
+    title: 'Nobody is waited for',
+    text: 'When a run comes to a node “Approval”, its question stands here until somebody has answered it.',
+  },
+};

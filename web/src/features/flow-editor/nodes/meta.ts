@@ -20,6 +20,8 @@ const LATER = new Set([
   'llm.stream',
   'llm.silence',
   'llm.extra',
+  'approval.approvals',
+  'approval.form',
   'wait_event.accept_past',
   'webhook.headers',
   'webhook.method',
@@ -72,6 +74,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, trigger: 'manual' };
     case 'delay':
       return { title, duration: '1m' };
+    case 'approval':
+      return { title, subject: '' };
     case 'wait_event':
       return { title, name: '' };
     case 'condition':

@@ -1,0 +1,70 @@
+// What waits for people: each with its question; deciding opens a dialog.
+import { useState } from 'react';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from 'react-router';
+import type { Approval } from '@/api/types';
+import { useI18n } from '@/i18n/i18n';
+import { absolute } from '@/lib/time';
+import { Button } from '@/ui/button';
+import { Icon } from '@/ui/icon';
+import { LoadMore } from '@/ui/load-more';
+import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
+import { ProblemNotice } from '@/ui/problem';
+import { TimeAgo } from '@/ui/time-text';
+import { DecideDialog } from '@/features/approvals/decide-dialog';
+import { approvalsQuery } from '@/features/approvals/queries';
+
+export function ApprovalList() {
+  const { t } = useI18n();
+  const [open, setOpen] = useState<Approval | null>(null);
+  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } =
+    useInfiniteQuery(approvalsQuery);
+  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+
+  return (
+    <Page title={t.approvals.title}>
+      <Card>
+        {isPending ? (
+          <RowsSkeleton label={t.common.loading} />
+        ) : error && !data ? (
+          <ProblemNotice error={error} onRetry={() => void refetch()} />
+        ) : rows.length > 0 ? (
+          <ul className="divide-y">
+            {rows.map((row) => (
+              <Row key={row.id} row={row} onOpen={() => setOpen(row)} />
+            ))}
+          </ul>
+        ) : (
+          <Empty art={<Icon name="check" size={56} />} title={t.approvals.empty.title}>
+            <p>{t.approvals.empty.text}</p>
+          </Empty>
+        )}
+      </Card>
+      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      {open && <DecideDialog key={open.id} approval={open} onClose={() => setOpen(null)} />}
+    </Page>
+  );
+}
+
+function Row({ row, onOpen }: { row: Approval; onOpen: () => void }) {
+  const { t, lang } = useI18n();
+  const given = row.decisions.length;
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3">
+      <div className="min-w-0 flex-1 basis-60">
+        <p className="truncate font-medium">{row.subject}</p>
+        <p className="truncate text-sm text-ink-3">
+          <Link to={`/runs/${row.run_id}`} className="hover:underline">
+            {row.workflow_name}
+          </Link>
+          {row.needed > 1 && ` · ${t.approvals.given(given, row.needed)}`}
+          {row.due_at && ` · ${t.approvals.until(absolute(row.due_at, lang))}`}
+        </p>
+      </div>
+      <TimeAgo iso={row.created_at} className="text-sm text-ink-3" />
+      <Button size="sm" kind="primary" onClick={onOpen} aria-label={`${t.approvals.decide}: ${row.subject}`}>
+        {t.approvals.decide}
+      </Button>
+    </li>
+  );
+}
