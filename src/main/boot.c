@@ -63,8 +63,23 @@ static Err open_db(struct boot *b)
     TRY(db_open(&options, &b->db));
     if (c->database.relaxed)
         LOG_WARN("database.relaxed is on: a power failure may lose the last moments");
-    TRY(db_migrate(b->db, migrations));
-    return auth_init_store(b->db);
+    Err e = db_migrate(b->db, migrations);
+    if (e == OK)
+        e = auth_init_store(b->db);
+    return db_explain(b->db, e);
+}
+
+Err boot_expect_data(struct arena *a, const struct config *config)
+{
+    Str path = config_sqlite_path(a, config);
+
+    if (!path.n || access(str_dup_c(a, path), F_OK) == 0)
+        return OK;
+    return err_detail(
+        E_NOT_FOUND,
+        "There is no %.*s: name the server's folder with --data, or its database with "
+        "--database.",
+        P(path));
 }
 
 Err boot_folder(struct arena *a, const struct config *config)

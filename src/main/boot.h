@@ -22,6 +22,9 @@ struct boot {
 
 /* Make the data folder if it is not there, and see that it can be written. */
 Err boot_folder(struct arena *a, const struct config *config) YIELDS;
+/* For what only makes sense with a database that is there: to look into a folder that is not would
+ * make one, and find nothing in it. E_NOT_FOUND with a detail. */
+Err boot_expect_data(struct arena *a, const struct config *config);
 /* Make the data folder (mode 0700) if it is not there, open the database, bring its schema up to
  * date.
  * @exclusive: take the lock of the data folder, as a server does. */

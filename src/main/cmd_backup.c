@@ -27,7 +27,7 @@ static Err in_runtime(struct cli *cli, Err (*fn)(void *arg))
 
     call->cli = cli;
     TRY(cli_config(cli, &call->config));
-    if (str_starts(config_database(cli->a, &call->config), S("postgres")))
+    if (!config_sqlite_path(cli->a, &call->config).n)
         return err_detail(E_UNSUPPORTED,
                           "This is for SQLite. For PostgreSQL use pg_dump and pg_restore.");
     call->config.shards = call->config.workers = 1;
@@ -39,6 +39,8 @@ static Err backup(void *arg)
 {
     struct call *call = arg;
     Str path = call->cli->args.at[0];
+
+    TRY(boot_expect_data(call->cli->a, &call->config));
     Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
 
     if (e == OK)
@@ -58,27 +60,41 @@ static Err run_backup(struct cli *cli)
 
 /* ---- restore ---- */
 
-/* That the file is a sound database of a version this program knows. */
-static Err check_source(struct call *call, Str path)
+static Err check_version(struct db *db, const char *path)
 {
-    struct db *db = NULL;
     int version = 0, newest = 0;
-    struct db_options options = {.url = path, .read_only = true};
 
     for (const struct migration *m = migrations; m->number; m++)
         newest = m->number;
-    TRY(db_open(&options, &db));
-    Err e = db_check(db);
+    TRY(db_schema_version(db, &version));
+    if (version > newest)
+        return err_detail(E_VERSION,
+                          "The backup was written by a newer Heddle (schema %d, this knows %d): "
+                          "restore it with that version.",
+                          version, newest);
+    return version ? OK
+                   : err_detail(E_INVALID, "%.200s has none of Heddle's tables: it is no backup.",
+                                path);
+}
+
+/* That the file is a sound database of a version this program knows. Nothing is made beside it. */
+static Err check_database(const char *path)
+{
+    struct db *db = NULL;
+    struct db_options options = {.url = str_c(path), .read_only = true, .immutable = true};
+    Err e = db_open(&options, &db);
+
     if (e == OK)
-        e = db_schema_version(db, &version);
-    if (e == OK && version > newest)
-        e = err_detail(E_VERSION,
-                       "The backup was written by a newer Heddle (schema %d, this knows %d).",
-                       version, newest);
+        e = db_check(db);
+    if (e == OK)
+        e = check_version(db, path);
+    char why[160];
+    snprintf(why, sizeof why, "%s", err_text(e));
+    if (e == E_CORRUPT)
+        e = err_detail(e, "%.160s is damaged or no backup; nothing was changed. (%s)", path, why);
     struct err_record record = *err_record();
     db_close(db);
     *err_record() = record;
-    (void)call;
     return e;
 }
 
@@ -138,6 +154,23 @@ static Err check_no_log(struct call *call)
     return OK;
 }
 
+/* What can be told of the source before SQLite looks into it. */
+static Err check_file(void *arg)
+{
+    struct call *call = arg;
+    struct stat st;
+
+    if (stat(call->from, &st) != 0)
+        return err_detail(err_from_errno(errno), "There is no backup %s: %s.", call->from,
+                          strerror(errno));
+    if (!S_ISREG(st.st_mode) || st.st_size == 0)
+        return err_detail(E_INVALID, "%s is %s: it is no backup.", call->from,
+                          S_ISREG(st.st_mode) ? "empty" : "no file");
+    if (access(call->from, R_OK) != 0)
+        return io_error("cannot read", call->from);
+    return check_no_log(call);
+}
+
 /* Where the old database goes: a name that nothing has, however fast one restore follows another.
  */
 static const char *free_name(struct call *call)
@@ -158,7 +191,6 @@ static Err put_in_place(void *arg)
     struct arena *a = call->cli->a;
     const char *new_file = str_fmt(a, "%s.restoring%c", call->to, 0).p;
 
-    TRY(check_no_log(call));
     unlink(new_file);
     TRY(copy_file(call->from, new_file));
     call->kept = free_name(call);
@@ -185,11 +217,12 @@ static Err restore(void *arg)
     Str source = call->cli->args.at[0];
     struct db_lock *lock = NULL;
 
-    TRY(check_source(call, source));
+    call->from = str_dup_c(a, source);
+    call->to = str_dup_c(a, config_sqlite_path(a, &call->config));
+    TRY(work_run(check_file, call));
+    TRY(check_database(call->from));
     TRY(boot_folder(a, &call->config));
     TRY(db_lock_exclusive(str_dup_c(a, call->config.data), &lock));
-    call->from = str_dup_c(a, source);
-    call->to = str_dup_c(a, config_database(a, &call->config));
     Err e = work_run(put_in_place, call);
     struct err_record record = *err_record();
     db_lock_free(lock);

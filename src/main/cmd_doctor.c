@@ -16,6 +16,7 @@ struct visit {
     struct arena *a;
     struct config config;
     Str database;
+    const char *file; /* of SQLite; empty: the database is PostgreSQL */
     struct doctor_lines lines;
 };
 
@@ -85,6 +86,39 @@ static void judge_schema(struct visit *v, const char *kind, int version)
         add(v, DOCTOR_OK, "database", found, S(""));
 }
 
+/* What to do about a database that gave @e. */
+static Str advice(const struct visit *v, Err e)
+{
+    if (!v->file[0])
+        return S(
+            "see that it runs, that the address and password are right, and that this user may "
+            "use it");
+    if (e == E_CORRUPT)
+        return S("stop the server, put a backup back with \"heddle restore FILE\", and have the "
+                 "disk and memory of this machine checked");
+    return S("see that the file and its folder belong to the user that runs Heddle, and that the "
+             "disk is well");
+}
+
+/* That what is in it is sound, as far as that can be told in a few seconds. */
+static void read_pages(struct visit *v, struct db *db)
+{
+    static const Usec most = 10 * USEC_S;
+    Usec from = time_mono();
+    Err e = db_check_quick(db, most);
+    long long took = (time_mono() - from) / USEC_MS;
+
+    if (e == E_TIMEOUT)
+        add(v, DOCTOR_OK, "integrity",
+            str_fmt(v->a, "too large to be checked in %lld s; no damage seen so far",
+                    (long long)(most / USEC_S)),
+            S(""));
+    else if (e == OK)
+        add(v, DOCTOR_OK, "integrity", str_fmt(v->a, "sound, checked in %lld ms", took), S(""));
+    else
+        add(v, DOCTOR_FAIL, "integrity", str_dup(v->a, str_c(err_text(e))), advice(v, e));
+}
+
 static Err read_schema(struct visit *v, struct db *db)
 {
     int version;
@@ -92,15 +126,27 @@ static Err read_schema(struct visit *v, struct db *db)
     TRY(db_ping(db, usec_in(5 * USEC_S)));
     TRY(db_schema_version(db, &version));
     judge_schema(v, db_kind(db) == DB_SQLITE ? "SQLite" : "PostgreSQL", version);
+    read_pages(v, db);
     return OK;
+}
+
+/* Without a log beside it nobody has the file open: then nothing needs to be made beside it, which
+ * would stay there as the property of who runs this. */
+static bool is_at_rest(const struct visit *v)
+{
+    struct stat st;
+    return v->file[0] && stat(str_fmt(v->a, "%s-wal%c", v->file, 0).p, &st) != 0;
 }
 
 /* The boot fiber of the visit. What fails is a finding, not a failure of the visit. */
 static Err visit_database_fiber(void *arg)
 {
     struct visit *v = arg;
-    struct db_options options = {
-        .url = v->database, .readers = 1, .timeout = 5 * USEC_S, .read_only = true};
+    struct db_options options = {.url = v->database,
+                                 .readers = 1,
+                                 .timeout = 5 * USEC_S,
+                                 .read_only = true,
+                                 .immutable = is_at_rest(v)};
     struct db *db = NULL;
     Err e = db_open(&options, &db);
 
@@ -110,29 +156,19 @@ static Err visit_database_fiber(void *arg)
             e = err_add(e, "the database was opened, but");
     }
     if (e != OK)
-        add(v, DOCTOR_FAIL, "database", str_dup(v->a, str_c(err_text(e))),
-            S("see that it runs, that the address and password are right, and that this user may "
-              "use it"));
+        add(v, DOCTOR_FAIL, "database", str_dup(v->a, str_c(err_text(e))), advice(v, e));
     db_close(db);
     return OK;
-}
-
-static bool is_postgres(Str url)
-{
-    return str_starts(url, S("postgres"));
 }
 
 static Err visit_database(struct visit *v)
 {
     struct rt_options one = {.shards = 1, .workers = 2};
-    Str path = v->database;
     struct stat st;
 
-    if (str_starts(path, S("sqlite://")))
-        path = str_skip(path, sizeof "sqlite://" - 1);
-    if (!is_postgres(v->database) && stat(str_dup_c(v->a, path), &st) != 0) {
+    if (v->file[0] && stat(v->file, &st) != 0) {
         add(v, DOCTOR_OK, "database",
-            str_fmt(v->a, "%.*s is not there yet; \"heddle serve\" makes it", P(path)), S(""));
+            str_fmt(v->a, "%s is not there yet; \"heddle serve\" makes it", v->file), S(""));
         return OK;
     }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
@@ -167,8 +203,9 @@ static Err visit_all(struct visit *v)
         return OK;
     visit_redis(v);
     v->database = config_database(v->a, &v->config);
+    v->file = str_dup_c(v->a, config_sqlite_path(v->a, &v->config));
     doctor_look_data(v->a, v->config.data, &data);
-    doctor_judge_data(v->a, &data, !is_postgres(v->database), &v->lines);
+    doctor_judge_data(v->a, &data, v->file[0] != 0, &v->lines);
     visit_port(v);
     return visit_database(v);
 }

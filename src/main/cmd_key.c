@@ -6,8 +6,6 @@
 #include "main/cli.h"
 #include "rt/log.h"
 
-#include <unistd.h>
-
 struct call {
     struct cli *cli;
     struct config config;
@@ -27,19 +25,6 @@ static Err in_fiber(void *arg)
     return e;
 }
 
-/* To look into a folder that is not there would make one, and find nothing in it. */
-static Err expect_data(struct arena *a, const struct config *c)
-{
-    const char *path = str_dup_c(a, str_fmt(a, "%.*s/heddle.db", P(c->data)));
-
-    if (c->database.url.n || access(path, F_OK) == 0)
-        return OK;
-    return err_detail(E_NOT_FOUND,
-                      "There is no %s: name the server's folder with --data, or its database with "
-                      "--database.",
-                      path);
-}
-
 enum need { MADE_IF_MISSING, MUST_EXIST };
 
 /* One shard is enough for a command; its log is for warnings. */
@@ -51,7 +36,7 @@ static Err with_store(struct cli *cli, enum need need, Err (*fn)(struct call *ca
     call->fn = fn;
     TRY(cli_config(cli, &call->config));
     if (need == MUST_EXIST)
-        TRY(expect_data(cli->a, &call->config));
+        TRY(boot_expect_data(cli->a, &call->config));
     call->config.shards = call->config.workers = 1;
     call->config.log.level = LOG_LEVEL_WARN;
     return boot_run(&call->config, in_fiber, call);

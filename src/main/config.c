@@ -366,6 +366,15 @@ Str config_database(struct arena *a, const struct config *config)
     return str_fmt(a, "%.*s/heddle.db", P(config->data));
 }
 
+Str config_sqlite_path(struct arena *a, const struct config *config)
+{
+    Str path = config_database(a, config);
+
+    if (str_starts(path, S("sqlite://")))
+        return str_skip(path, sizeof "sqlite://" - 1);
+    return str_starts(path, S("postgres")) ? S("") : path;
+}
+
 /* ---- showing it ---- */
 
 /* Whether YAML reads the text back as the same string without quotes. */

@@ -142,6 +142,8 @@ struct json *config_json(struct arena *a, const struct config *config);
 Err config_listen(Str listen, Str *ret_host, uint16_t *ret_port);
 /* The database URL, or the path of the SQLite file in the data directory. */
 Str config_database(struct arena *a, const struct config *config);
+/* The path of the SQLite file; empty if the database is PostgreSQL. */
+Str config_sqlite_path(struct arena *a, const struct config *config);
 /* @url without the password in it. */
 Str config_url_masked(struct arena *a, Str url);
 

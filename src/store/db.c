@@ -465,3 +465,13 @@ Err db_check(struct db *db)
 {
     return db->ops->check(db);
 }
+
+Err db_check_quick(struct db *db, Usec span)
+{
+    return db->ops->check_quick ? db->ops->check_quick(db, span) : db->ops->check(db);
+}
+
+Err db_explain(const struct db *db, Err e)
+{
+    return e != OK && db->ops->explain ? db->ops->explain(db, e) : e;
+}

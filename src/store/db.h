@@ -32,7 +32,9 @@ struct db_options {
     bool relaxed; /* SQLite synchronous=NORMAL, PostgreSQL synchronous_commit=off: say so in the log
                    */
     Usec timeout; /* how long a call waits for a database that is gone; 0: 10 s */
-    bool read_only; /* for doctor and config check: never write, never migrate */
+    bool read_only; /* for doctor and restore: never write, never migrate */
+    bool immutable; /* with read_only: nobody writes to the SQLite file now, nothing is made beside
+                     * it, and its folder need not be writable */
 };
 
 /* Whether the address of a PostgreSQL database is one: its form, its parameters and their values.
@@ -187,6 +189,11 @@ Err db_backup(struct db *db, Str path) YIELDS;
 Err db_vacuum_some(struct db *db, unsigned pages) YIELDS;
 /* PRAGMA integrity_check / a query: E_CORRUPT with what was found. */
 Err db_check(struct db *db) YIELDS;
+/* A check that leaves out the indexes, of at most @span: E_TIMEOUT when that was too short. */
+Err db_check_quick(struct db *db, Usec span) YIELDS;
+/* The error @e of a call on @db with a detail for who runs the server, where there is more to say.
+ */
+Err db_explain(const struct db *db, Err e);
 /* Bytes on disk, commits, transactions, rows written, queue length: for /metrics. */
 struct db_stats {
     int64_t bytes, commits, transactions, statements, queued;

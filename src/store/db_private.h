@@ -121,6 +121,8 @@ struct db_ops {
     Err (*backup)(struct db *db, Str path) YIELDS;
     Err (*vacuum_some)(struct db *db, unsigned pages) YIELDS;
     Err (*check)(struct db *db) YIELDS;
+    Err (*check_quick)(struct db *db, Usec span) YIELDS; /* NULL: as check */
+    Err (*explain)(const struct db *db, Err e);          /* NULL: there is no more to say */
     int64_t (*bytes)(const struct db *db);
     const char *ping_sql;
     const char *migrated_sql; /* one row: whether the table schema_migration is there */
@@ -130,7 +132,7 @@ struct db {
     const struct db_ops *ops;
     enum db_kind kind;
     Usec timeout;
-    bool read_only, relaxed;
+    bool read_only, immutable, relaxed;
     _Atomic bool up;
     _Atomic int64_t commits, transactions, statements, queued;
 };

@@ -179,8 +179,8 @@ static Err explain(Err e, const char *path)
     case E_CORRUPT:
         return err_detail(
             e,
-            "The database file %.120s is damaged or no database. Restore a backup with "
-            "\"heddle restore\", or move the file away to start empty. (%s)",
+            "The database file %.120s is damaged or no database. Stop the server and put a backup "
+            "back with \"heddle restore FILE\", or move the file away to start empty. (%.100s)",
             path, why);
     case E_LOCKED:
         return err_detail(
@@ -216,6 +216,11 @@ static Err explain(Err e, const char *path)
     default:
         return e;
     }
+}
+
+static Err sqlite_explain(const struct db *db, Err e)
+{
+    return explain(e, ((const struct sqlite_db *)db)->path);
 }
 
 static Err open_job(void *arg)
@@ -260,6 +265,8 @@ static const struct db_ops ops = {
     .backup = sqlite_backup,
     .vacuum_some = sqlite_vacuum_some,
     .check = sqlite_check,
+    .check_quick = sqlite_check_quick,
+    .explain = sqlite_explain,
     .bytes = sqlite_bytes,
     .ping_sql = "SELECT count(*) FROM sqlite_schema",
     .migrated_sql =
@@ -291,6 +298,7 @@ Err db_sqlite_open(const struct db_options *options, Str path, struct db **ret_d
     db->db.kind = DB_SQLITE;
     db->db.timeout = options->timeout;
     db->db.read_only = options->read_only;
+    db->db.immutable = options->read_only && options->immutable;
     db->db.relaxed = options->relaxed;
     Err e = start(db, options->readers ? options->readers : 2);
     if (e != OK) {

@@ -42,6 +42,8 @@ void sqlite_disconnect(struct sqlite_conn *c);
 DEFINE_AUTO(sqlite_conn, sqlite_disconnect)
 /* The error of the last call on @c, which gave @rc. @what was being done. */
 Err sqlite_error(struct sqlite_conn *c, int rc, const char *what);
+/* The same after a statement: @sql is told only if it may have to do with the error. */
+Err sqlite_sql_error(struct sqlite_conn *c, int rc, const char *sql);
 /* The prepared form of @sql, ready to be bound. */
 Err sqlite_prepare(struct sqlite_conn *c, const char *sql, struct sqlite_stmt **ret_stmt);
 /* Bind all of @args. With @copy the texts need not outlive the call. */
@@ -143,6 +145,7 @@ Err sqlite_backup(struct db *db, Str path) YIELDS;
 Err sqlite_copy(struct sqlite_db *db, const char *path, bool replace);
 Err sqlite_vacuum_some(struct db *db, unsigned pages) YIELDS;
 Err sqlite_check(struct db *db) YIELDS;
+Err sqlite_check_quick(struct db *db, Usec span) YIELDS;
 int64_t sqlite_bytes(const struct db *db);
 
 struct sqlite_db {

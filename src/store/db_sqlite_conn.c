@@ -110,6 +110,25 @@ Err sqlite_error(struct sqlite_conn *c, int rc, const char *what)
                    file && err_no ? ", " : "", file && err_no ? strerror(err_no) : "", c->db->path);
 }
 
+/* Damage, a full disk, a lock: the statement that met them is by chance, and tells a person
+ * nothing. */
+static bool is_of_the_file(int rc)
+{
+    static const int codes[] = {SQLITE_CORRUPT,  SQLITE_NOTADB, SQLITE_FULL,     SQLITE_READONLY,
+                                SQLITE_BUSY,     SQLITE_LOCKED, SQLITE_PROTOCOL, SQLITE_IOERR,
+                                SQLITE_CANTOPEN, SQLITE_PERM,   SQLITE_AUTH,     SQLITE_NOMEM};
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if ((rc & 0xff) == codes[i])
+            return true;
+    return false;
+}
+
+Err sqlite_sql_error(struct sqlite_conn *c, int rc, const char *sql)
+{
+    return sqlite_error(c, rc, is_of_the_file(rc) ? "access" : sql);
+}
+
 /* ---- statements ---- */
 
 static void forget_statements(struct sqlite_conn *c)
@@ -254,7 +273,7 @@ void sqlite_row(sqlite3_stmt *h, struct db_rows *rows)
 Err sqlite_run(struct sqlite_conn *c, const char *sql)
 {
     int rc = sqlite3_exec(c->h, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? OK : sqlite_error(c, rc, sql);
+    return rc == SQLITE_OK ? OK : sqlite_sql_error(c, rc, sql);
 }
 
 Err sqlite_number(struct sqlite_conn *c, const char *sql, int64_t *ret_value)
@@ -267,7 +286,8 @@ Err sqlite_number(struct sqlite_conn *c, const char *sql, int64_t *ret_value)
     if (rc == SQLITE_ROW)
         *ret_value = sqlite3_column_int64(h, 0);
     else
-        e = rc == SQLITE_DONE ? err_set(E_NOT_FOUND, "no row: %s", sql) : sqlite_error(c, rc, sql);
+        e = rc == SQLITE_DONE ? err_set(E_NOT_FOUND, "no row: %s", sql)
+                              : sqlite_sql_error(c, rc, sql);
     sqlite3_finalize(h);
     return e;
 }
@@ -304,18 +324,44 @@ static Err set_up(struct sqlite_conn *c, enum sqlite_role role)
     return sqlite_run(c, sql);
 }
 
+/* The path as a URI that says that nobody writes to the file. */
+static Str immutable_uri(struct arena *a, const char *path)
+{
+    AUTO_BUF(uri, KIB(16));
+
+    buf_add_c(&uri, "file:");
+    for (; *path; path++) {
+        if (isalnum((unsigned char)*path) || strchr("/._-~", *path))
+            buf_add_char(&uri, *path);
+        else
+            buf_add_fmt(&uri, "%%%02X", (unsigned char)*path);
+    }
+    buf_add_c(&uri, "?immutable=1");
+    return str_dup(a, buf_str(&uri));
+}
+
+static int open_file(const struct sqlite_db *db, sqlite3 **ret_h)
+{
+    AUTO(arena) *a = arena_new(KIB(32));
+    int flags =
+        SQLITE_OPEN_NOMUTEX | (db->db.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+
+    if (!db->db.immutable)
+        return sqlite3_open_v2(db->path, ret_h, flags, NULL);
+    const char *uri = str_dup_c(a, immutable_uri(a, db->path));
+    return sqlite3_open_v2(uri, ret_h, flags | SQLITE_OPEN_URI, NULL);
+}
+
 Err sqlite_connect(struct sqlite_db *db, enum sqlite_role role, struct sqlite_conn **ret_conn)
 {
     static uv_once_t once = UV_ONCE_INIT;
     AUTO(sqlite_conn) *c = calloc(1, sizeof *c);
-    int flags =
-        SQLITE_OPEN_NOMUTEX | (db->db.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 
     uv_once(&once, set_up_library);
     if (!c)
         DIE("out of memory");
     c->db = db;
-    int rc = sqlite3_open_v2(db->path, &c->h, flags, NULL);
+    int rc = open_file(db, &c->h);
     if (rc != SQLITE_OK)
         return sqlite_error(c, rc, "open");
     TRY(set_up(c, role));

@@ -103,6 +103,7 @@ TEST_FIBER(a_file_that_is_no_database_is_refused_and_left_alone)
     write_file(file_c("junk.db"), str_from(junk, sizeof junk), 0);
     t_expect_err(open_at(file("junk.db"), &db), E_CORRUPT);
     t_expect(strstr(err_client_text(E_CORRUPT), "heddle restore") != NULL);
+    t_expect(strstr(err_text(E_CORRUPT), "PRAGMA") == NULL);
     t_expect_int(size_of(file_c("junk.db")), sizeof junk);
 }
 
@@ -136,9 +137,75 @@ TEST_FIBER(a_damaged_page_is_found_by_the_check)
     t_expect_ok(open_at(file("d.db"), &db));
     Err check = db_check(db);
     bool told = strstr(err_client_text(check), "damaged") != NULL;
+    Err quick = db_check_quick(db, USEC_MIN);
     db_close(db);
     t_expect_int(check, E_CORRUPT);
     t_expect(told);
+    t_expect_int(quick, E_CORRUPT);
+}
+
+TEST_FIBER(a_quick_check_ends_when_its_time_is_over)
+{
+    struct db *db = NULL;
+    int n;
+
+    t_expect_ok(open_at(file("q.db"), &db));
+    Err e = t_db_tables(db, table);
+    e = e == OK ? fill(db, 0, 600, &n) : e;
+    Err in_time = db_check_quick(db, USEC_MIN);
+    Err late = db_check_quick(db, USEC_MS);
+    int64_t rows = t_db_int(db, count, DB_NO_ARGS); /* nothing else was interrupted */
+    db_close(db);
+    t_expect_ok(e);
+    t_expect_int(in_time, OK);
+    t_expect_int(late, E_TIMEOUT);
+    t_expect_int(rows, 600);
+}
+
+TEST_FIBER(damage_met_by_a_statement_is_told_with_what_to_do)
+{
+    struct db *db = NULL;
+    static char junk[4096];
+
+    memset(junk, 0xa5, sizeof junk);
+    t_expect_ok(open_at(file("d.db"), &db));
+    Err e = t_db_tables(db, table);
+    db_close(db);
+    t_expect_ok(e);
+    for (off_t at = 4096; at < size_of(file_c("d.db")); at += 4096)
+        write_file(file_c("d.db"), str_from(junk, sizeof junk), at);
+    t_expect_ok(open_at(file("d.db"), &db));
+    int n;
+    e = fill(db, 0, 1, &n);
+    bool sql = strstr(err_text(e), "INSERT") != NULL;
+    Err told = db_explain(db, e);
+    bool advice = strstr(err_client_text(told), "heddle restore FILE") != NULL;
+    db_close(db);
+    t_expect_int(e, E_CORRUPT);
+    t_expect(!sql);
+    t_expect_int(told, E_CORRUPT);
+    t_expect(advice);
+}
+
+TEST_FIBER(an_immutable_file_is_read_and_nothing_is_made_beside_it)
+{
+    struct db *db = NULL;
+    struct db_options o = {.url = file("a b?%#.db"), .read_only = true, .immutable = true};
+    int n;
+
+    t_expect_ok(open_at(o.url, &db));
+    Err e = t_db_tables(db, table);
+    e = e == OK ? fill(db, 0, 3, &n) : e;
+    db_close(db);
+    t_expect_ok(e);
+    t_expect_ok(db_open(&o, &db));
+    e = db_check(db);
+    int64_t rows = t_db_int(db, count, DB_NO_ARGS);
+    bool alone = size_of(file_c("a b?%#.db-wal")) == -1 && size_of(file_c("a b?%#.db-shm")) == -1;
+    db_close(db);
+    t_expect_ok(e);
+    t_expect_int(rows, 3);
+    t_expect(alone);
 }
 
 /* ---- rights: in a child that is nobody, as root may do everything ---- */

@@ -270,3 +270,65 @@ Err sqlite_check(struct db *db)
 {
     return work_run(check_job, db);
 }
+
+/* ---- a check within a time ---- */
+
+struct quick_check {
+    struct sqlite_db *db;
+    struct sqlite_conn *conn;
+    Usec span;
+    _Atomic bool late;
+};
+
+static Err quick_open(void *arg)
+{
+    struct quick_check *q = arg;
+    return sqlite_connect(q->db, SQLITE_UPKEEP, &q->conn);
+}
+
+static Err quick_run(void *arg)
+{
+    struct quick_check *q = arg;
+    return check_with(q->conn, "PRAGMA quick_check(20)");
+}
+
+static Err quick_close(void *arg)
+{
+    struct quick_check *q = arg;
+    sqlite_disconnect(q->conn);
+    return OK;
+}
+
+static Err end_late(void *arg)
+{
+    struct quick_check *q = arg;
+
+    TRY(fiber_sleep(q->span));
+    atomic_store(&q->late, true);
+    sqlite3_interrupt(q->conn->h);
+    return OK;
+}
+
+/* The connection outlives the fiber that may interrupt it. */
+static Err quick_run_in_time(struct quick_check *q)
+{
+    FIBER_GROUP(g, 0, false);
+    TRY(fiber_group_start(&g, "check limit", end_late, q));
+    Err e = work_run(quick_run, q);
+    fiber_group_cancel(&g);
+    return e;
+}
+
+Err sqlite_check_quick(struct db *db, Usec span)
+{
+    struct quick_check q = {.db = sqlite_db(db), .span = span};
+
+    TRY(work_run(quick_open, &q));
+    Err e = quick_run_in_time(&q);
+    if (e != OK && atomic_load(&q.late)) /* what it says of pages that it did not see is not true */
+        e = err_set(E_TIMEOUT, "the check was not done in time");
+    struct err_record record = *err_record();
+    Err closed = work_run(quick_close, &q);
+    *err_record() = record;
+    return e == OK ? closed : e;
+}

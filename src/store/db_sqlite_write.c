@@ -64,7 +64,7 @@ static Err run_statement(struct sqlite_conn *c, struct db_stmt *s, bool *dirty)
     if (rc == SQLITE_ROW)
         e = err_set(E_TOO_LARGE, "the rows returned pass %d bytes", DB_RETURNING_BYTES);
     else if (rc != SQLITE_DONE)
-        e = sqlite_error(c, rc, s->sql);
+        e = sqlite_sql_error(c, rc, s->sql);
     sqlite3_reset(prepared->h);
     /* The counter of changes keeps its value over statements that are no INSERT, UPDATE or DELETE.
      */

@@ -8,6 +8,13 @@ import { onEachDatabase } from '../lib/suite.mjs';
 import { tempDir } from '../lib/tmp.mjs';
 import { call, chain, condition, flow, llm, noRetry, output, set, trigger, when } from '../lib/flow.mjs';
 
+/* What no verb of the program does to a database. */
+async function sql(file, text) {
+  const code = 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])';
+  const r = await runProcess('python3', ['-c', code, file, text], { env: cleanEnv() });
+  assert.equal(r.code, 0, r.stderr);
+}
+
 onEachDatabase(
   'command line',
   (ctx) => {
@@ -70,6 +77,73 @@ onEachDatabase(
         assert.match(await ok('restore', ...at('new/folder'), path.join(dir, 'copy.db')), /kept as/);
       const kept = fs.readdirSync(path.join(dir, 'new/folder')).filter((n) => /before-restore-\d+$/.test(n));
       assert.equal(kept.length, 3);
+    });
+
+    test('a backup of a folder that is not there makes none', async () => {
+      const at = path.join(dir, 'typo');
+      for (const verb of [
+        ['backup', path.join(dir, 'typo.db')],
+        ['key', 'list'],
+      ]) {
+        const r = await heddle([...verb, '--data', at], { cwd: dir });
+        assert.equal(r.code, 1, r.stdout);
+        assert.match(r.stderr, /There is no .*typo\/heddle\.db: name the server's folder/);
+      }
+      assert.ok(!fs.existsSync(at) && !fs.existsSync(path.join(dir, 'typo.db')));
+    });
+
+    test('what is no sound backup replaces nothing', async () => {
+      const data = path.join(dir, 'kept');
+      const shelf = path.join(dir, 'shelf');
+      const on = (name) => path.join(shelf, name);
+      const ok = async (...args) => {
+        const r = await heddle(args, { cwd: dir });
+        assert.equal(r.code, 0, r.stderr);
+      };
+      fs.mkdirSync(shelf);
+      await ok('key', 'create', '--data', data, '--name', 'mine');
+      await ok('backup', '--data', data, on('good.db'));
+      const good = fs.readFileSync(on('good.db'));
+      const page = Buffer.alloc(4096, 0xa5);
+      fs.writeFileSync(on('empty.db'), '');
+      fs.writeFileSync(on('text.db'), 'no database, '.repeat(1000));
+      fs.writeFileSync(on('half.db'), good.subarray(0, good.length / 2));
+      fs.writeFileSync(on('short.db'), good.subarray(0, 4096));
+      fs.writeFileSync(on('hole.db'), Buffer.concat([good.subarray(0, 8192), page, good.subarray(12288)]));
+      fs.copyFileSync(on('good.db'), on('newer.db'));
+      await sql(
+        on('newer.db'),
+        'PRAGMA journal_mode = DELETE; UPDATE schema_migration SET number = 9999 WHERE number = 1',
+      );
+      await sql(on('bare.db'), 'PRAGMA application_id = 1212435505; CREATE TABLE t (x)');
+      const before = fs.readdirSync(shelf).sort();
+      for (const [name, text] of [
+        [on('none.db'), /There is no backup .*none\.db: No such file/],
+        ['/dev/null', /is no file: it is no backup/],
+        [shelf, /is no file: it is no backup/],
+        [on('empty.db'), /is empty: it is no backup/],
+        [on('text.db'), /is damaged or no backup; nothing was changed/],
+        [on('half.db'), /is damaged or no backup/],
+        [on('short.db'), /is damaged or no backup/],
+        [on('hole.db'), /is damaged or no backup/],
+        [on('bare.db'), /has none of Heddle's tables/],
+        [on('newer.db'), /written by a newer Heddle \(schema 9999/],
+      ]) {
+        const r = await heddle(['restore', '--data', data, name], { cwd: dir });
+        assert.equal(r.code, 1, `${name}: ${r.stdout}`);
+        assert.match(r.stderr, text);
+        assert.doesNotMatch(r.stderr, /PRAGMA/);
+      }
+      assert.deepEqual(fs.readdirSync(shelf).sort(), before);
+      const names = fs.readdirSync(data).filter((name) => name.includes('restor'));
+      assert.deepEqual(names, []);
+      assert.match((await heddle(['key', 'list', '--data', data], { cwd: dir })).stdout, /mine/);
+
+      fs.chmodSync(shelf, 0o555);
+      await ok('restore', '--data', data, on('good.db'));
+      fs.chmodSync(shelf, 0o755);
+      assert.deepEqual(fs.readdirSync(shelf).sort(), before);
+      assert.match((await heddle(['key', 'list', '--data', data], { cwd: dir })).stdout, /mine/);
     });
 
     test('a database that has a log beside it is not taken for a backup', async () => {
