@@ -45,10 +45,11 @@ static Err read_definition(struct run_call *c)
     e = wf_def_parse_aside(a, text, &problems, &c->def);
     vec_each(&problems, p) {
         const char *kind = p->warning ? "warning" : "error";
-        fprintf(stderr, "%.*s: %s: %.*s%s%.*s: %.*s\n", P(path), kind, P(p->node),
-                p->field.n ? " " : "", P(p->field), P(p->message));
+        bool both = p->node.n && p->field.n, none = !p->node.n && !p->field.n;
+        fprintf(stderr, "%.*s: %s: %.*s%s%.*s%s%.*s\n", P(path), kind, P(p->node), both ? " " : "",
+                P(p->field), none ? "" : ": ", P(p->message));
     }
-    if (e == E_INVALID) {
+    if (e == E_INVALID || (e != OK && problems.n)) {
         c->cli->exit = CLI_CONFIG;
         return err_detail(E_INVALID, "%.*s is not a valid workflow.", P(path));
     }

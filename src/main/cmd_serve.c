@@ -232,15 +232,17 @@ static Err hurry(void *arg)
     _exit(1);
 }
 
-static void stop(struct serve *s)
+/* @served: it did take work, and was told to stop. A start that failed has nothing to wait for. */
+static void stop(struct serve *s, bool served)
 {
-    Usec grace = s->config.drain_timeout;
+    Usec grace = served ? s->config.drain_timeout : 0;
 
     if (s->server) {
         AUTO(fiber) *impatient = fiber_start_ref("hurry", hurry, &s->signals);
         atomic_store(&s->api.ready, s->boot.engine != NULL);
         notify_stopping(S("finishing what is under way"));
-        LOG_INFO("stopping", L_INT("grace_ms", grace / USEC_MS));
+        if (served)
+            LOG_INFO("stopping", L_INT("grace_ms", grace / USEC_MS));
         drain(s, grace);
         fiber_cancel(impatient);
         http_server_free(s->server);
@@ -263,7 +265,7 @@ static Err serve_fiber(void *arg)
     struct err_record record = *err_record();
     if (e == OK)
         serve_until_told(s);
-    stop(s);
+    stop(s, e == OK);
     signals_done(&s->signals);
     *err_record() = record;
     return e == E_CANCELLED ? OK : e;

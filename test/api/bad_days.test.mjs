@@ -8,7 +8,7 @@ import { after, before, describe } from 'node:test';
 import { Api, expectProblem, expectStatus, isFinal, stepOf } from '../lib/api.mjs';
 import { Gate, slow, until } from '../lib/gate.mjs';
 import { freePort, Postgres, stopShared } from '../lib/postgres.mjs';
-import { Server } from '../lib/server.mjs';
+import { heddle, Server } from '../lib/server.mjs';
 import { removeDir, tempDir, whenDone } from '../lib/tmp.mjs';
 import { databases, onEachDatabase, testLimit, testWith } from '../lib/suite.mjs';
 import { startHttpApi } from '../doubles/http_api.mjs';
@@ -119,6 +119,33 @@ if (databases.includes('sqlite'))
       fs.writeFileSync(file, bytes);
       await assert.rejects(s.up({ ms: 20_000 }), /heddle\.db/);
       assert.ok(fs.readFileSync(file).equals(bytes), 'the damaged file was changed');
+      await s.drop();
+    });
+    test('damage inside of it is told with what to do, and found by doctor', async () => {
+      const s = await Server.start({});
+      await s.api.once(echo, { v: 1 });
+      await s.down();
+      const file = path.join(s.data, 'heddle.db');
+      const bytes = fs.readFileSync(file);
+      for (let at = 8192; at < bytes.length; at += 4096)
+        if (bytes[at] !== 5 && bytes[at] !== 2)
+          bytes.fill(0x5a, at, at + 4096); /* leaves of tables and indexes */
+      fs.writeFileSync(file, bytes);
+      const sees = await heddle(['doctor', '--json', '--data', s.data, '--listen', '127.0.0.1:0']);
+      const found = JSON.parse(sees.stdout).checks.filter((c) => c.level === 'fail');
+      assert.equal(sees.code, 1);
+      assert.ok(
+        found.some((c) => /damaged|malformed/.test(c.found) && /heddle restore FILE/.test(c.advice)),
+        sees.stdout,
+      );
+      assert.deepEqual(
+        fs.readdirSync(s.data).filter((name) => /-(wal|shm)$/.test(name)),
+        [],
+      );
+      const serve = await heddle(['serve', '--data', s.data, '--listen', '127.0.0.1:0']);
+      assert.equal(serve.code, 1);
+      assert.match(serve.stderr, /is damaged or no database\. Stop the server and put a backup back/);
+      assert.doesNotMatch(serve.stderr, /INSERT|PRAGMA|stopping/);
       await s.drop();
     });
   });
