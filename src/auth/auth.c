@@ -149,8 +149,9 @@ Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str cap
     name = str_trim(name);
     if (name.n == 0 || name.n > NAME_MAX_BYTES)
         return err_detail(E_INVALID, "A key needs a name of 1 to %d bytes.", NAME_MAX_BYTES);
-    if (!utf8_valid(name) || memchr(name.p, 0, name.n))
-        return err_detail(E_INVALID, "The name of a key is text in UTF-8 without NUL characters.");
+    if (!utf8_valid(name) || utf8_control_free(name) < name.n)
+        return err_detail(E_INVALID,
+                          "The name of a key is text in UTF-8 without control characters.");
     TRY(auth_capabilities_parse(a, capabilities, &normal));
     Str key = str_fmt(a, "hdl_%.*s", P(crypto_token(a, TOKEN_CHARS)));
     Id id = id_new();

@@ -55,7 +55,14 @@ TEST_FIBER(a_name_that_no_database_stores_is_refused_with_a_reason)
 
     t_expect_err(auth_key_create(db, t_arena(), auth_home_tenant, S("a\0b"), S("*"), 0, &key, &id),
                  E_INVALID);
-    t_expect(str_find(str_c(err_client_text(E_INVALID)), S("NUL")) != SIZE_MAX);
+    t_expect(str_find(str_c(err_client_text(E_INVALID)), S("control")) != SIZE_MAX);
+    static const char *const names[] = {"a\nb", "\033[2Jx", "a\x7f", "a\xc2\x9b b"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        t_expect_err(
+            auth_key_create(db, t_arena(), auth_home_tenant, str_c(names[i]), S("*"), 0, &key, &id),
+            E_INVALID);
+    t_expect_ok(auth_key_create(db, t_arena(), auth_home_tenant, S("Schlüssel \xc2\xa0 — 鍵"),
+                                S("*"), 0, &key, &id));
     t_expect_err(auth_key_create(db, t_arena(), auth_home_tenant, S("a\xff"), S("*"), 0, &key, &id),
                  E_INVALID);
     db_close(db);

@@ -149,3 +149,14 @@ Str utf8_repair(struct arena *a, Str s)
         good = utf8_valid_prefix(s);
     }
 }
+
+size_t utf8_control_free(Str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        unsigned char second = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0xff;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && second < 0xa0))
+            return i;
+    }
+    return s.n;
+}

@@ -16,6 +16,9 @@ uint32_t utf8_decode(Str s, size_t *ret_n);
 size_t utf8_encode(uint32_t c, char *out);
 /* How many characters well-formed @s has. */
 size_t utf8_count(Str s);
+/* How many bytes of well-formed @s stand before its first control character (C0, DEL, C1): @s.n if
+ * there is none. */
+size_t utf8_control_free(Str s);
 /* @s with every ill-formed sequence replaced by U+FFFD, in @a; @s itself when it is well-formed. */
 Str utf8_repair(struct arena *a, Str s);
 

@@ -120,3 +120,14 @@ TEST(repair_puts_one_replacement_for_each_maximal_part)
     }
     t_expect(utf8_repair(t_arena(), cases[0].in).p == cases[0].in.p);
 }
+
+TEST(control_characters_are_found_and_nothing_else)
+{
+    t_expect_int(utf8_control_free(S("")), 0);
+    t_expect_int(utf8_control_free(S("plain ü — \xc2\xa0鍵")), strlen("plain ü — \xc2\xa0鍵"));
+    t_expect_int(utf8_control_free(S("ab\nc")), 2);
+    t_expect_int(utf8_control_free(S("ab\0c")), 2);
+    t_expect_int(utf8_control_free(S("a\x7f")), 1);
+    t_expect_int(utf8_control_free(S("a\xc2\x80")), 1);
+    t_expect_int(utf8_control_free(S("\xc2\x9f")), 0);
+}

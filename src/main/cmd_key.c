@@ -2,6 +2,7 @@
  * server's shell.
  *
  * They open the database beside a running server or without one. */
+#include "base/utf8.h"
 #include "main/boot.h"
 #include "main/cli.h"
 #include "rt/log.h"
@@ -64,6 +65,22 @@ static Err run_create(struct cli *cli)
     return with_store(cli, MADE_IF_MISSING, create_key);
 }
 
+/* A name as the terminal may have it: older versions took control characters. */
+static Str printable(struct arena *a, Str name)
+{
+    AUTO_BUF(out, KIB(4));
+
+    for (size_t n; (n = utf8_control_free(name)) < name.n;) {
+        size_t used;
+        buf_add(&out, str_head(name, n));
+        name = str_skip(name, n);
+        buf_add_fmt(&out, "\\u%04x", utf8_decode(name, &used));
+        name = str_skip(name, used);
+    }
+    buf_add(&out, name);
+    return str_dup(a, buf_str(&out));
+}
+
 static Err list_keys(struct call *call)
 {
     struct arena *a = call->cli->a;
@@ -79,7 +96,7 @@ static Err list_keys(struct call *call)
                     k->revoked_at ? "revoked"
                     : expired     ? "expired"
                                   : "active",
-                    P(k->name), P(k->capabilities));
+                    P(printable(a, k->name)), P(k->capabilities));
     }
     TRY(buf_ok(&out));
     return cli_print(buf_str(&out));
