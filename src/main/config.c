@@ -78,7 +78,9 @@ static Err read_file(struct arena *a, const char *path, Str *ret_text)
     ssize_t got = 0;
 
     if (fd < 0)
-        return err_detail(errno == ENOENT || errno == ENOTDIR ? E_NOT_FOUND : E_IO,
+        return err_detail(errno == ENOENT || errno == ENOTDIR ? E_NOT_FOUND
+                          : errno == EACCES                   ? E_FORBIDDEN
+                                                              : E_IO,
                           "it cannot be opened: %s", strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
         close(fd);
@@ -184,10 +186,11 @@ static void take_file_text(struct load *l, Str text)
         take_entry(l, entry, seen);
 }
 
-/* The data directory as flag and environment have it: the file there cannot change it. */
+/* The data directory as flag and environment have it, empty if they do not: the file there cannot
+ * change it. */
 static Str early_data(struct load *l)
 {
-    Str data = S("data");
+    Str data = S("");
 
     (void)env_get(l->in, "HEDDLE_DATA", &data); /* else stays as it is */
     for (size_t i = 0; i < l->in->n_flags; i++)
@@ -205,16 +208,21 @@ static void take_file(struct load *l)
                  {S(""), true, false},
                  {S(""), false, true},
                  {l->in->system_file, false, false}};
-    Str text;
+    Str text, data = early_data(l), unread = S("");
 
     (void)env_get(l->in, "HEDDLE_CONFIG", &tries[1].path); /* else stays empty */
-    tries[2].path = str_fmt(l->a, "%.*s/heddle.yaml", P(early_data(l)));
+    tries[2].path = str_fmt(l->a, "%.*s/heddle.yaml", P(data.n ? data : S("data")));
     for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
         if (tries[i].path.n == 0)
             continue;
         Err e = read_file(l->a, str_dup_c(l->a, tries[i].path), &text);
         if (e == E_NOT_FOUND && !tries[i].must)
             continue;
+        /* Somebody else's ./data, where whoever runs a command happens to stand. */
+        if (e == E_FORBIDDEN && tries[i].in_data && !data.n) {
+            unread = tries[i].path;
+            continue;
+        }
         if (e != OK) {
             complain(l, tries[i].path, S(""), err_client_text(e));
             return;
@@ -224,6 +232,8 @@ static void take_file(struct load *l)
         take_file_text(l, text);
         return;
     }
+    if (unread.n)
+        complain(l, unread, S(""), "it may not be opened by this user; name another by --config");
 }
 
 /* ---- environment and flags ---- */

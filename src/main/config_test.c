@@ -4,6 +4,9 @@
 #include "rt/log.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* One attempt to configure: the sources, and what came of it. */
@@ -123,6 +126,44 @@ TEST(config_file_in_the_data_directory_cannot_move_the_data_directory)
     t.env[0] = str_dup_c(t_arena(), env);
     load(&t);
     t_expect(complains(&t, "cannot say where the data directory is"));
+}
+
+/* In a child that is nobody, as root may read everything: 0 if @in gives this listen address. */
+static int load_as_nobody(const struct config_input *in, Str listen)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct config config;
+        if (getuid() == 0 && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
+            _exit(2);
+        _exit(chdir(t_dir()) != 0 || config_load(t_arena(), in, &config) != OK ||
+              !str_eq(config.listen, listen));
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(config_default_data_directory_of_somebody_else_is_passed_over)
+{
+    AUTO_BUF(complaints, KIB(4));
+    struct config_flag flag = {"data", S_INIT("data")};
+    struct config_input in = {.complaints = &complaints};
+
+    in.system_file = write_file("system.yaml", "listen: 127.0.0.1:7\n");
+    const char *folder = str_dup_c(t_arena(), str_fmt(t_arena(), "%s/data", t_dir()));
+    t_expect(mkdir(folder, 0700) == 0);
+    (void)write_file("data/heddle.yaml", "listen: 127.0.0.1:8\n"); /* found by its place */
+    t_expect(chmod(t_dir(), 0755) == 0 && chmod(folder, 0) == 0);
+    t_expect_int(load_as_nobody(&in, S("127.0.0.1:7")), 0);
+    in.flags = &flag;
+    in.n_flags = 1;
+    t_expect_int(load_as_nobody(&in, S("127.0.0.1:7")), 1); /* named: not passed over */
+    in.n_flags = 0;
+    in.system_file = S("");
+    t_expect_int(load_as_nobody(&in, S("127.0.0.1:3000")), 1); /* there is no other */
+    t_expect(chmod(folder, 0700) == 0);
 }
 
 TEST(config_named_file_must_exist)

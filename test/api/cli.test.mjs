@@ -79,6 +79,23 @@ onEachDatabase(
       assert.equal(kept.length, 3);
     });
 
+    test('a name of a key plays no tricks with the terminal', async () => {
+      const data = ['--data', path.join(dir, 'names')];
+      const make = (name) => heddle(['key', 'create', ...data, '--name', name], { cwd: dir });
+      for (const name of ['a\nb', '\u001b[2Jx', 'a\u009bx']) {
+        const r = await make(name);
+        assert.deepEqual([r.code, r.stdout], [1, '']);
+        assert.match(r.stderr, /without control characters/);
+      }
+      assert.equal((await make('old')).code, 0);
+      await sql(
+        path.join(dir, 'names', 'heddle.db'),
+        "UPDATE api_key SET name = 'o' || char(27) || '[2J' || char(155) || 'd'",
+      );
+      const list = await heddle(['key', 'list', ...data], { cwd: dir });
+      assert.match(list.stdout, / o\\u001b\[2J\\u009bd /);
+    });
+
     test('a backup of a folder that is not there makes none', async () => {
       const at = path.join(dir, 'typo');
       for (const verb of [
@@ -276,6 +293,14 @@ onEachDatabase(
       const missing = await run([path.join(dir, 'missing.json')]);
       assert.notEqual(missing.code, 0);
       assert.match(missing.stderr, /missing\.json/);
+      assert.deepEqual([invalid.code, syntax.code], [3, 3]);
+      const text = await run([file('README.md', '# Not a workflow\n')]);
+      assert.equal(text.code, 3);
+      assert.equal(
+        text.stderr,
+        `${path.join(dir, 'README.md')}: error: JSON line 1, column 1: expected a value, found '#'\n` +
+          `heddle run: ${path.join(dir, 'README.md')} is not a valid workflow.\n`,
+      );
       const input = await run([file('ok.json', chain('X', { out: output(1) })), '--input', '{bad']);
       assert.notEqual(input.code, 0);
       assert.match(input.stderr, /input/);

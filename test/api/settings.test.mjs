@@ -221,5 +221,7 @@ describe('doctor', () => {
     fs.writeFileSync(path.join(dir, 'heddle.db'), 'this is no database, '.repeat(400));
     const report = await visit(['--data', dir]);
     assert.equal(line(report, 'database').level, 'fail');
+    assert.match(line(report, 'database').advice, /heddle restore FILE/);
+    assert.doesNotMatch(line(report, 'database').found, /PRAGMA/);
   });
 });
