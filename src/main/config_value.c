@@ -133,13 +133,11 @@ static bool is_scheme(const struct config_setting *s, Str scheme)
 static Err check_path(Str text)
 {
     size_t colon = str_find_char(text, ':'), slash = str_find_char(text, '/');
-    bool scheme = colon < slash || (slash && slash + 1 < text.n && text.p[slash + 1] == '/');
+    bool doubled = slash != SIZE_MAX && slash + 1 < text.n && text.p[slash + 1] == '/';
 
-    if (slash == SIZE_MAX)
-        slash = text.n;
     if (text.p[0] == '.' || text.p[0] == '/')
         return OK;
-    if (!scheme && !str_starts_nocase(text, S("postgres")))
+    if (colon >= slash && !doubled && !str_starts_nocase(text, S("postgres")))
         return OK;
     return err_detail(E_INVALID, "this looks like a mistyped URL; write postgres://USER@HOST/NAME, "
                                  "sqlite:///PATH, or \"./\" before the name of a file");
