@@ -103,24 +103,27 @@ struct node_job {
     Id id, former;
 };
 
-static Err change_node(void *arg)
+static Err read_node(void *arg)
 {
     struct node_job *job = arg;
-    return boot_node_change(job->folder, job->id, &job->former);
+    job->former = boot_node_former(job->folder);
+    return OK;
+}
+
+static Err write_node(void *arg)
+{
+    const struct node_job *job = arg;
+    return boot_node_write(job->folder, job->id);
 }
 
 /* In a fleet: who this is, and who it was before it died. Servers that share a data folder cannot
  * tell which of them died, and wait for it as for any other. */
-static Err name_node(struct boot *b, Id *ret_id, Id *ret_former)
+static Err name_node(struct boot *b, struct node_job *ret_job)
 {
-    struct node_job job = {.folder = str_dup_c(b->a, b->config->data), .id = id_new()};
-
-    *ret_id = job.id;
-    if (db_kind(b->db) != DB_POSTGRES || db_lock_exclusive(job.folder, &b->node_lock) != OK)
+    *ret_job = (struct node_job){.folder = str_dup_c(b->a, b->config->data), .id = id_new()};
+    if (db_kind(b->db) != DB_POSTGRES || db_lock_exclusive(ret_job->folder, &b->node_lock) != OK)
         return OK;
-    TRY(work_run(change_node, &job));
-    *ret_former = job.former;
-    return OK;
+    return work_run(read_node, ret_job);
 }
 
 /* A host, "host:port" or a URL, as Ollama's own programs take it; its protocol is below /v1. */
@@ -172,10 +175,10 @@ Err boot_engine(struct boot *b, bool alone)
 {
     const struct config *c = b->config;
     char host[256] = "";
-    Id node = ID_NONE, former = ID_NONE;
+    struct node_job node = {0};
 
     if (!alone)
-        TRY(name_node(b, &node, &former));
+        TRY(name_node(b, &node));
     TRY(egress_new(c->egress.allow, c->egress.deny, &b->egress));
     (void)gethostname(host, sizeof host - 1); /* an empty name is as good */
     struct wf_engine_options options = {
@@ -185,13 +188,14 @@ Err boot_engine(struct boot *b, bool alone)
                 .llm_api_key = c->openai.api_key,
                 .user_agent = S("Heddle/" HEDDLE_VERSION)},
         .node_name = str_fmt(b->a, "%s:%d", host, (int)getpid()),
-        .node = node,
-        .former = former,
+        .node = node.id,
+        .former = node.former,
         .alone = alone,
         .takeover_after = c->fleet.takeover_after,
         .retention = c->retention.days * USEC_DAY,
     };
-    return wf_engine_new(&options, &b->engine);
+    TRY(wf_engine_new(&options, &b->engine));
+    return b->node_lock ? work_run(write_node, &node) : OK;
 }
 
 void boot_close(struct boot *b, Usec grace)

@@ -42,17 +42,25 @@ static Err write_id(const char *path, Id id)
     return e;
 }
 
-Err boot_node_change(const char *folder, Id id, Id *ret_former)
+static bool path_of(char path[PATH_SIZE], const char *folder, const char *name)
 {
-    char path[PATH_SIZE], new_path[PATH_SIZE + 4];
+    return (size_t)snprintf(path, PATH_SIZE, "%s/%s", folder, name) < PATH_SIZE;
+}
 
-    if ((size_t)snprintf(path, sizeof path, "%s/node", folder) >= sizeof path)
+Id boot_node_former(const char *folder)
+{
+    char path[PATH_SIZE];
+    return path_of(path, folder, "node") ? read_id(path) : ID_NONE;
+}
+
+Err boot_node_write(const char *folder, Id id)
+{
+    char path[PATH_SIZE], new_path[PATH_SIZE];
+
+    if (!path_of(path, folder, "node") || !path_of(new_path, folder, "node.new"))
         return err_set(E_TOO_LARGE, "the data folder's name is too long");
-    snprintf(new_path, sizeof new_path, "%s.new", path);
-    Id former = read_id(path);
     TRY(write_id(new_path, id));
     if (rename(new_path, path) != 0)
         return failed("rename", new_path);
-    *ret_former = former;
     return OK;
 }

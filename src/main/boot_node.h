@@ -4,8 +4,10 @@
 
 #include "base/id.h"
 
-/* Write @id into the file "node" of @folder and give the id that was there, or ID_NONE. Only for
- * who holds the folder's lock: then the process that wrote it is gone. Blocks. */
-Err boot_node_change(const char *folder, Id id, Id *ret_former);
+/* The id in the file "node" of @folder, or ID_NONE. Only for who holds the folder's lock: then the
+ * process that wrote it is gone. Blocks. */
+Id boot_node_former(const char *folder);
+/* Write @id there, once the node is on the list and the former is off it. Blocks. */
+Err boot_node_write(const char *folder, Id id);
 
 #endif

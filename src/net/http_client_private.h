@@ -59,7 +59,7 @@ struct http_stream {
     bool unasked; /* bytes came while there was none */
     bool trimmed; /* the reading fiber's stack */
     struct wait *waiter;
-    Usec started, deadline, idle_timeout, last_byte;
+    Usec started, deadline, idle_timeout, last_byte, begun; /* begun: on this connection */
     struct http_answer answer;
     struct buf piece; /* what the caller has of the body */
 };

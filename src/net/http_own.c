@@ -77,6 +77,8 @@ const struct sock_ops http_own_ops = {
     .on_closed = conn_on_closed,
 };
 
+static const Usec STALE_WITHIN = USEC_S;
+
 /* ---- waiting ---- */
 
 static Err stream_error(const struct http_stream *s)
@@ -209,7 +211,7 @@ static void call_begin(struct http_stream *s, const struct http_job *j, bool col
     s->started = j->started;
     s->deadline = j->deadline;
     s->idle_timeout = j->idle_timeout;
-    s->last_byte = shard_now();
+    s->last_byte = s->begun = time_mono();
     if (s->unasked)
         http_answer_fail(&s->answer, E_UPSTREAM, "it sent bytes before it was asked");
     else if (s->sock.ended || s->sock.broken)
@@ -264,8 +266,10 @@ static Err call_make(const struct http_job *j, bool collect, struct http_stream 
             *ret_stream = s;
             return OK;
         }
-        /* The server may close a kept connection just when it is used. */
-        bool stale = s->reused && !s->answer.got_bytes && e == E_UPSTREAM_CUT;
+        /* The server may close a kept connection just when it is used; that is seen within a round
+         * trip. One that closes later has had the call in hand, and may have done its work. */
+        bool stale = s->reused && !s->answer.got_bytes && e == E_UPSTREAM_CUT &&
+                     time_mono() - s->begun < STALE_WITHIN;
         conn_close(s);
         s = NULL;
         if (!stale || !j->idempotent)
@@ -332,7 +336,9 @@ Err http_read(struct http_stream *s, Str *ret_piece)
     s->piece = x->body;
     x->body = BUF(UNREAD_BUF_MAX);
     if (!x->complete)
-        sock_read_start(&s->sock); /* nothing if it was not stopped */
+        if (!s->sock.reading)
+            s->last_byte = time_mono(); /* it was us who did not read */
+    sock_read_start(&s->sock);
     *ret_piece = buf_str(&s->piece);
     return OK;
 }

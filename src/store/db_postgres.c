@@ -13,8 +13,6 @@
 
 enum { OLDEST_VERSION = 130000, URL_MAX = 4096 };
 
-static const Usec DAY = 24 * 3600 * USEC_S;
-
 /* ---- errors ---- */
 
 static const struct {
@@ -169,9 +167,11 @@ static Err make_marks(PGconn *pg)
     PQclear(r);
     if (e != OK || !missing)
         return e;
-    return run(pg, "BEGIN; SELECT pg_advisory_xact_lock(" PG_LOCK_MIGRATE ");"
-                   "CREATE TABLE IF NOT EXISTS commit_mark (writer bigint, seq bigint,"
-                   " fenced boolean NOT NULL DEFAULT false, PRIMARY KEY (writer, seq)); COMMIT");
+    return run(pg,
+               "BEGIN; SELECT pg_advisory_xact_lock(" PG_LOCK_MIGRATE ");"
+               "CREATE TABLE IF NOT EXISTS commit_mark (writer bigint, seq bigint,"
+               " fenced boolean NOT NULL DEFAULT false, made_at timestamptz NOT NULL DEFAULT now(),"
+               " PRIMARY KEY (writer, seq)); COMMIT");
 }
 
 Err pg_session(struct pg_db *db, enum pg_role role, PGconn **ret_pg)
@@ -458,15 +458,15 @@ static Err number(struct db *db, const char *sql, int64_t *ret_value)
 static Err pg_vacuum_some(struct db *db, unsigned pages)
 {
     static const char sql[] = "SELECT pg_database_size(current_database())";
-    static const char marks[] = "DELETE FROM commit_mark WHERE seq < ?1";
+    static const char marks[] = "DELETE FROM commit_mark WHERE made_at < now() - interval '1 day'";
     int64_t bytes = 0;
 
     (void)pages; /* autovacuum does that; this is the moment to look how large it is */
     TRY(number(db, sql, &bytes));
-    /* What writers that died left; a mark's number is when it was made, in microseconds. */
+    /* What writers that died left. */
     AUTO(arena) *a = arena_new(KIB(64));
     struct db_tx *tx = db_begin(db, a);
-    db_exec(tx, marks, DB_ARGS(D_INT(time_wall() - DAY)));
+    db_exec(tx, marks, DB_NO_ARGS);
     TRY(db_commit(tx));
     atomic_store_explicit(&pg_db(db)->bytes, bytes, memory_order_relaxed);
     return OK;
