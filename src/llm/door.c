@@ -42,12 +42,13 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
 {
     const struct llm_provider *p = c->target.provider;
     struct arena *a = c->req->a;
+    Usec silence = c->route && c->route->timeout ? c->route->timeout : p->timeout;
     struct http_call call = {
         .method = HTTP_POST,
         .url = str_fmt(a, "%.*s%.*s", P(p->base_url), P(llm_op_path(c->op))),
         .egress = p->egress,
-        .deadline = usec_in(c->stream ? STREAM_LONGEST : p->timeout),
-        .idle_timeout = p->timeout,
+        .deadline = usec_in(c->stream ? STREAM_LONGEST : silence),
+        .idle_timeout = silence,
         .max_body = c->stream ? STREAM_MAX : ANSWER_MAX,
         .idempotent = true, /* on a kept connection that turned out dead nothing was done yet */
     };
@@ -61,8 +62,20 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
                     c->stream ? S("text/event-stream") : S("application/json"));
     hand_on(c, &call.headers);
     c->attempts++;
+    c->first_at = 0;
     c->sent_at = time_mono();
     *ret_call = call;
+    return OK;
+}
+
+/* The status is not 200. That of a route's target waits: another one may answer. */
+static Err refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
+{
+    bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
+
+    if (!c->route || !other)
+        return llm_answer_error(c, status, headers, body);
+    c->refusal = (struct llm_refusal){status, *headers, body};
     return OK;
 }
 
@@ -77,7 +90,7 @@ static Err call_whole(struct llm_call *c, const struct http_call *call)
         return llm_call_error(c->target.provider, e);
     c->first_at = time_mono();
     if (reply.status != 200)
-        return llm_answer_error(c, reply.status, &reply.headers, reply.body);
+        return refused(c, reply.status, &reply.headers, reply.body);
     return llm_answer_whole(c, &reply.headers, reply.body);
 }
 
@@ -216,7 +229,7 @@ static Err call_stream(struct llm_call *c, const struct http_call *call)
     if (http_stream_status(up) == 200)
         return answer_stream(c, up);
     TRY(read_error_body(c, up, &body));
-    return llm_answer_error(c, http_stream_status(up), http_stream_headers(up), body);
+    return refused(c, http_stream_status(up), http_stream_headers(up), body);
 }
 
 /* ---- a call ---- */
@@ -230,6 +243,14 @@ static const char *outcome_of(const struct llm_call *c, Err e)
     return c->status == 200 ? "ok" : c->status == 429 ? "limited" : "refused";
 }
 
+void llm_count_attempt(const struct llm_call *c, const char *outcome)
+{
+    char name[LLM_NAME_MAX + 1];
+
+    snprintf(name, sizeof name, "%.*s", P(c->target.provider->name));
+    metric_add(metric_series(&calls_total, name, outcome), 1);
+}
+
 static void count(const struct llm_call *c, Err e)
 {
     char name[LLM_NAME_MAX + 1];
@@ -238,7 +259,7 @@ static void count(const struct llm_call *c, Err e)
     if (!p || !c->attempts)
         return;
     snprintf(name, sizeof name, "%.*s", P(p->name));
-    metric_add(metric_series(&calls_total, name, outcome_of(c, e)), 1);
+    llm_count_attempt(c, outcome_of(c, e));
     if (c->first_at)
         metric_observe(metric_series(&first_byte, name),
                        (double)(c->first_at - c->sent_at) / (double)USEC_S);
@@ -248,14 +269,33 @@ static void count(const struct llm_call *c, Err e)
     metric_add(metric_series(&tokens_total, name, "completion"), c->usage.completion);
 }
 
-static Err serve(struct llm_call *c, const struct llm_view *view)
+Err llm_attempt(struct llm_call *c)
 {
     struct http_call call;
 
-    TRY(llm_call_read(c));
-    TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    c->refusal.status = 0;
     TRY(make_call(c, &call));
     return c->stream ? call_stream(c, &call) : call_whole(c, &call);
+}
+
+/* A provider's own names are no route's. */
+static const struct llm_route *route_of(const struct llm_call *c, const struct llm_view *view)
+{
+    Str first;
+
+    if (str_cut(c->model, '/', &first).n && llm_view_named(view, c->req->who.tenant, first))
+        return NULL;
+    return llm_route_named(view, c->req->who.tenant, c->model);
+}
+
+static Err serve(struct llm_call *c, const struct llm_view *view)
+{
+    TRY(llm_call_read(c));
+    c->route = route_of(c, view);
+    if (c->route)
+        return llm_route_call(c, view);
+    TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    return llm_attempt(c);
 }
 
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)
@@ -279,6 +319,13 @@ static struct json *model_json(struct arena *a, const struct llm_provider *p, St
 {
     return json_obj(a, "id", json_str(a, id), "object", json_str(a, S("model")), "created",
                     json_int(a, p->created_at / USEC_S), "owned_by", json_str(a, p->name), NULL);
+}
+
+static struct json *route_json(struct arena *a, const struct llm_route *r)
+{
+    return json_obj(a, "id", json_str(a, r->name), "object", json_str(a, S("model")), "created",
+                    json_int(a, r->created_at / USEC_S), "owned_by", json_str(a, S("heddle")),
+                    NULL);
 }
 
 struct list_job {
@@ -319,6 +366,9 @@ Err llm_door_models(struct llm *llm, struct req *req, struct res *res)
         if (p->enabled && id_eq(p->tenant, req->who.tenant))
             jobs[n++] = (struct list_job){.llm = llm, .a = a, .provider = p};
     TRY(list_all(jobs, n));
+    vec_each(&view->routes, r)
+        if (id_eq(r->tenant, req->who.tenant))
+            json_push(a, data, route_json(a, r));
     for (size_t i = 0; i < n; i++) {
         const struct llm_provider *p = jobs[i].provider;
         if (jobs[i].error != OK)
@@ -332,8 +382,11 @@ Err llm_door_models(struct llm *llm, struct req *req, struct res *res)
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name)
 {
     AUTO(llm_view) *view = llm_view_take(llm);
+    const struct llm_route *route = llm_route_named(view, req->who.tenant, name);
     struct llm_target target;
 
+    if (route)
+        return res_json(res, 200, route_json(req->a, route));
     TRY(llm_resolve(llm, req->a, view, req->who.tenant, name, &target));
     return res_json(res, 200, model_json(req->a, target.provider, name));
 }

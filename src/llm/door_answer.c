@@ -81,15 +81,10 @@ static Err answer_refused(struct llm_call *c, Str message)
                     llm_error_text(a, text, S("server_error"), S("provider_credential_refused")));
 }
 
-Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
+static Err send_error(struct llm_call *c, int status, Str message, const struct json *v, Str body)
 {
     struct arena *a = c->req->a;
-    struct json *v = NULL;
 
-    if (json_parse(a, body, &v) != OK)
-        v = NULL; /* a page of some proxy: its status says enough */
-    Str message = message_of(v);
-    llm_answer_headers(c, headers);
     if (status == 401)
         return answer_refused(c, message);
     c->status = status >= 400 && status <= 599 ? status : 502;
@@ -102,6 +97,20 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
         c->res, c->status, S("application/json"),
         llm_error_text(a, message, llm_error_type(c->status),
                        c->status == 429 ? S("rate_limit_exceeded") : S("provider_error")));
+}
+
+Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
+{
+    struct json *v = NULL;
+
+    if (json_parse(c->req->a, body, &v) != OK)
+        v = NULL; /* a page of some proxy: its status says enough */
+    llm_answer_headers(c, headers);
+    TRY(send_error(c, status, message_of(v), v, body));
+    if (c->status < 500)
+        return OK;
+    return err_set(E_UPSTREAM, "provider %.*s answered with status %d", /* for the log */
+                   P(c->target.provider->name), status);
 }
 
 /* ---- headers ---- */

@@ -10,6 +10,14 @@
 
 enum { MEMBER_MODEL, MEMBER_STREAM, MEMBER_STREAM_OPTIONS, MEMBER_ENCODING, MEMBERS };
 
+/* What a target of a route answered instead of a result, until it is known whether another one
+ * answers. */
+struct llm_refusal {
+    int status;
+    HttpHeaders headers;
+    Str body;
+};
+
 struct llm_call {
     struct llm *llm;
     struct req *req;
@@ -22,7 +30,9 @@ struct llm_call {
     bool stream, wants_usage, wants_base64;
     const struct json *stream_options; /* NULL: none, or null */
 
+    const struct llm_route *route; /* NULL: the name is a provider's */
     struct llm_target target;
+    struct llm_refusal refusal; /* of the last attempt; status 0: none */
     struct buf edited;
     unsigned attempts;
     Usec ready_at; /* the request was read */
@@ -44,6 +54,13 @@ Err llm_call_body(struct llm_call *c, Str *ret_body);
 /* {"error":{...}} */
 Str llm_error_text(struct arena *a, Str message, Str type, Str code);
 Str llm_error_type(int status);
+
+/* One attempt at c->target: answers, or fails, or leaves a refusal. */
+Err llm_attempt(struct llm_call *c) YIELDS;
+/* Attempts at the targets of c->route until one answers. */
+Err llm_route_call(struct llm_call *c, const struct llm_view *view) YIELDS;
+/* Count an attempt that ended with @e by @outcome. */
+void llm_count_attempt(const struct llm_call *c, const char *outcome);
 
 /* Answer with what the upstream answered instead of a result. */
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;

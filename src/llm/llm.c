@@ -42,6 +42,7 @@ void llm_view_unref(struct llm_view *view)
         crypto_wipe((void *)(uintptr_t)p->auth.p, p->auth.n);
     }
     map_free(view->by_name, NULL);
+    map_free(view->routes_by_name, NULL);
     arena_free(view->a);
     free(view);
 }
@@ -80,6 +81,7 @@ static struct llm_view *view_new(void)
     atomic_store(&view->refs, 1);
     view->a = arena_new(VIEW_MAX);
     view->by_name = map_new();
+    view->routes_by_name = map_new();
     return view;
 }
 
@@ -184,15 +186,23 @@ static bool has_row_named(const ProviderRows *rows, Id tenant, Str name)
     return false;
 }
 
-static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_stamp[2])
+/* Numbers that change with every change to what a view is made of. */
+static Err read_stamp(struct llm *llm, struct arena *a, int64_t ret_stamp[4])
+{
+    TRY(store_provider_stamp(llm->db, a, ret_stamp));
+    return store_model_route_stamp(llm->db, a, ret_stamp + 2);
+}
+
+static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_stamp[4])
 {
     AUTO(arena) *a = arena_new(VIEW_MAX);
     char key[KEY_SIZE];
     ProviderRows rows;
 
-    TRY(store_provider_stamp(llm->db, a, ret_stamp));
+    TRY(read_stamp(llm, a, ret_stamp));
     TRY(store_provider_list(llm->db, a, &rows));
-    struct llm_view *view = view_new();
+    AUTO(llm_view) *view = view_new();
+    TRY(llm_routes_load(llm->db, view));
     for (size_t i = 0; i < llm->n_seeds; i++)
         if (!has_row_named(&rows, llm->tenant, str_c(llm->seeds[i].kind)))
             add_seed(llm, view, &llm->seeds[i]);
@@ -201,13 +211,14 @@ static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_st
     vec_each(&view->providers, p)
         map_put(view->by_name, name_key(key, p->tenant, p->name), p);
     *ret_view = view;
+    view = NULL;
     return OK;
 }
 
 Err llm_reload(struct llm *llm)
 {
     struct llm_view *view, *old;
-    int64_t stamp[2];
+    int64_t stamp[4];
 
     TRY(make_view(llm, &view, stamp));
     uv_mutex_lock(&llm->lock);
@@ -224,9 +235,9 @@ Err llm_reload(struct llm *llm)
 static Err look(struct llm *llm)
 {
     AUTO(arena) *a = arena_new(KIB(64));
-    int64_t stamp[2];
+    int64_t stamp[4];
 
-    TRY(store_provider_stamp(llm->db, a, stamp));
+    TRY(read_stamp(llm, a, stamp));
     uv_mutex_lock(&llm->lock);
     bool same = memcmp(stamp, llm->stamp, sizeof stamp) == 0;
     uv_mutex_unlock(&llm->lock);
@@ -285,6 +296,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->secrets = options->secrets;
     llm->tenant = options->tenant;
     llm->models = map_new();
+    llm->health = map_new();
     copy_seeds(llm, options);
     Err e = open_doors(llm, options);
     if (e == OK)
@@ -323,6 +335,7 @@ void llm_free(struct llm *llm)
     stop_watching(llm);
     llm_view_unref(llm->view);
     map_free(llm->models, llm_model_list_free);
+    map_free(llm->health, free);
     egress_free(llm->egress_public);
     egress_free(llm->egress_private);
     arena_free(llm->a);

@@ -93,9 +93,9 @@ struct llm_target {
     const struct llm_provider *provider;
     Str model;
 };
-/* "provider/model", or the bare name of a model that an enabled provider lists; the first one made
- * wins. E_NOT_FOUND with a detail that names near misses; E_UNAVAILABLE if a list that may have it
- * could not be read. */
+/* Of names that are no route's: "provider/model", or the bare name of a model that an enabled
+ * provider lists; the first one made wins. E_NOT_FOUND with a detail that names near misses;
+ * E_UNAVAILABLE if a list that may have it could not be read. */
 Err llm_resolve(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant, Str name,
                 struct llm_target *ret_target) YIELDS;
 

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "llm/llm.h"
+#include "llm/route.h"
 
 #include <stdatomic.h>
 
@@ -12,6 +13,8 @@ struct llm_view {
     struct arena *a;
     VEC(struct llm_provider) providers;
     struct map *by_name; /* tenant (16 bytes) and name */
+    VEC(struct llm_route) routes;
+    struct map *routes_by_name; /* likewise */
 };
 
 struct llm {
@@ -26,7 +29,8 @@ struct llm {
     uv_mutex_t lock;
     struct llm_view *view; /* under the lock, as what follows */
     struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
-    int64_t stamp[2];
+    struct map *health;    /* provider id and model -> struct llm_health */
+    int64_t stamp[4];
 
     struct fiber *watcher;
     struct wait *stopping;
@@ -40,6 +44,9 @@ static inline Str llm_id_key(const Id *id)
 }
 
 void llm_model_list_free(void *list);
+
+/* Read the routes into a view that is being made. */
+Err llm_routes_load(struct db *db, struct llm_view *view) YIELDS;
 
 /* Whether @p may be called now; E_UNAVAILABLE with a detail. */
 Err llm_usable(const struct llm_provider *p);

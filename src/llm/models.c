@@ -272,6 +272,9 @@ static Err unknown(struct llm *llm, struct arena *a, const struct llm_view *view
 {
     struct guess g = guess_begin(name);
 
+    vec_each(&view->routes, r)
+        if (id_eq(r->tenant, tenant))
+            guess_try(&g, r->name);
     vec_each(&view->providers, p) {
         LlmNames names = {0};
         if (!p->enabled || !id_eq(p->tenant, tenant))

@@ -1,0 +1,147 @@
+/* src/llm/door_route.c - a call through a route: target by target, until one answers.
+ *
+ * Only before the first byte of an answer. The number of attempts is bounded, and those that the
+ * client has made by itself count: official clients try three times. Between rounds there is a
+ * pause, or as long as a target asked for if that is little; what asks for more is told to the
+ * client, with the time.
+ */
+#include "llm/door_private.h"
+
+#include "rt/log.h"
+
+static const Usec PAUSE_FIRST = 250 * USEC_MS;
+static const Usec PAUSE_MOST = 5 * USEC_S;
+enum { ROUNDS_MAX = 6 };
+
+struct rounds {
+    struct llm_call *c;
+    const struct llm_view *view;
+    unsigned attempts; /* allowed */
+    Err error;         /* of the last attempt; OK: it left a refusal */
+    struct err_record record;
+    bool any; /* an attempt was made */
+};
+
+static unsigned attempts_of(const struct llm_call *c)
+{
+    uint64_t before = 0;
+
+    if (str_to_u64(req_header(c->req, S("x-stainless-retry-count")), &before) != OK)
+        before = 0; /* another client */
+    return before < c->route->attempts ? c->route->attempts - (unsigned)before : 1;
+}
+
+/* Make target @i that of the call; false if it cannot be called at all. */
+static bool pick(struct rounds *r, unsigned i)
+{
+    struct llm_call *c = r->c;
+    const struct llm_route_target *t = &c->route->targets[i];
+    const struct llm_provider *p = llm_view_named(r->view, c->req->who.tenant, t->provider);
+
+    if (!p || llm_usable(p) != OK)
+        return false;
+    c->target = (struct llm_target){p, t->model};
+    return true;
+}
+
+static bool other_may_do(Err e)
+{
+    return e == E_CONNECT || e == E_TIMEOUT || e == E_UPSTREAM || e == E_UPSTREAM_CUT ||
+           e == E_EGRESS;
+}
+
+/* What the attempt says about the target. */
+static void note(struct llm_call *c, Err e, bool again)
+{
+    if (again && e == OK && c->refusal.status == 429)
+        llm_target_note(c->llm, &c->target, LLM_LIMITED, http_retry_after(&c->refusal.headers));
+    else if (again || c->told)
+        llm_target_note(c->llm, &c->target, LLM_FAILED, 0);
+    else if (e == E_CANCELLED || e == E_CLOSED)
+        llm_target_drop(c->llm, &c->target);
+    else
+        llm_target_note(c->llm, &c->target, LLM_WELL, 0);
+}
+
+/* One attempt; whether another one may follow. */
+static bool attempt(struct rounds *r)
+{
+    struct llm_call *c = r->c;
+    Err e = llm_attempt(c);
+    bool again = !res_started(c->res) && (e == OK ? c->refusal.status != 0 : other_may_do(e));
+
+    r->any = true;
+    r->error = e;
+    r->record = *err_record();
+    note(c, e, again);
+    if (again)
+        llm_count_attempt(c, "passed_over");
+    return again;
+}
+
+/* Every target once. Gives true when the call is over. */
+static bool round_once(struct rounds *r)
+{
+    struct llm_call *c = r->c;
+
+    for (unsigned i = 0; i < c->route->n_targets && c->attempts < r->attempts; i++)
+        if (pick(r, i) && llm_target_take(c->llm, &c->target) && !attempt(r))
+            return true;
+    return false;
+}
+
+/* When the first of the targets may be called again; USEC_NEVER if none can be. */
+static Usec soonest(struct rounds *r, Usec least)
+{
+    struct llm_target kept = r->c->target;
+    Usec at = USEC_NEVER;
+
+    for (unsigned i = 0; i < r->c->route->n_targets; i++) {
+        if (!pick(r, i))
+            continue;
+        struct llm_health h = llm_target_health(r->c->llm, &r->c->target);
+        at = usec_min(at, usec_max(h.rest_until, least));
+    }
+    r->c->target = kept;
+    return at;
+}
+
+/* All attempts were in vain, or none could be made. */
+static Err tell(struct rounds *r)
+{
+    struct llm_call *c = r->c;
+
+    if (r->any && r->error == OK)
+        return llm_answer_error(c, c->refusal.status, &c->refusal.headers, c->refusal.body);
+    if (r->any) {
+        *err_record() = r->record;
+        return r->error;
+    }
+    Usec now = time_mono(), at = soonest(r, now);
+    Err e = err_detail(E_UNAVAILABLE, "No target of the route \"%.*s\" can be called just now.",
+                       P(c->route->name));
+    if (at != USEC_NEVER)
+        err_record()->retry_after_us = usec_max(at - now, USEC_S);
+    return e;
+}
+
+Err llm_route_call(struct llm_call *c, const struct llm_view *view)
+{
+    struct rounds *r = arena_new_of(c->req->a, struct rounds);
+    Usec pause = PAUSE_FIRST;
+
+    r->c = c;
+    r->view = view;
+    r->attempts = attempts_of(c);
+    for (unsigned i = 0; i < ROUNDS_MAX; i++, pause *= 2) {
+        if (round_once(r)) {
+            *err_record() = r->record;
+            return r->error;
+        }
+        Usec now = time_mono(), at = soonest(r, now + pause);
+        if (c->attempts >= r->attempts || at == USEC_NEVER || at - now > PAUSE_MOST)
+            break;
+        TRY(fiber_sleep(at - now));
+    }
+    return tell(r);
+}

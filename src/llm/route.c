@@ -1,0 +1,235 @@
+/* src/llm/route.c - routes in the view, their changes, and the health of their targets. */
+#include "llm/route.h"
+
+#include "base/json.h"
+#include "llm/llm_private.h"
+#include "rt/log.h"
+
+#include <stdlib.h>
+
+enum { TARGETS_TEXT_MAX = 16 * 1024, HEALTH_MAX = 20000, KEY_MAX = 16 + LLM_MODEL_MAX };
+
+/* ---- targets ---- */
+
+static Err read_target(const struct json *v, struct llm_route_target *target)
+{
+    static const Str known[] = {S_INIT("provider"), S_INIT("model")};
+
+    for (size_t i = 0; json_is(v, JSON_OBJ) && i < json_len(v); i++) {
+        Str key = json_str_of(&v->obj[i].key, S(""));
+        if (!str_eq(key, known[0]) && !str_eq(key, known[1]))
+            return err_detail(E_INVALID, "A target has no \"%.*s\".", P(str_head(key, 64)));
+    }
+    target->provider = json_str_of(json_at(v, "provider"), S(""));
+    target->model = json_str_of(json_at(v, "model"), S(""));
+    if (!target->provider.n || target->provider.n > LLM_NAME_MAX)
+        return err_detail(E_INVALID, "A target needs the name of a provider.");
+    if (!target->model.n || target->model.n > LLM_MODEL_MAX)
+        return err_detail(E_INVALID, "A target needs a model of 1 to %d bytes.", LLM_MODEL_MAX);
+    return OK;
+}
+
+static Err read_targets(struct arena *a, Str text, struct llm_route *route)
+{
+    struct json *v;
+
+    if (text.n > TARGETS_TEXT_MAX || json_parse(a, text, &v) != OK || !json_is(v, JSON_ARR))
+        return err_detail(E_INVALID, "targets must be a list.");
+    if (json_len(v) < 1 || json_len(v) > LLM_TARGETS_MAX)
+        return err_detail(E_INVALID, "A route has 1 to %d targets.", LLM_TARGETS_MAX);
+    for (size_t i = 0; i < json_len(v); i++)
+        TRY(read_target(json_item(v, i), &route->targets[route->n_targets++]));
+    return OK;
+}
+
+/* ---- the view ---- */
+
+static Str route_key(char out[16 + LLM_ROUTE_NAME_MAX], Id tenant, Str name)
+{
+    size_t n = name.n < LLM_ROUTE_NAME_MAX ? name.n : LLM_ROUTE_NAME_MAX;
+
+    memcpy(out, tenant.b, 16);
+    memcpy(out + 16, name.p, n);
+    return str_from(out, 16 + n);
+}
+
+Err llm_routes_load(struct db *db, struct llm_view *view)
+{
+    char key[16 + LLM_ROUTE_NAME_MAX];
+    ModelRouteRows rows;
+
+    TRY(store_model_route_list(db, view->a, &rows));
+    vec_each(&rows, row) {
+        struct llm_route route = {.id = row->id,
+                                  .tenant = row->tenant,
+                                  .name = row->name,
+                                  .attempts = (unsigned)row->attempts,
+                                  .timeout = row->timeout,
+                                  .revision = row->revision,
+                                  .created_at = row->created_at,
+                                  .updated_at = row->updated_at};
+        Err e = read_targets(view->a, row->targets, &route);
+        if (e == OK)
+            vec_push(view->a, &view->routes, route);
+        else
+            LOG_ERROR("a stored route cannot be read", L_STR("route", row->name), L_ERR(e));
+    }
+    vec_each(&view->routes, r)
+        map_put(view->routes_by_name, route_key(key, r->tenant, r->name), r);
+    return OK;
+}
+
+size_t llm_route_count(const struct llm_view *view)
+{
+    return view->routes.n;
+}
+
+const struct llm_route *llm_route_at(const struct llm_view *view, size_t i)
+{
+    return &view->routes.at[i];
+}
+
+const struct llm_route *llm_route_named(const struct llm_view *view, Id tenant, Str name)
+{
+    char key[16 + LLM_ROUTE_NAME_MAX];
+
+    return name.n > LLM_ROUTE_NAME_MAX
+               ? NULL
+               : map_get(view->routes_by_name, route_key(key, tenant, name));
+}
+
+const struct llm_route *llm_route_get(const struct llm_view *view, Id tenant, Id id)
+{
+    vec_each(&view->routes, r)
+        if (id_eq(r->id, id) && id_eq(r->tenant, tenant))
+            return r;
+    return NULL;
+}
+
+/* ---- changes ---- */
+
+static bool is_route_name(Str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '"')
+            return false;
+    return s.n > 0 && s.n <= LLM_ROUTE_NAME_MAX;
+}
+
+static Err check(struct llm *llm, struct arena *a, const struct model_route_row *row)
+{
+    AUTO(llm_view) *view = llm_view_take(llm);
+    struct llm_route *route = arena_new_of(a, struct llm_route);
+    Str first;
+
+    if (!is_route_name(row->name))
+        return err_detail(E_INVALID, "A route's name is 1 to %d printable characters of ASCII.",
+                          LLM_ROUTE_NAME_MAX);
+    if (str_cut(row->name, '/', &first).n && llm_view_named(view, row->tenant, first))
+        return err_detail(E_INVALID,
+                          "\"%.*s\" is a provider: names that begin with it are its own models.",
+                          P(first));
+    if (row->attempts < 1 || row->attempts > LLM_ATTEMPTS_MAX)
+        return err_detail(E_INVALID, "attempts must be from 1 to %d.", LLM_ATTEMPTS_MAX);
+    if (row->timeout && (row->timeout < 100 * USEC_MS || row->timeout > USEC_DAY))
+        return err_detail(E_INVALID, "timeout must be from 100ms to 1d.");
+    TRY(read_targets(a, row->targets, route));
+    for (unsigned i = 0; i < route->n_targets; i++)
+        if (!llm_view_named(view, row->tenant, route->targets[i].provider))
+            return err_detail(E_INVALID, "There is no provider \"%.*s\".",
+                              P(route->targets[i].provider));
+    return OK;
+}
+
+Err llm_route_create(struct llm *llm, struct arena *a, struct model_route_row *row)
+{
+    if (!row->attempts)
+        row->attempts = LLM_ATTEMPTS_USUAL;
+    TRY(check(llm, a, row));
+    row->id = id_new();
+    row->revision = 1;
+    row->created_at = row->updated_at = time_wall();
+    Err e = store_model_route_create(llm->db, a, row);
+    if (e == E_EXISTS)
+        return err_detail(E_EXISTS, "There is a route \"%.*s\" already.", P(row->name));
+    TRY(e);
+    return llm_reload(llm);
+}
+
+Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_row *row)
+{
+    TRY(check(llm, a, row));
+    Err e = store_model_route_update(llm->db, a, row);
+    if (e == E_CONFLICT)
+        return err_detail(E_CONFLICT, "The route was changed meanwhile: read it again.");
+    TRY(e);
+    return llm_reload(llm);
+}
+
+Err llm_route_delete(struct llm *llm, struct arena *a, Id tenant, Id id)
+{
+    TRY(store_model_route_delete(llm->db, a, tenant, id));
+    return llm_reload(llm);
+}
+
+/* ---- health ---- */
+
+static Str health_key(char out[KEY_MAX], const struct llm_target *t)
+{
+    size_t n = t->model.n < LLM_MODEL_MAX ? t->model.n : LLM_MODEL_MAX;
+
+    memcpy(out, t->provider->id.b, 16);
+    memcpy(out + 16, t->model.p, n);
+    return str_from(out, 16 + n);
+}
+
+/* Under the lock. Routes are few; should there be too many targets, all begin anew. */
+static struct llm_health *health_of(struct llm *llm, const struct llm_target *t)
+{
+    char key[KEY_MAX];
+    Str k = health_key(key, t);
+    struct llm_health *h = map_get(llm->health, k);
+
+    if (h)
+        return h;
+    if (map_count(llm->health) >= HEALTH_MAX) {
+        map_free(llm->health, free);
+        llm->health = map_new();
+    }
+    h = calloc(1, sizeof *h);
+    if (!h)
+        DIE("out of memory");
+    map_put(llm->health, k, h);
+    return h;
+}
+
+bool llm_target_take(struct llm *llm, const struct llm_target *target)
+{
+    uv_mutex_lock(&llm->lock);
+    bool may = llm_health_take(health_of(llm, target), time_mono());
+    uv_mutex_unlock(&llm->lock);
+    return may;
+}
+
+void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
+                     Usec retry_after)
+{
+    uv_mutex_lock(&llm->lock);
+    llm_health_note(health_of(llm, target), verdict, retry_after, time_mono());
+    uv_mutex_unlock(&llm->lock);
+}
+
+void llm_target_drop(struct llm *llm, const struct llm_target *target)
+{
+    uv_mutex_lock(&llm->lock);
+    llm_health_drop(health_of(llm, target));
+    uv_mutex_unlock(&llm->lock);
+}
+
+struct llm_health llm_target_health(struct llm *llm, const struct llm_target *target)
+{
+    uv_mutex_lock(&llm->lock);
+    struct llm_health h = *health_of(llm, target);
+    uv_mutex_unlock(&llm->lock);
+    return h;
+}
