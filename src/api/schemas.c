@@ -42,6 +42,31 @@ const struct api_schema api_schemas[] = {
                "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
                "\"capabilities\":{\"type\":\"string\",\"default\":\"*\"},"
                "\"expires_at\":" TIME_TYPE "}}"},
+    {"NewModelRoute",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"targets\"],"
+     "\"description\":\"A name for models, and who answers for it.\",\"properties\":{"
+     "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},"
+     "\"targets\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"description\":\"Called in "
+     "this "
+     "order until one answers.\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"required\":[\"provider\",\"model\"],\"properties\":{\"provider\":{\"type\":\"string\"},"
+     "\"model\":{\"type\":\"string\"}}}},"
+     "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
+     "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
+     "its provider if not given.\"}}}"},
+    {"ModelRouteChange",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"targets\"],"
+     "\"description\":\"What a route is from now on.\",\"properties\":{"
+     "\"targets\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"description\":\"Called in "
+     "this "
+     "order until one answers.\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"required\":[\"provider\",\"model\"],\"properties\":{\"provider\":{\"type\":\"string\"},"
+     "\"model\":{\"type\":\"string\"}}}},"
+     "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
+     "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
+     "its provider if not given.\"},"
+     "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
+     "meanwhile.\"}}}"},
     {"NewProvider",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"kind\"],"
      "\"description\":\"A model provider to be added.\",\"properties\":{"
@@ -257,6 +282,17 @@ const struct api_schema api_shapes[] = {
                   "\"object\":{\"type\":\"string\"},\"data\":{\"type\":\"array\",\"items\":{\"$"
                   "ref\":\"#/components/"
                   "schemas/Model\"}}}}"},
+    {"ModelRoute",
+     "{\"type\":\"object\",\"description\":\"A route of the model gateway.\",\"required\":[\"id\","
+     "\"name\",\"targets\"],\"properties\":{\"id\":" ID_TYPE ",\"name\":{\"type\":\"string\"},"
+     "\"targets\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"provider\":{\"type\":\"string\"},\"model\":{\"type\":\"string\"},\"state\":{\"type\":"
+     "\"string\","
+     "\"enum\":[\"well\",\"failing\",\"resting\",\"probing\",\"off\",\"missing\"]}}}},"
+     "\"attempts\":{\"type\":\"integer\"},\"timeout\":{\"type\":[\"string\",\"null\"]},"
+     "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
+     "}}"},
+    {"ModelRouteList", LIST_OF("ModelRoute")},
     {"Provider",
      "{\"type\":\"object\",\"description\":\"A model provider, without its credential.\","
      "\"required\":[\"id\",\"name\",\"kind\",\"base_url\",\"enabled\",\"origin\"],\"properties\":{"

@@ -24,8 +24,8 @@ const struct auth_capability auth_capabilities[] = {
     {"key.read", "see API keys (never their value)"},
     {"key.write", "make and revoke API keys"},
     {"model.call", "call models"},
-    {"provider.read", "see model providers (never their credentials)"},
-    {"provider.write", "add, change, test and delete model providers"},
+    {"provider.read", "see model providers (never their credentials) and routes"},
+    {"provider.write", "change and test model providers and routes"},
     {"metrics.read", "read /metrics"},
     {NULL, NULL},
 };
