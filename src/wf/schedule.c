@@ -23,9 +23,10 @@ static const Usec RELOAD = 5 * USEC_S; /* where other nodes may publish */
 static const Usec TAKEOVER = 10 * USEC_S;
 static const Usec RETRY = USEC_S;
 static const Usec RETRY_FAULT = USEC_MIN; /* after what time alone does not mend */
+static const Usec FLEET_SLACK = USEC_MIN;
 static const Usec ROOM_TICK = 50 * USEC_MS;
 static const Usec LATE = USEC_S;
-enum { FIRING_MAX = 128, QUEUE_MAX = 200000, AHEAD_MAX = 500, TRIES = 5 };
+enum { FIRING_MAX = 128, QUEUE_MAX = 200000, AHEAD_MAX = 500, TRIES = 5, CLOCK_CHECKS = 5 };
 
 static struct metric turns_total = {
     "heddle_schedule_turns_total",
@@ -45,7 +46,8 @@ struct wf_scheduler {
     struct fiber *fiber;
     struct schedule_queue *queue;
     struct wait *wake;
-    bool poked, loaded, failing, clock_checked;
+    bool poked, loaded, failing;
+    int clock_checks;          /* how many more looks mind the clock */
     Usec loaded_to;            /* wall: rows due before it are in the queue */
     Usec load_at;              /* monotonic */
     Usec seen_wall, seen_mono; /* both clocks at the last turn */
@@ -341,28 +343,37 @@ static Err bring_back(struct wf_scheduler *s, struct arena *a, const struct sche
     return e == E_CONFLICT ? OK : e;
 }
 
+/* At every turn: a clock that is set ahead and back again may have fired in between. */
+static bool went_back(struct wf_scheduler *s)
+{
+    Usec wall = time_wall(), mono = time_mono();
+    bool back = s->seen_mono && wall - s->seen_wall < mono - s->seen_mono - CLOCK_SLACK;
+
+    s->seen_wall = wall;
+    s->seen_mono = mono;
+    return back;
+}
+
 /* Rows that were moved on in what is the future now went by a clock that was wrong: they would be
  * silent until then. */
 static Err mind_clock(struct wf_scheduler *s)
 {
-    Usec wall = time_wall(), mono = time_mono();
-    bool went_back = s->seen_mono && wall - s->seen_wall < mono - s->seen_mono - CLOCK_SLACK;
+    /* Other nodes' clocks may be ahead of this one's. */
+    Usec wall = time_wall(), slack = s->engine->o.alone ? CLOCK_SLACK : FLEET_SLACK;
     ScheduleRows rows = {.n = AHEAD_MAX};
 
-    s->seen_wall = wall;
-    s->seen_mono = mono;
-    if (went_back)
-        s->clock_checked = s->loaded = false;
-    while (!s->clock_checked && rows.n == AHEAD_MAX) {
+    while (s->clock_checks && rows.n == AHEAD_MAX) {
         AUTO(arena) *a = arena_new(MIB(64));
-        TRY(store_schedule_ahead(s->engine->db, a, wall + CLOCK_SLACK, AHEAD_MAX, &rows));
+        TRY(store_schedule_ahead(s->engine->db, a, wall + slack, AHEAD_MAX, &rows));
         vec_each(&rows, row)
             TRY(bring_back(s, a, row, wall));
-        if (rows.n)
+        if (rows.n) {
             LOG_WARN("the clock was set back; schedules go by it again",
                      L_INT("schedules", rows.n));
+            s->loaded = false;
+        }
     }
-    s->clock_checked = true;
+    s->clock_checks -= s->clock_checks > 0;
     return OK;
 }
 
@@ -410,6 +421,12 @@ static Err watch(void *arg)
     Usec look_at = 0;
 
     while (!fiber_cancelled()) {
+        if (went_back(s)) {
+            /* More than once: what was being fired meanwhile is written a little later. */
+            s->clock_checks = CLOCK_CHECKS;
+            s->loaded = false;
+            look_at = 0;
+        }
         if (time_mono() >= look_at) {
             Err e = look(s);
             if (e != OK && e != E_CANCELLED && !s->failing)
@@ -465,6 +482,7 @@ struct wf_scheduler *wf_scheduler_new(struct wf_engine *e)
     s->engine = e;
     s->shard = shard_self();
     s->queue = schedule_queue_new();
+    s->clock_checks = 1; /* of a clock that was set back while nobody looked */
     s->fiber = fiber_start_ref("scheduler", watch, s);
     return s;
 }

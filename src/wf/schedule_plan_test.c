@@ -198,5 +198,4 @@ TEST(row_of_a_version_stands_at_its_next_time)
     t_expect_str(again.spec, row.spec);
     t_expect_str(wf_schedule_local(t_arena(), wf_trigger_cfg(def)->schedule.tz, row.next_at),
                  S("2026-11-21T09:30:00+01:00"));
-    wf_def_unref(def);
 }
