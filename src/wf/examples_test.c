@@ -2,7 +2,8 @@
 #include "wf/core.h"
 #include "wf/test_node.h"
 
-static const char *const names[] = {"lead-processing", "start-llm-end", "fan-out"};
+static const char *const names[] = {"lead-processing", "start-llm-end", "fan-out",
+                                    "morning-report"};
 
 /* The text of an example: this file knows where it stands. */
 static Str example(const char *name)
