@@ -138,19 +138,16 @@ TEST(jitter_puts_each_time_off_by_its_own_part)
     t_expect_int(wf_schedule_due(&cfg, one, USEC_NEVER), USEC_NEVER);
 }
 
-static const char flow[] =
-    "{'heddle':1,'name':'x','nodes':[{'id':'t','type':'trigger','data':{%s}}],'edges':[]}";
-
 static Str problem(const char *data)
 {
     WfProblems problems = {0};
     struct wf_def *def = NULL;
-    AUTO_BUF(text, KIB(4));
+    Str text = str_fmt(t_arena(),
+                       "{'heddle':1,'name':'x','nodes':[{'id':'t','type':'trigger','data':{%s}}],"
+                       "'edges':[]}",
+                       data);
 
-    buf_add(&text, str_head(str_c(flow), strstr(flow, "%s") - flow));
-    buf_add_c(&text, data);
-    buf_add_c(&text, strstr(flow, "%s") + 2);
-    (void)t_def(str_dup_c(t_arena(), buf_str(&text)), &problems, &def);
+    (void)t_def(str_dup_c(t_arena(), text), &problems, &def); /* the problems tell */
     return problems.n
                ? str_fmt(t_arena(), "%.*s %.*s", P(problems.at[0].field), P(problems.at[0].code))
                : S("");
