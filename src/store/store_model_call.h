@@ -1,0 +1,38 @@
+/* src/store/store_model_call.h - the record of model calls, and sums over it. */
+#ifndef STORE_STORE_MODEL_CALL_H
+#define STORE_STORE_MODEL_CALL_H
+
+#include "store/db.h"
+
+struct model_call_row {
+    Id id, tenant, key;
+    Str model, provider, upstream_model, operation, outcome;
+    bool streamed, estimated;
+    int status;
+    int64_t attempts, prompt, cached, completion, reasoning;
+    Usec overhead, first_byte, total; /* first_byte 0: none came */
+};
+
+/* Queue one; one that is there already stays, so that a batch may be sent again. */
+void store_model_call_insert(struct db_tx *tx, const struct model_call_row *row);
+/* Delete up to @max rows that are older than @before; gives how many. */
+Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max, int64_t *ret_n)
+    YIELDS;
+
+enum usage_group { USAGE_BY_DAY, USAGE_BY_KEY, USAGE_BY_MODEL, USAGE_BY_PROVIDER, USAGE_GROUPS };
+
+struct usage_row {
+    Str name; /* of a model or provider */
+    Id key;
+    int64_t day; /* since 1970 */
+    int64_t calls, failed, prompt, cached, completion, reasoning, estimated;
+    int64_t overhead_us, first_byte_us, total_us; /* means */
+};
+typedef VEC(struct usage_row) UsageRows;
+
+/* The calls of a tenant in [from, to), grouped; the groups of most calls (days: the latest) first,
+ * at most @max. */
+Err store_model_call_usage(struct db *db, struct arena *a, Id tenant, enum usage_group group,
+                           Usec from, Usec to, int max, UsageRows *ret_rows) YIELDS;
+
+#endif
