@@ -64,6 +64,8 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     c->attempts++;
     c->first_at = 0;
     c->sent_at = time_mono();
+    if (!c->first_sent_at)
+        c->first_sent_at = c->sent_at;
     *ret_call = call;
     return OK;
 }
@@ -269,6 +271,57 @@ static void count(const struct llm_call *c, Err e)
     metric_add(metric_series(&tokens_total, name, "completion"), c->usage.completion);
 }
 
+static Str operation_of(enum llm_op op)
+{
+    static const Str names[LLM_OPS] = {[LLM_CHAT] = S_INIT("chat"),
+                                       [LLM_COMPLETIONS] = S_INIT("completions"),
+                                       [LLM_EMBEDDINGS] = S_INIT("embeddings")};
+
+    return names[op];
+}
+
+/* A call whose upstream said nothing of usage used something all the same: what was sent, at four
+ * bytes a token, and the chunks that came. */
+static void estimate(const struct llm_call *c, struct model_call_row *row)
+{
+    if (c->usage.known || (c->status != 200 && !str_eq(row->outcome, S("cancelled"))))
+        return;
+    row->estimated = true;
+    row->prompt = (int64_t)(c->body.n / 4);
+    row->completion = (int64_t)c->chunks;
+}
+
+static void record(const struct llm_call *c, Err e)
+{
+    if (!c->llm->ledger || !c->attempts)
+        return;
+    bool cancelled = e == E_CANCELLED || e == E_CLOSED;
+    struct model_call_row row = {
+        .id = id_new(),
+        .tenant = c->req->who.tenant,
+        .key = c->req->who.actor,
+        .model = c->model,
+        .provider = c->target.provider->name,
+        .upstream_model = c->target.model,
+        .operation = operation_of(c->op),
+        .outcome = str_c(outcome_of(c, e)),
+        .streamed = c->stream,
+        .status = cancelled   ? 499
+                  : c->status ? c->status
+                              : err_http(e),
+        .attempts = c->attempts,
+        .prompt = c->usage.prompt,
+        .cached = c->usage.cached,
+        .completion = c->usage.completion,
+        .reasoning = c->usage.reasoning,
+        .overhead = c->first_sent_at - c->ready_at,
+        .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
+        .total = time_mono() - c->req->started,
+    };
+    estimate(c, &row);
+    llm_ledger_add(c->llm->ledger, &row);
+}
+
 Err llm_attempt(struct llm_call *c)
 {
     struct http_call call;
@@ -308,7 +361,10 @@ Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op
     c->res = res;
     c->op = op;
     Err e = serve(c, view);
+    struct err_record kept = *err_record();
     count(c, e);
+    record(c, e);
+    *err_record() = kept;
     buf_done(&c->edited);
     return e;
 }

@@ -137,7 +137,7 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
     res_header(c->res, S("X-Heddle-Overhead-Us"),
-               str_fmt(a, "%lld", (long long)(c->sent_at - c->ready_at)));
+               str_fmt(a, "%lld", (long long)(c->first_sent_at - c->ready_at)));
 }
 
 /* ---- results ---- */

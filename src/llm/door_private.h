@@ -35,10 +35,10 @@ struct llm_call {
     struct llm_refusal refusal; /* of the last attempt; status 0: none */
     struct buf edited;
     unsigned attempts;
-    Usec ready_at; /* the request was read */
-    Usec sent_at;  /* the upstream call began */
-    Usec first_at; /* the first byte of its answer's body; 0: none came */
-    Usec answered_at;
+    Usec ready_at;      /* the request was read */
+    Usec first_sent_at; /* the first attempt began */
+    Usec sent_at;       /* the last one */
+    Usec first_at;      /* the first byte of its answer's body; 0: none came */
 
     struct llm_usage usage;
     uint64_t chunks;

@@ -305,6 +305,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
         llm_free(llm);
         return e;
     }
+    if (options->record)
+        llm->ledger = llm_ledger_new(llm->db, options->retention);
     llm->watching = true;
     llm->watcher = fiber_start_ref("llm.watch", watch, llm);
     *ret_llm = llm;
@@ -333,6 +335,7 @@ void llm_free(struct llm *llm)
     if (!llm)
         return;
     stop_watching(llm);
+    llm_ledger_free(llm->ledger);
     llm_view_unref(llm->view);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->health, free);

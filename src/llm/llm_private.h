@@ -3,6 +3,7 @@
 #define LLM_LLM_PRIVATE_H
 
 #include "base/map.h"
+#include "llm/ledger.h"
 #include "llm/llm.h"
 #include "llm/route.h"
 
@@ -21,6 +22,7 @@ struct llm {
     struct arena *a; /* of what was given at the start */
     struct db *db;
     const struct secrets *secrets;
+    struct llm_ledger *ledger; /* NULL: calls are not recorded */
     struct egress *egress_public, *egress_private;
     Id tenant;
     struct llm_seed *seeds;

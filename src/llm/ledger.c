@@ -1,0 +1,231 @@
+/* src/llm/ledger.c - the record of model calls, written behind their answers. */
+#include "llm/ledger.h"
+
+#include "rt/log.h"
+#include "rt/metric.h"
+
+#include <stdlib.h>
+
+static const Usec GATHER = 100 * USEC_MS;
+static const Usec RETRY = USEC_S;
+enum { BATCH_MAX = 1000, EXPIRE_MAX = 5000 };
+
+struct entry {
+    struct entry *next;
+    struct model_call_row row;
+    char text[];
+};
+
+struct llm_ledger {
+    struct db *db;
+    Usec retention;
+    uv_mutex_t lock;
+    struct entry *first, **last; /* under the lock, as what follows */
+    size_t n;
+    uint64_t lost;
+
+    struct fiber *writer;
+    struct wait *stopping;
+    bool writing;
+    bool complained;
+    Usec expire_at; /* monotonic */
+};
+
+static struct metric unrecorded = {"heddle_model_calls_unrecorded_total",
+                                   "Model calls that could not be recorded.", METRIC_COUNTER, NULL};
+
+/* ---- the queue ---- */
+
+static Str copy(char **at, Str s)
+{
+    Str text = {*at, s.n};
+
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return text;
+}
+
+static struct entry *entry_new(const struct model_call_row *row)
+{
+    size_t n =
+        row->model.n + row->provider.n + row->upstream_model.n + row->operation.n + row->outcome.n;
+    struct entry *e = malloc(sizeof *e + n);
+
+    if (!e)
+        DIE("out of memory");
+    char *at = e->text;
+    e->next = NULL;
+    e->row = *row;
+    e->row.model = copy(&at, row->model);
+    e->row.provider = copy(&at, row->provider);
+    e->row.upstream_model = copy(&at, row->upstream_model);
+    e->row.operation = copy(&at, row->operation);
+    e->row.outcome = copy(&at, row->outcome);
+    return e;
+}
+
+void llm_ledger_add(struct llm_ledger *ledger, const struct model_call_row *row)
+{
+    struct entry *e = entry_new(row);
+
+    uv_mutex_lock(&ledger->lock);
+    bool room = ledger->n < LLM_LEDGER_MAX;
+    if (room) {
+        *ledger->last = e;
+        ledger->last = &e->next;
+        ledger->n++;
+    } else {
+        ledger->lost++;
+    }
+    uv_mutex_unlock(&ledger->lock);
+    if (!room) {
+        free(e);
+        metric_add(metric_series(&unrecorded), 1);
+    }
+}
+
+/* ---- writing ---- */
+
+/* Queue up to BATCH_MAX of what waits; only the writer takes entries away, so they stay. */
+static size_t fill(struct llm_ledger *ledger, struct db_tx *tx)
+{
+    size_t n = 0;
+
+    uv_mutex_lock(&ledger->lock);
+    for (struct entry *e = ledger->first; e && n < BATCH_MAX; e = e->next, n++)
+        store_model_call_insert(tx, &e->row);
+    uv_mutex_unlock(&ledger->lock);
+    return n;
+}
+
+static void drop(struct llm_ledger *ledger, size_t n)
+{
+    while (n--) {
+        uv_mutex_lock(&ledger->lock);
+        struct entry *e = ledger->first;
+        ledger->first = e->next;
+        if (!ledger->first)
+            ledger->last = &ledger->first;
+        ledger->n--;
+        uv_mutex_unlock(&ledger->lock);
+        free(e);
+    }
+}
+
+/* One batch; *ret_n is how many were written. */
+static Err write_batch(struct llm_ledger *ledger, size_t *ret_n)
+{
+    AUTO(arena) *a = arena_new(MIB(16));
+    struct db_tx *tx = db_begin(ledger->db, a);
+    size_t n = fill(ledger, tx);
+
+    if (n)
+        TRY(db_commit(tx));
+    drop(ledger, n);
+    *ret_n = n;
+    return OK;
+}
+
+static Err write_all(struct llm_ledger *ledger)
+{
+    size_t n;
+
+    do {
+        TRY(write_batch(ledger, &n));
+    } while (n == BATCH_MAX);
+    return OK;
+}
+
+static void complain(struct llm_ledger *ledger, Err e)
+{
+    uv_mutex_lock(&ledger->lock);
+    uint64_t lost = ledger->lost;
+    ledger->lost = 0;
+    uv_mutex_unlock(&ledger->lock);
+    if (lost)
+        LOG_ERROR("model calls were not recorded: too many wait for the database",
+                  L_INT("calls", lost));
+    if (e != OK && !ledger->complained)
+        LOG_WARN("model calls cannot be recorded now; they wait", L_ERR(e));
+    ledger->complained = e != OK;
+}
+
+static void expire(struct llm_ledger *ledger)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    int64_t n = 0;
+
+    if (!ledger->retention || time_mono() < ledger->expire_at)
+        return;
+    Err e = store_model_call_expire(ledger->db, a, time_wall() - ledger->retention, EXPIRE_MAX, &n);
+    if (e != OK)
+        LOG_WARN("old records of model calls could not be deleted", L_ERR(e));
+    ledger->expire_at = usec_in(n == EXPIRE_MAX ? USEC_S : USEC_H);
+}
+
+static Err write_on(void *arg)
+{
+    struct llm_ledger *ledger = arg;
+    Usec pause = GATHER;
+
+    while (fiber_sleep(pause) == OK) {
+        Err e = write_all(ledger);
+        complain(ledger, e);
+        expire(ledger);
+        pause = e == OK ? GATHER : RETRY;
+    }
+    ledger->writing = false;
+    if (ledger->stopping)
+        wait_end(ledger->stopping, OK);
+    return OK;
+}
+
+/* ---- life ---- */
+
+struct llm_ledger *llm_ledger_new(struct db *db, Usec retention)
+{
+    struct llm_ledger *ledger = calloc(1, sizeof *ledger);
+
+    if (!ledger || uv_mutex_init(&ledger->lock))
+        DIE("out of memory");
+    ledger->db = db;
+    ledger->retention = retention;
+    ledger->last = &ledger->first;
+    ledger->expire_at = usec_in(USEC_MIN);
+    ledger->writing = true;
+    ledger->writer = fiber_start_ref("llm.ledger", write_on, ledger);
+    return ledger;
+}
+
+static void stop_writer(struct llm_ledger *ledger)
+{
+    struct wait w;
+
+    fiber_cancel(ledger->writer);
+    if (ledger->writing) {
+        wait_init(&w);
+        ledger->stopping = &w;
+        (void)wait_for(&w, USEC_NEVER); /* shielded, and the writer ends when it was cancelled */
+    }
+    fiber_unref(ledger->writer);
+}
+
+void llm_ledger_free(struct llm_ledger *ledger)
+{
+    if (!ledger)
+        return;
+    fiber_shield();
+    stop_writer(ledger);
+    Err e = write_all(ledger);
+    complain(ledger, e);
+    if (ledger->n) {
+        LOG_ERROR("model calls were not recorded: the database is away at the end",
+                  L_INT("calls", ledger->n));
+        metric_add(metric_series(&unrecorded), (int64_t)ledger->n);
+    }
+    fiber_unshield();
+    drop(ledger, ledger->n);
+    uv_mutex_destroy(&ledger->lock);
+    free(ledger);
+}
