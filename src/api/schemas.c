@@ -293,6 +293,15 @@ const struct api_schema api_shapes[] = {
      "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
      "}}"},
     {"ModelRouteList", LIST_OF("ModelRoute")},
+    {"Usage",
+     "{\"type\":\"object\",\"description\":\"What a group of model calls used; times are means.\","
+     "\"required\":[\"group\",\"calls\"],\"properties\":{\"group\":{\"type\":\"string\"},"
+     "\"calls\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"},"
+     "\"prompt_tokens\":{\"type\":\"integer\"},\"cached_tokens\":{\"type\":\"integer\"},"
+     "\"completion_tokens\":{\"type\":\"integer\"},\"reasoning_tokens\":{\"type\":\"integer\"},"
+     "\"estimated_calls\":{\"type\":\"integer\"},\"overhead_us\":{\"type\":\"integer\"},"
+     "\"first_byte_ms\":{\"type\":\"number\"},\"total_ms\":{\"type\":\"number\"}}}"},
+    {"UsageList", LIST_OF("Usage")},
     {"Provider",
      "{\"type\":\"object\",\"description\":\"A model provider, without its credential.\","
      "\"required\":[\"id\",\"name\",\"kind\",\"base_url\",\"enabled\",\"origin\"],\"properties\":{"

@@ -149,7 +149,7 @@ static void add_seed(struct llm_options *o, struct llm_seed *seeds, const char *
         seeds[o->n_seeds++] = (struct llm_seed){.kind = kind, .base_url = url, .credential = key};
 }
 
-Err boot_gateway(struct boot *b)
+Err boot_gateway(struct boot *b, bool serve)
 {
     const struct config *c = b->config;
     struct llm_seed seeds[8];
@@ -157,7 +157,9 @@ Err boot_gateway(struct boot *b)
                             .tenant = auth_home_tenant,
                             .egress_allow = c->egress.allow,
                             .egress_deny = c->egress.deny,
-                            .seeds = seeds};
+                            .seeds = seeds,
+                            .record = serve,
+                            .retention = c->retention.days * USEC_DAY};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 
     add_seed(&o, seeds, "deepseek", S(""), c->deepseek.api_key);

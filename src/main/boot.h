@@ -29,8 +29,9 @@ Err boot_expect_data(struct arena *a, const struct config *config);
  * date.
  * @exclusive: take the lock of the data folder, as a server does. */
 Err boot_store(struct boot *b, struct arena *a, const struct config *config, bool exclusive) YIELDS;
-/* The master key and the model gateway on top of the store. */
-Err boot_gateway(struct boot *b) YIELDS;
+/* The master key and the model gateway on top of the store. @serve: for calls, which are recorded.
+ */
+Err boot_gateway(struct boot *b, bool serve) YIELDS;
 /* The egress door and the engine on top of the store. @alone: no other process runs on this
  * database. */
 Err boot_engine(struct boot *b, bool alone) YIELDS;

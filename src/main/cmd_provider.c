@@ -25,7 +25,7 @@ static Err in_fiber(void *arg)
     struct call *call = arg;
     Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
     if (e == OK)
-        e = boot_gateway(&call->boot);
+        e = boot_gateway(&call->boot, false);
     if (e == OK)
         e = call->fn(call);
     struct err_record record = *err_record();

@@ -155,7 +155,7 @@ static Err start(struct serve *s)
     s->api.base_url = s->config.base_url.n ? s->config.base_url : address(s);
     s->api.secure_cookies = str_starts(s->api.base_url, S("https://"));
     TRY(open_store(s));
-    TRY(boot_gateway(&s->boot));
+    TRY(boot_gateway(&s->boot, true));
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
     s->boot.scheduler = wf_scheduler_new(s->boot.engine);
     s->api.scheduler = s->boot.scheduler;

@@ -111,7 +111,7 @@ const struct config_setting config_settings[] = {
      .help = "How long a plain request may take; streams are not bound by it"},
 
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
-     .help = "Days that finished runs are kept; 0 keeps them for ever"},
+     .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),
      .help = "How long a stop waits for work in flight before it is parked"},
     {"fleet.takeover_after", "HEDDLE_FLEET_TAKEOVER_AFTER", NULL,
