@@ -207,6 +207,7 @@ static void stop_writer(struct llm_ledger *ledger)
         wait_init(&w);
         ledger->stopping = &w;
         (void)wait_for(&w, USEC_NEVER); /* shielded, and the writer ends when it was cancelled */
+        ledger->stopping = NULL;
     }
     fiber_unref(ledger->writer);
 }

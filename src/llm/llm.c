@@ -325,6 +325,7 @@ static void stop_watching(struct llm *llm)
         wait_init(&w);
         llm->stopping = &w;
         (void)wait_for(&w, USEC_NEVER); /* shielded, and the watcher ends when it was cancelled */
+        llm->stopping = NULL;
     }
     fiber_unshield();
     fiber_unref(llm->watcher);
