@@ -215,6 +215,7 @@ static Err apply_answered(struct wf_state *s, const struct wf_event *ev)
 /* The wall clock was set: what is so long after something else moves along. */
 static void apply_clock(struct wf_state *s, Usec shift)
 {
+    s->clock_shift += shift;
     s->idle += shift;
     if (s->idle_since)
         s->idle_since += shift;
@@ -362,11 +363,18 @@ Err wf_core_apply(struct wf_state *s, const struct wf_event *ev)
 
 /* ---- decisions ---- */
 
+/* The end of all, waits included. */
+static Usec last_moment(const struct wf_state *s)
+{
+    return s->def->deadline ? usec_add(s->started_at + s->clock_shift, s->def->deadline)
+                            : USEC_NEVER;
+}
+
 Usec wf_core_deadline(const struct wf_state *s)
 {
     if (!s->def->timeout || s->idle_since)
-        return USEC_NEVER;
-    return usec_add(s->started_at + s->idle, s->def->timeout);
+        return last_moment(s);
+    return usec_min(last_moment(s), usec_add(s->started_at + s->idle, s->def->timeout));
 }
 
 /* A run that is to end takes no new step; its end waits for those in flight. */
@@ -378,6 +386,9 @@ static bool decide_end(struct wf_state *s, Usec now, struct wf_decision *d)
         d->what = WF_DO_FAIL;
         d->node = s->failed_node;
         d->error = s->error;
+    } else if (now >= last_moment(s)) {
+        d->what = WF_DO_FAIL;
+        d->error = (struct wf_error){S("deadline"), S("The run did not end by its deadline.")};
     } else if (now >= wf_core_deadline(s)) {
         d->what = WF_DO_FAIL;
         d->error =

@@ -118,7 +118,8 @@ struct wf_state {
     bool has_waited; /* a step has waited for something */
     /* While nothing but waits is left the time of the run stands still. */
     Usec idle_since, idle;
-    Str clock; /* of the last event that has one */
+    Usec clock_shift; /* by how much the wall clock was set since the start */
+    Str clock;        /* of the last event that has one */
     struct arena *a;
     struct wf_node_run *nodes;
     int *waiting_in; /* in-edges of each node that are unknown yet */
@@ -164,8 +165,8 @@ void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_
  * any more. */
 bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const struct json *answer,
                     struct wf_event *ret_event);
-/* The wall time at which the run has taken too long; USEC_NEVER. Time in which nothing but waits is
- * left does not count. */
+/* The wall time at which the run has taken too long; USEC_NEVER. For the
+ * timeout the time in which nothing but waits is left does not count, for the deadline it does. */
 Usec wf_core_deadline(const struct wf_state *s);
 
 /* What an attempt of @node that failed with @e leads to, as the event to record (all but seq and

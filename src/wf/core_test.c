@@ -314,6 +314,31 @@ TEST(time_in_which_a_run_only_waits_does_not_count_for_its_timeout)
     t_expect_str(d.error.code, S("timeout"));
 }
 
+TEST(a_deadline_counts_waits_too_and_moves_with_the_clock)
+{
+    struct arena *a = t_arena();
+    Str text = str_fmt(a, "%s", waits);
+    const char *at = strstr(text.p, "\"timeout\":\"1h\"");
+    t_expect(at != NULL);
+    AUTO(wf_def) *def = parse(a, str_dup_c(a, str_fmt(a, "%.*s\"deadline\":\"2d\"%s",
+                                                      (int)(at - text.p), text.p, at + 14)));
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = at_wait(a, def);
+    wf_core_next(s, T0, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_int(d.until, T0 + 2 * USEC_DAY);
+    wf_core_next(s, T0 + 2 * USEC_DAY, &d);
+    t_expect_int(d.what, WF_DO_FAIL);
+    t_expect_str(d.error.code, S("deadline"));
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_CLOCK_SET,
+                                           .node = -1,
+                                           .at = T0 + USEC_DAY,
+                                           .data = json_int(a, USEC_DAY)}));
+    wf_core_next(s, T0 + 3 * USEC_DAY - 1, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+}
+
 TEST(a_duration_moves_with_a_clock_that_is_set_and_a_time_does_not)
 {
     struct arena *a = t_arena();
@@ -419,6 +444,7 @@ struct sim {
     Usec now;
     int crashes;
     int *effects;                   /* calls made by each node */
+    Usec began;                     /* on the steady clock */
     Usec skew;                      /* the wall clock less the steady one */
     Usec *wait_until;               /* when each wait is over, on the steady clock */
     VEC(int) mail;                  /* nodes that were answered, as the store has it */
@@ -488,8 +514,9 @@ static struct wf_def *random_graph(struct sim *m)
     bool is_condition[20] = {0}, is_plain[20] = {0}, asks[20] = {0};
 
     buf_add_fmt(
-        &b, "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d},\"nodes\":[" TRIGGER,
-        (int)(rnd(m) % 4) + 1);
+        &b,
+        "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d%s},\"nodes\":[" TRIGGER,
+        (int)(rnd(m) % 4) + 1, chance(m, 20) ? ",\"deadline\":\"20h\"" : "");
     for (int i = 1; i < n; i++) {
         is_condition[i] = chance(m, 30);
         is_plain[i] = !is_condition[i] && chance(m, 25);
@@ -538,6 +565,8 @@ static void record(struct sim *m, struct wf_event ev)
 {
     ev.seq = m->s->seq + 1;
     ev.at = m->now;
+    if (ev.kind == WF_EV_RUN_STARTED)
+        m->began = m->now - m->skew;
     if (wf_core_apply(m->s, &ev) != OK)
         fault(m, "an event that the core decided cannot be applied");
     else
@@ -814,6 +843,8 @@ static void check_end(struct sim *m)
         if (m->effects[i] > n->attempt + m->crashes)
             fault(m, "a step was called more often than attempts and crashes explain");
     }
+    if (succeeded && def->deadline && m->now - m->skew - m->began >= def->deadline)
+        fault(m, "a run succeeded after its deadline");
     if (!states_equal(m->s, fold(m, m->journal.n)))
         fault(m, "the folded journal is not the live state");
 }

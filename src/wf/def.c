@@ -21,7 +21,7 @@ enum {
 #define ARENA_MAX MIB(512)
 
 struct settings_in {
-    Usec timeout;
+    Usec timeout, deadline;
     int64_t max_steps, max_parallel;
 };
 
@@ -40,7 +40,10 @@ struct outer {
 
 static const struct field settings_fields[] = {
     {"timeout", F_USEC, offsetof(struct settings_in, timeout), .dflt = "1h", .min = 0.001,
-     .max = 366.0 * 86400, .title = "Timeout", .help = "Of a whole run."},
+     .max = 366.0 * 86400, .title = "Timeout",
+     .help = "Of a whole run, without the time in which it only waits."},
+    {"deadline", F_USEC, offsetof(struct settings_in, deadline), .dflt = "0s", .min = 0.001,
+     .max = 3660.0 * 86400, .title = "Deadline", .help = "Of a whole run, waits included."},
     {"max_steps", F_INT, offsetof(struct settings_in, max_steps), .dflt = "10000", .min = 1,
      .max = 1000000, .title = "Steps", .help = "Attempts of all steps of a run."},
     {"max_parallel", F_INT, offsetof(struct settings_in, max_parallel), .dflt = "16", .min = 1,
@@ -160,6 +163,7 @@ static void check_outer(struct checker *c, const struct json *json, struct outer
     def->name = outer->name;
     def->description = outer->description;
     def->timeout = outer->settings.timeout;
+    def->deadline = outer->settings.deadline;
     def->max_steps = (int)outer->settings.max_steps;
     def->max_parallel = (int)outer->settings.max_parallel;
 }

@@ -83,7 +83,8 @@ struct wf_def {
     struct wf_variable *variables;
     int n_variables;
     struct map *ids;  /* node id -> its index, an int * */
-    Usec timeout;     /* of a run */
+    Usec timeout;     /* of a run, without the time in which it only waits */
+    Usec deadline;    /* of a run, waits included; 0: none */
     int max_steps;    /* of a run, attempts included */
     int max_parallel; /* steps of one run at once */
     _Atomic unsigned refs;

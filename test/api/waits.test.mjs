@@ -120,6 +120,18 @@ onEachDatabase('delay', (ctx) => {
     assert.deepEqual([run.state, run.output], ['succeeded', 'done']);
   });
 
+  test('a deadline ends a run that waits, also when it is put away and the server dies', async () => {
+    const id = await ctx.api.workflow(
+      chain('Overdue', { w: delay('1h'), out: output('never') }, { settings: { deadline: '8s' } }),
+    );
+    const runId = await ctx.api.start(id, {});
+    await waiting(runId);
+    await ctx.server.killAndRestart();
+    const run = await ctx.api.finished(runId, { limit: 60_000 });
+    assert.deepEqual([run.state, run.error.code, stepOf(run, 'w').state], ['failed', 'deadline', 'skipped']);
+    assert.ok(Date.parse(run.finished_at) - Date.parse(run.started_at) >= 8000);
+  });
+
   test('what cannot be waited for is told at once, or fails the step', async () => {
     const bad = await ctx.api.post('/api/workflows/validate', chain('Bad', { w: delay('P1M') }));
     assert.equal(bad.json.valid, false, JSON.stringify(bad.json));

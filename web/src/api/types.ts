@@ -16,6 +16,7 @@ export interface Variable {
 
 export interface WorkflowSettings {
   timeout?: string | number;
+  deadline?: string | number;
   max_steps?: number;
   max_parallel?: number;
 }

@@ -78,6 +78,16 @@ export function WorkflowPanel({ onClose }: { onClose: () => void }) {
               />
             )}
           </Field>
+          <Field label={t.editor.runDeadline} hint={t.editor.runDeadlineHelp} className="col-span-2">
+            {(ids) => (
+              <SpanInput
+                ids={ids}
+                value={settings.deadline}
+                placeholder={t.editor.behaviour.none}
+                onChange={(value) => setting({ deadline: value as string | undefined })}
+              />
+            )}
+          </Field>
           <Field label={t.editor.maxSteps}>
             {(ids) => (
               <NumberInput

@@ -46,6 +46,8 @@ export const editor: Messages['editor'] = {
   addVariable: 'Variable hinzufügen',
   limits: 'Grenzen',
   runTimeout: 'Ein Lauf darf dauern',
+  runDeadline: 'Frist',
+  runDeadlineHelp: 'Wann ein Lauf samt allem Warten zu Ende sein muss; die Zeit darüber zählt das Warten nicht.',
   maxSteps: 'Höchstens Schritte',
   maxParallel: 'Gleichzeitig',
   title: 'Titel',

@@ -44,6 +44,8 @@ export const editor = {
   addVariable: 'Add a variable',
   limits: 'Limits',
   runTimeout: 'A run may take',
+  runDeadline: 'Deadline',
+  runDeadlineHelp: 'When a run must have ended, with all its waits; the time above does not count them.',
   maxSteps: 'Steps at most',
   maxParallel: 'At the same time',
   title: 'Title',
