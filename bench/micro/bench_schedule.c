@@ -32,12 +32,13 @@ static struct {
 
 static size_t resident(void)
 {
-    long pages = 0, ignored;
+    char line[200], *rest;
     FILE *f = fopen("/proc/self/statm", "r");
-    if (!f || fscanf(f, "%ld %ld", &ignored, &pages) != 2)
+    if (!f || !fgets(line, sizeof line, f))
         DIE("no /proc/self/statm");
     fclose(f);
-    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+    (void)strtol(line, &rest, 10); /* all of it, then what is resident */
+    return (size_t)strtol(rest, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* @n rows that are due at @from or, with @span, at some moment after it. */

@@ -36,7 +36,7 @@ struct parser {
 
 #define WRONG(p, fmt, ...)                                                                         \
     err_detail(E_INVALID, "The %s field, \"%.*s\": " fmt, (p)->rule->name,                         \
-               P(str_head((p)->part, 40)) __VA_OPT__(, ) __VA_ARGS__)
+               P(str_head((p)->part, 40)), ##__VA_ARGS__)
 
 static bool is_digit(char c)
 {
@@ -192,7 +192,7 @@ static Err part(struct parser *p)
 static void keep(struct parser *p, Str text)
 {
     struct wf_cron *c = p->cron;
-    bool any = text.p[0] == '*' || text.p[0] == '?';
+    bool any = str_starts(text, S("*")) || str_starts(text, S("?"));
 
     switch (p->id) {
     case SECOND:
@@ -232,12 +232,12 @@ static Err field(struct wf_cron *cron, enum field_id id, Str text)
             return WRONG(&p, "\"?\" stands for any day only; write \"*\".");
         rest = S("*");
     }
-    while (rest.p) {
+    do {
         if (++parts > PARTS_MAX)
             return WRONG(&p, "the list is longer than %d.", PARTS_MAX);
         rest = str_cut(rest, ',', &p.part);
         TRY(part(&p));
-    }
+    } while (rest.p);
     keep(&p, text);
     return OK;
 }
