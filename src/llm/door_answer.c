@@ -5,7 +5,19 @@
 #include "base/json.h"
 #include "rt/work.h"
 
-enum { MESSAGE_MAX = 2000, ON_A_WORKER = 256 * 1024 };
+#include <math.h>
+
+enum {
+    MESSAGE_MAX = 2000,
+    ON_A_WORKER = 256 * 1024,
+    ERROR_MAX = 256 * 1024, /* an error that is longer is none that anybody reads */
+    ERROR_ARENA_MAX = 64 << 20,
+    USAGE_MAX = 64 * 1024,
+    HEADERS_MAX = 40,
+    HEADER_BYTES_MAX = 8 * 1024, /* of those that are handed on */
+    CONVERT_ARENA_MAX = 512 << 20,
+    CONVERTED_MAX = 192 << 20,
+};
 
 /* ---- errors ---- */
 
@@ -68,12 +80,13 @@ static Str message_of(const struct json *v)
     return str_head(text, MESSAGE_MAX);
 }
 
-/* Our credential is refused: that is not the client's, who may do nothing about it. */
-static Err answer_refused(struct llm_call *c, Str message)
+/* Our credential is refused: that is not the client's, who may do nothing about it. What the
+ * provider says of it is not handed on: some repeat what they were sent. */
+static Err answer_refused(struct llm_call *c)
 {
     struct arena *a = c->req->a;
-    Str text = str_fmt(a, "The provider \"%.*s\" refuses the gateway's credential: %.*s",
-                       P(c->target.provider->name), P(message.n ? message : S("status 401")));
+    Str text = str_fmt(a, "The provider \"%.*s\" refuses the gateway's credential (status 401).",
+                       P(c->target.provider->name));
 
     c->status = 502;
     res_header(c->res, S("X-Should-Retry"), S("false"));
@@ -81,15 +94,26 @@ static Err answer_refused(struct llm_call *c, Str message)
                     llm_error_text(a, text, S("server_error"), S("provider_credential_refused")));
 }
 
-static Err send_error(struct llm_call *c, int status, Str message, const struct json *v, Str body)
+/* Whether @text repeats the credential that the provider was called with. */
+static bool tells_credential(const struct llm_provider *p, Str text)
+{
+    Str scheme, secret = str_cut(p->auth, ' ', &scheme);
+
+    if (!secret.p)
+        secret = p->auth;
+    return secret.n && str_find(text, secret) != SIZE_MAX;
+}
+
+/* @text: the upstream's error as JSON, or empty. */
+static Err send_error(struct llm_call *c, int status, Str message, Str text)
 {
     struct arena *a = c->req->a;
 
     if (status == 401)
-        return answer_refused(c, message);
+        return answer_refused(c);
     c->status = status >= 400 && status <= 599 ? status : 502;
-    if (c->status == status && json_is(json_at(v, "error"), JSON_OBJ))
-        return res_send(c->res, status, S("application/json"), body);
+    if (c->status == status && text.n)
+        return res_send(c->res, status, S("application/json"), text);
     if (!message.n)
         message = str_fmt(a, "The provider \"%.*s\" answered with status %d.",
                           P(c->target.provider->name), status);
@@ -101,12 +125,23 @@ static Err send_error(struct llm_call *c, int status, Str message, const struct 
 
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
-    struct json *v = NULL;
+    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
+    Str message = S(""), text = S("");
+    struct json *v;
 
-    if (json_parse(c->req->a, body, &v) != OK)
-        v = NULL; /* a page of some proxy: its status says enough */
+    /* A page of some proxy, or a flood: the status says enough. It is written anew, so that no
+     * escape hides what it says. */
+    if (body.n <= ERROR_MAX && json_parse(own, body, &v) == OK) {
+        Str whole = json_text(own, v);
+        bool open = !tells_credential(c->target.provider, whole) &&
+                    !tells_credential(c->target.provider, message_of(v));
+        if (open && json_is(json_at(v, "error"), JSON_OBJ))
+            text = str_dup(c->req->a, whole);
+        if (open)
+            message = str_dup(c->req->a, message_of(v));
+    }
     llm_answer_headers(c, headers);
-    TRY(send_error(c, status, message_of(v), v, body));
+    TRY(send_error(c, status, message, text));
     if (c->status < 500)
         return OK;
     return err_set(E_UPSTREAM, "provider %.*s answered with status %d", /* for the log */
@@ -130,10 +165,16 @@ static bool is_handed_on(Str name)
 void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
 {
     struct arena *a = c->req->a;
+    size_t n = 0, bytes = 0;
 
-    vec_each(headers, h)
-        if (is_handed_on(h->name) && http_header_valid(h->name, h->value))
-            res_header(c->res, h->name, h->value);
+    vec_each(headers, h) {
+        if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value))
+            continue;
+        bytes += h->name.n + h->value.n;
+        if (++n > HEADERS_MAX || bytes > HEADER_BYTES_MAX)
+            break;
+        res_header(c->res, h->name, h->value);
+    }
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
     res_header(c->res, S("X-Heddle-Overhead-Us"),
@@ -161,9 +202,11 @@ static bool is_json_type(const HttpHeaders *headers)
 /* Some answer an error with status 200. */
 static Err answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
+    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
     struct json *v = NULL;
 
-    TRY(json_parse(c->req->a, body, &v));
+    if (body.n > ERROR_MAX || json_parse(own, body, &v) != OK)
+        return unusable(c, "it is an error that is too long.");
     int64_t status = json_int_of(json_at(json_at(v, "error"), "code"), 502);
     return llm_answer_error(c, status >= 400 && status <= 599 ? (int)status : 502, headers, body);
 }
@@ -184,7 +227,7 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
     if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to)
         return answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
-    if (text.n && json_parse(c->req->a, text, &usage) == OK)
+    if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
         llm_usage_read(usage, &c->usage);
     if (c->op == LLM_EMBEDDINGS)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
@@ -213,10 +256,17 @@ static int first_is_text(Str body)
     }
 }
 
-static Err to_base64(struct arena *a, struct json *item, const struct json *v)
+struct convert_job {
+    struct arena *item; /* of one item's values; emptied for each */
+    struct buf out;
+    Str body;
+    bool base64;
+};
+
+static Err put_base64(struct convert_job *job, const struct json *v)
 {
     size_t n = json_len(v);
-    char *bytes = arena_bytes(a, n * sizeof(float) + 1);
+    char *bytes = arena_bytes(job->item, n * sizeof(float) + 1);
 
     for (size_t i = 0; i < n; i++) {
         const struct json *number = json_item(v, i);
@@ -225,62 +275,118 @@ static Err to_base64(struct arena *a, struct json *item, const struct json *v)
             return err_detail(E_UPSTREAM, "An embedding of the provider has what is no number.");
         memcpy(bytes + i * sizeof f, &f, sizeof f); /* little-endian, as every machine we run on */
     }
-    json_set(a, item, S("embedding"), json_str(a, crypto_base64(a, str_from(bytes, n * 4))));
+    Str text = crypto_base64(job->item, str_from(bytes, n * sizeof(float)));
+    buf_add_char(&job->out, '"');
+    buf_add(&job->out, text);
+    buf_add_char(&job->out, '"');
     return OK;
 }
 
-static Err to_numbers(struct arena *a, struct json *item, const struct json *v)
+static Err put_numbers(struct convert_job *job, const struct json *v)
 {
-    struct json *list = json_arr(a);
     Str bytes;
     float f;
 
-    if (crypto_unbase64(a, json_str_of(v, S("")), &bytes) != OK || bytes.n % sizeof f)
+    if (crypto_unbase64(job->item, json_str_of(v, S("")), &bytes) != OK || bytes.n % sizeof f)
         return err_detail(E_UPSTREAM, "An embedding of the provider is no base64 of numbers.");
+    buf_add_char(&job->out, '[');
     for (size_t at = 0; at < bytes.n; at += sizeof f) {
         memcpy(&f, bytes.p + at, sizeof f);
-        json_push(a, list, json_double(a, (double)f));
+        if (at)
+            buf_add_char(&job->out, ',');
+        char text[32];
+        /* Nine digits are a float, and no more. */
+        int n = snprintf(text, sizeof text, "%.9g", isfinite(f) ? (double)f : 0.0);
+        buf_add(&job->out, str_from(text, (size_t)n));
     }
-    json_set(a, item, S("embedding"), list);
+    buf_add_char(&job->out, ']');
     return OK;
 }
 
-struct convert_job {
-    struct arena *a;
-    Str body;
-    bool base64;
-};
+static Err put_item(struct convert_job *job, const struct json *item)
+{
+    arena_reset(job->item);
+    if (!json_is(item, JSON_OBJ)) {
+        json_write(&job->out, item);
+        return OK;
+    }
+    buf_add_char(&job->out, '{');
+    for (size_t i = 0; i < item->n; i++) {
+        const struct json *key = &item->obj[i].key, *v = &item->obj[i].val;
+        bool is_it = str_eq(json_str_of(key, S("")), S("embedding"));
+        if (i)
+            buf_add_char(&job->out, ',');
+        json_write(&job->out, key);
+        buf_add_char(&job->out, ':');
+        if (is_it && job->base64 && json_is(v, JSON_ARR))
+            TRY(put_base64(job, v));
+        else if (is_it && !job->base64 && json_is(v, JSON_STR))
+            TRY(put_numbers(job, v));
+        else
+            json_write(&job->out, v);
+    }
+    buf_add_char(&job->out, '}');
+    return OK;
+}
+
+/* The list of embeddings, item by item. */
+static Err put_data(struct convert_job *job, const struct json *data)
+{
+    buf_add_char(&job->out, '[');
+    for (size_t i = 0; i < json_len(data); i++) {
+        if (i)
+            buf_add_char(&job->out, ',');
+        TRY(put_item(job, json_item(data, i)));
+    }
+    buf_add_char(&job->out, ']');
+    return OK;
+}
+
+static Err put_answer(struct convert_job *job, const struct json *v)
+{
+    buf_add_char(&job->out, '{');
+    for (size_t i = 0; i < v->n; i++) {
+        const struct json *key = &v->obj[i].key, *value = &v->obj[i].val;
+        if (i)
+            buf_add_char(&job->out, ',');
+        json_write(&job->out, key);
+        buf_add_char(&job->out, ':');
+        if (str_eq(json_str_of(key, S("")), S("data")) && json_is(value, JSON_ARR))
+            TRY(put_data(job, value));
+        else
+            json_write(&job->out, value);
+    }
+    buf_add_char(&job->out, '}');
+    return OK;
+}
 
 static Err convert(void *arg)
 {
     struct convert_job *job = arg;
+    AUTO(arena) *own = arena_new(CONVERT_ARENA_MAX), *item = arena_new(CONVERT_ARENA_MAX);
     struct json *v;
 
-    if (json_parse(job->a, job->body, &v) != OK)
-        return err_detail(E_UPSTREAM, "The provider's embeddings are not valid JSON.");
-    struct json *data = json_at(v, "data");
-    for (size_t i = 0; i < json_len(data); i++) {
-        struct json *item = json_item(data, i), *embedding = json_at(item, "embedding");
-        if (job->base64 && json_is(embedding, JSON_ARR))
-            TRY(to_base64(job->a, item, embedding));
-        else if (!job->base64 && json_is(embedding, JSON_STR))
-            TRY(to_numbers(job->a, item, embedding));
-    }
-    job->body = json_text(job->a, v);
-    return OK;
+    if (json_parse(own, job->body, &v) != OK || !json_is(v, JSON_OBJ))
+        return err_detail(E_UPSTREAM, "The provider's embeddings are no JSON that can be read.");
+    job->item = item;
+    return put_answer(job, v);
 }
 
 Err llm_embeddings_convert(struct arena *a, Str body, bool base64, Str *ret_body)
 {
-    struct convert_job job = {a, body, base64};
+    struct convert_job job = {.out = BUF(CONVERTED_MAX), .body = body, .base64 = base64};
     int is_text = first_is_text(body);
 
-    if (is_text >= 0 && is_text != (int)base64) {
-        if (body.n > ON_A_WORKER)
-            TRY(work_run(convert, &job));
-        else
-            TRY(convert(&job));
-    }
-    *ret_body = job.body;
-    return OK;
+    *ret_body = body;
+    if (is_text < 0 || is_text == (int)base64)
+        return OK;
+    Err e = body.n > ON_A_WORKER ? work_run(convert, &job) : convert(&job);
+    size_t n = job.out.n;
+    char *to = e == OK && buf_ok(&job.out) == OK ? arena_try(a, n) : NULL;
+    if (to)
+        *ret_body = str_from(memcpy(to, job.out.p, n), n);
+    buf_done(&job.out);
+    if (e == OK && !to)
+        return err_detail(E_UPSTREAM, "The provider's embeddings are too large to be converted.");
+    return e;
 }

@@ -444,6 +444,18 @@ Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *r
     return llm_reload(llm);
 }
 
+/* "https://host:port" of a URL. */
+static Str origin_of(Str url)
+{
+    size_t at = str_find(url, S("://"));
+    if (at == SIZE_MAX)
+        return url;
+    size_t end = str_find_char(str_skip(url, at + 3), '/');
+    return end == SIZE_MAX ? url : str_head(url, at + 3 + end);
+}
+
+/* The credential that is stored for @row; it does not go to another server than the one it was
+ * given for. */
 static Err sealed_of(struct llm *llm, struct arena *a, const struct provider_row *row,
                      Str *ret_sealed)
 {
@@ -453,6 +465,10 @@ static Err sealed_of(struct llm *llm, struct arena *a, const struct provider_row
     vec_each(&rows, r) {
         if (!id_eq(r->id, row->id) || !id_eq(r->tenant, row->tenant))
             continue;
+        if (r->credential.n && !str_eq_nocase(origin_of(r->base_url), origin_of(row->base_url)))
+            return err_detail(E_INVALID,
+                              "base_url names another server: give the credential for it as well, "
+                              "or an empty one.");
         *ret_sealed = r->credential;
         return OK;
     }

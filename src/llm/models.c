@@ -14,7 +14,14 @@ static const Usec FRESH = 10 * USEC_MIN;
 static const Usec RETRY_MISS = USEC_MIN;
 static const Usec RETRY_FAILURE = 30 * USEC_S;
 static const Usec FETCH_TIMEOUT = 15 * USEC_S;
-enum { NAMES_MAX = 20000, LIST_BODY_MAX = 8 << 20, LIST_ARENA_MAX = 64 << 20, REASON_MAX = 200 };
+enum {
+    NAMES_MAX = 20000,
+    NAMES_BYTES_MAX = 1 << 20,
+    LIST_BODY_MAX = 8 << 20,
+    LIST_ARENA_MAX = 64 << 20,
+    LIST_PARSE_MAX = 512 << 20,
+    REASON_MAX = 200
+};
 
 /* What a provider said last. */
 struct llm_model_list {
@@ -51,13 +58,16 @@ static bool is_sane(Str name)
     return name.n > 0 && name.n <= LLM_MODEL_MAX;
 }
 
-/* {"data":[{"id":...}]}, or the list alone. */
+/* {"data":[{"id":...}]}, or the list alone. The text is read in memory of its own: what a provider
+ * sends must not fill the caller's. */
 static Err read_names(struct arena *a, const struct llm_provider *p, Str body, LlmNames *ret_names)
 {
+    AUTO(arena) *own = arena_new(LIST_PARSE_MAX);
     struct json *v;
     LlmNames names = {0};
+    size_t bytes = 0;
 
-    if (json_parse(a, body, &v) != OK)
+    if (json_parse(own, body, &v) != OK)
         return err_detail(E_UPSTREAM,
                           "The provider \"%.*s\" answered its list of models with what "
                           "is no JSON.",
@@ -68,8 +78,10 @@ static Err read_names(struct arena *a, const struct llm_provider *p, Str body, L
                           P(p->name));
     for (size_t i = 0; i < json_len(list) && names.n < NAMES_MAX; i++) {
         Str id = json_str_of(json_at(json_item(list, i), "id"), S(""));
-        if (is_sane(id))
-            vec_push(a, &names, id);
+        if (!is_sane(id) || bytes + id.n > NAMES_BYTES_MAX)
+            continue;
+        bytes += id.n;
+        vec_push(a, &names, str_dup(a, id));
     }
     if (names.n)
         qsort(names.at, names.n, sizeof names.at[0], compare);
