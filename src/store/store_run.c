@@ -2,6 +2,7 @@
 #include "store/store_run.h"
 
 #include "base/crypto.h"
+#include "store/store_wait.h"
 
 #define RUN_COLUMNS                                                                                \
     "r.id, r.tenant_id, r.workflow_id, r.version, r.hash, r.origin, r.state, r.created_at,"        \
@@ -327,10 +328,14 @@ Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, b
 
 Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int state)
 {
-    return exec_one(db, a, 1,
-                    "UPDATE run SET lease_node = NULL, wake_at = NULL, state = ?3, finished_at = ?4"
-                    " WHERE id = ?1 AND lease_epoch = ?2 AND finished_at IS NULL",
-                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
+    struct db_tx *tx = db_begin(db, a);
+
+    db_exec_expect(tx, 1,
+                   "UPDATE run SET lease_node = NULL, wake_at = NULL, state = ?3, finished_at = ?4"
+                   " WHERE id = ?1 AND lease_epoch = ?2 AND finished_at IS NULL",
+                   DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
+    store_wait_end_run(tx, run);
+    return db_commit(tx);
 }
 
 Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run)

@@ -7,8 +7,13 @@
 Str store_event_topic(struct arena *a, Str name, Str key)
 {
     uint8_t hash[CRYPTO_HASH_SIZE];
+    AUTO_BUF(text, KIB(64));
 
-    crypto_blake2b(str_fmt(a, "%zu:%.*s%.*s", name.n, P(name), P(key)), hash);
+    /* Byte by byte: a key may hold a NUL. */
+    buf_add_fmt(&text, "%zu:", name.n);
+    buf_add(&text, name);
+    buf_add(&text, key);
+    crypto_blake2b(buf_str(&text), hash);
     return str_dup(a, str_from((char *)hash, sizeof hash));
 }
 
@@ -162,29 +167,60 @@ Err store_event_insert(struct db *db, struct arena *a, const struct event_row *r
 Err store_event_by_key(struct db *db, struct arena *a, Id tenant, Str key,
                        struct event_row *ret_row)
 {
-    static const char sql[] = "SELECT e.id, e.topic, e.body, k.fingerprint FROM event_key k JOIN"
+    static const char sql[] = "SELECT e.id, e.topic, e.body, k.fingerprint, e.delivered FROM "
+                              "event_key k JOIN"
                               " event e ON e.id = k.event_id WHERE k.tenant_id = ?1 AND k.key = ?2";
     AUTO(db_cursor) *c = NULL;
 
     TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant), D_BYTES(key)), &c));
     bool found = db_next(c);
     if (found)
-        *ret_row = (struct event_row){db_id(c, 0),    tenant, db_bytes(c, 1),
-                                      db_bytes(c, 2), key,    db_bytes(c, 3)};
+        *ret_row = (struct event_row){.id = db_id(c, 0),
+                                      .tenant = tenant,
+                                      .topic = db_bytes(c, 1),
+                                      .body = db_bytes(c, 2),
+                                      .key = key,
+                                      .fingerprint = db_bytes(c, 3),
+                                      .is_delivered = !db_is_null(c, 4)};
     TRY(db_finish(c));
     return found ? OK : err_set(E_NOT_FOUND, "the idempotency key is new");
 }
 
-Err store_events_since(struct db *db, struct arena *a, Id tenant, Str topic, Usec since, int limit,
-                       EventRows *ret_rows)
+void store_event_delivered(struct db_tx *tx, Id event, int64_t n)
 {
-    static const char sql[] = "SELECT id, body FROM event WHERE tenant_id = ?1 AND topic = ?2 AND"
-                              " id >= ?3 ORDER BY id LIMIT ?4";
+    db_exec(tx, "UPDATE event SET delivered = ?2 WHERE id = ?1", DB_ARGS(D_ID(event), D_INT(n)));
+}
+
+Err store_events_undelivered(struct db *db, struct arena *a, Id before, int limit,
+                             EventRows *ret_rows)
+{
+    static const char sql[] = "SELECT id, tenant_id, topic, body FROM event WHERE delivered IS NULL"
+                              " AND id < ?1 ORDER BY id LIMIT ?2";
     AUTO(db_cursor) *c = NULL;
     EventRows rows = {0};
 
-    TRY(db_query(db, a, sql,
-                 DB_ARGS(D_ID(tenant), D_BYTES(topic), D_ID(id_floor(since)), D_INT(limit)), &c));
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(before), D_INT(limit)), &c));
+    while (db_next(c)) {
+        struct event_row *r = vec_add(a, &rows);
+        *r = (struct event_row){.id = db_id(c, 0),
+                                .tenant = db_id(c, 1),
+                                .topic = db_bytes(c, 2),
+                                .body = db_bytes(c, 3)};
+    }
+    TRY(db_finish(c));
+    *ret_rows = rows;
+    return OK;
+}
+
+Err store_events_since(struct db *db, struct arena *a, Id tenant, Str topic, Id after, int limit,
+                       EventRows *ret_rows)
+{
+    static const char sql[] = "SELECT id, body FROM event WHERE tenant_id = ?1 AND topic = ?2 AND"
+                              " id > ?3 ORDER BY id LIMIT ?4";
+    AUTO(db_cursor) *c = NULL;
+    EventRows rows = {0};
+
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant), D_BYTES(topic), D_ID(after), D_INT(limit)), &c));
     while (db_next(c)) {
         struct event_row *r = vec_add(a, &rows);
         *r = (struct event_row){.id = db_id(c, 0), .tenant = tenant, .body = db_bytes(c, 1)};

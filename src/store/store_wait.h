@@ -65,15 +65,21 @@ struct event_row {
     Str topic;
     Str body;             /* JSON */
     Str key, fingerprint; /* of idempotency, 32 bytes each; empty: none */
+    bool is_delivered;
 };
 typedef VEC(struct event_row) EventRows;
 /* E_EXISTS when its idempotency key was used. */
+/* All waits of the moment have it: @n of them. Until then it is among the undelivered. */
+void store_event_delivered(struct db_tx *tx, Id event, int64_t n);
+/* Events made before @before that are not delivered: whoever sent them was interrupted. */
+Err store_events_undelivered(struct db *db, struct arena *a, Id before, int limit,
+                             EventRows *ret_rows) YIELDS;
 Err store_event_insert(struct db *db, struct arena *a, const struct event_row *row) YIELDS;
 /* The event of an idempotency key and what it was used for. */
 Err store_event_by_key(struct db *db, struct arena *a, Id tenant, Str key,
                        struct event_row *ret_row) YIELDS;
 /* Those that came since, oldest first. */
-Err store_events_since(struct db *db, struct arena *a, Id tenant, Str topic, Usec since, int limit,
+Err store_events_since(struct db *db, struct arena *a, Id tenant, Str topic, Id after, int limit,
                        EventRows *ret_rows) YIELDS;
 /* Delete up to @limit events that are older than STORE_EVENT_KEPT, and answers that nobody waits
  * for. */

@@ -506,6 +506,8 @@ static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
     }
     TRY(hear_cancels(e));
     TRY(engine_hear_mail(e));
+    if (turn % 15 == 7)
+        TRY(engine_deliver_left(e));
     if (turn % 60 == 30) {
         TRY(expire_events(e));
         TRY(expire(e));

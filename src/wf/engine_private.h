@@ -168,6 +168,8 @@ void run_write_sides(const struct wf_run *run, struct db_tx *tx);
 Err engine_hear_mail(struct wf_engine *e) YIELDS;
 /* An answer is durable: make the runs here hear it at once. */
 void engine_answered(struct wf_engine *e) YIELDS;
+/* Deliver events whose sender was interrupted. */
+Err engine_deliver_left(struct wf_engine *e) YIELDS;
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

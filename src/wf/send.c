@@ -1,12 +1,14 @@
 /* src/wf/send.c - events from outside, on their way to the runs that wait for them.
  *
  * An event is kept for a day first, so that a wait that begins in the same moment finds it, and
- * then put beside each wait there is. Whoever asks again with the same idempotency key repeats the
- * second part, which does nothing twice.
+ * then put beside each wait there is. When that is interrupted - a crash, a database that is away -
+ * it is done again by the upkeep, or by whoever asks again with the same idempotency key; an answer
+ * is put beside a wait once.
  */
 #include "base/crypto.h"
 #include "wf/engine_private.h"
 
+static const Usec LEFT_AFTER = 10 * USEC_S;
 enum { WAITS_AT_ONCE = 256, BYTES_AT_ONCE = 8 << 20 };
 
 static Str hash_of(struct arena *a, Str text)
@@ -35,13 +37,14 @@ static Err event_row(struct arena *a, const struct wf_send *s, struct event_row 
     json_write_canonical(&sense, data);
     TRY(buf_ok(&sense));
     ret_row->key = hash_of(a, s->idempotency);
-    ret_row->fingerprint =
-        hash_of(a, str_fmt(a, "%.*s%.*s", P(ret_row->topic), P(buf_str(&sense))));
+    buf_add(&sense, ret_row->topic); /* of a fixed length */
+    TRY(buf_ok(&sense));
+    ret_row->fingerprint = hash_of(a, buf_str(&sense));
     return OK;
 }
 
-/* Put the event beside the waits for it. @until 0: all; else those that had begun by then. */
-static Err deliver(struct wf_engine *e, const struct event_row *row, Usec until, int64_t *ret_n)
+/* Put the event beside the waits for it, and note that this is done. */
+static Err deliver(struct wf_engine *e, const struct event_row *row, int64_t *ret_n)
 {
     Id after = ID_NONE;
     int page = (int)(BYTES_AT_ONCE / (row->body.n + 1));
@@ -55,15 +58,14 @@ static Err deliver(struct wf_engine *e, const struct event_row *row, Usec until,
         struct db_tx *tx = db_begin(e->db, a);
         vec_each(&waits, w) {
             after = w->id;
-            if (until && w->created_at > until)
-                continue;
             struct answer_row answer = {w->id, w->run, str_from((const char *)row->id.b, 16),
                                         row->body};
             store_answer_put(tx, &answer, time_wall());
             ++*ret_n;
         }
-        if (db_tx_count(tx))
-            TRY(db_commit(tx));
+        if (waits.n < (size_t)page)
+            store_event_delivered(tx, row->id, *ret_n);
+        TRY(db_commit(tx));
         waits.at = NULL; /* of the arena */
     } while (waits.n == (size_t)page);
     return OK;
@@ -74,7 +76,6 @@ Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *s,
 {
     struct event_row row;
     struct wf_sent sent = {0};
-    Usec until = 0;
 
     TRY(event_row(a, s, &row));
     Err err = store_event_insert(e->db, a, &row);
@@ -84,14 +85,33 @@ Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *s,
         if (!str_eq(fingerprint, row.fingerprint))
             return err_detail(E_EXISTS, "This idempotency key was used with another event.");
         sent.duplicate = true;
-        until = id_time(row.id);
         err = OK;
     }
     TRY(err);
     sent.id = row.id;
-    TRY(deliver(e, &row, until, &sent.delivered));
+    /* The second time nothing is left to do, unless the first was interrupted. */
+    if (!sent.duplicate || !row.is_delivered)
+        TRY(deliver(e, &row, &sent.delivered));
     *ret_sent = sent;
     if (sent.delivered)
+        engine_answered(e);
+    return OK;
+}
+
+Err engine_deliver_left(struct wf_engine *e)
+{
+    enum { LEFT_AT_ONCE = 64 };
+    AUTO(arena) *a = arena_new(MIB(256));
+    EventRows rows = {0};
+    int64_t n, all = 0;
+
+    TRY(store_events_undelivered(e->db, a, id_floor(time_wall() - LEFT_AFTER), LEFT_AT_ONCE,
+                                 &rows));
+    vec_each(&rows, row) {
+        TRY(deliver(e, row, &n));
+        all += n;
+    }
+    if (all)
         engine_answered(e);
     return OK;
 }

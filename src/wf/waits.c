@@ -170,9 +170,11 @@ Err run_end_wait(struct wf_run *run, int node)
 
     /* What was answered in time counts, also when it was not heard yet. */
     if (!id_is_none(wait_id(run->state, node))) {
-        TRY(run_take_mail(run));
-        if (run->state->nodes[node].state != WF_NODE_WAITING)
-            return OK;
+        do {
+            TRY(run_take_mail(run));
+            if (run->state->nodes[node].state != WF_NODE_WAITING)
+                return OK;
+        } while (run->mail); /* more than are looked at in one go */
     }
     wf_core_due(run->a, run->state, node, &ev);
     return record_answer(run, ev);
@@ -200,21 +202,39 @@ static int node_of_wait(const struct wf_state *s, Id wait)
     return -1;
 }
 
-/* Whether @event came before the wait of @node began and has answered an earlier step: then it does
- * not count again. */
+/* Whether a path leads from node @from to @to. Each node is looked at once; in @a. */
+static bool leads_to(struct arena *a, const struct wf_def *def, int from, int to)
+{
+    bool *met = arena_array(a, bool, def->n_nodes);
+    int *left = arena_array(a, int, def->n_nodes), n = 0;
+
+    left[n++] = from;
+    while (n > 0) {
+        const struct wf_node *node = &def->nodes[left[--n]];
+        for (int i = 0; i < node->n_out; i++) {
+            int next = def->edges[node->out[i]].to;
+            if (next == to)
+                return true;
+            if (!met[next])
+                left[n++] = next;
+            met[next] = true;
+        }
+    }
+    return false;
+}
+
+/* Whether @event has answered a step that comes before @node: then it does not count again. Steps
+ * beside each other may all have it. No clock is asked: they are of different machines. */
 static bool was_taken(const struct wf_state *s, int node, const struct json *event)
 {
+    AUTO(arena) *a = arena_new(MIB(1));
     Str id = json_str_of(json_at(event, "id"), S(""));
-    Usec at;
-
-    if (time_parse_rfc3339(json_str_of(json_at(event, "at"), S("")), &at) != OK ||
-        at >= s->nodes[node].started_at)
-        return false;
 
     for (int i = 0; i < s->def->n_nodes; i++) {
         const struct wf_node_run *n = &s->nodes[i];
         if (s->def->nodes[i].type->wait && n->state == WF_NODE_DONE && id.n &&
-            str_eq(json_str_of(json_at(n->output, "id"), S("")), id))
+            str_eq(json_str_of(json_at(n->output, "id"), S("")), id) &&
+            leads_to(a, s->def, i, node))
             return true;
     }
     return false;
@@ -280,17 +300,23 @@ static Err look_back_for(struct wf_run *run, int node, bool *ret_found)
 
     if (time_parse_rfc3339(json_str_of(json_at(what, "since"), S("")), &since) != OK)
         return OK; /* it does not wait for an event */
-    do
-        e = store_events_since(run->engine->db, a, run->row.tenant, store_event_topic(a, name, key),
-                               since, EVENTS_AT_ONCE, &rows);
-    while (try_again(run, e));
-    TRY(e);
-    vec_each(&rows, row) {
-        if (run->state->nodes[node].state != WF_NODE_WAITING)
-            break;
-        TRY(answer_with(run, node, row->body));
-        *ret_found = run->state->nodes[node].state != WF_NODE_WAITING;
-    }
+    Str topic = store_event_topic(run->a, name, key);
+    Id after = id_floor(since);
+    do {
+        arena_reset(a);
+        do
+            e = store_events_since(run->engine->db, a, run->row.tenant, topic, after,
+                                   EVENTS_AT_ONCE, &rows);
+        while (try_again(run, e));
+        TRY(e);
+        vec_each(&rows, row) {
+            after = row->id;
+            TRY(answer_with(run, node, row->body));
+            *ret_found = run->state->nodes[node].state != WF_NODE_WAITING;
+            if (*ret_found)
+                return OK;
+        }
+    } while (rows.n == EVENTS_AT_ONCE);
     return OK;
 }
 

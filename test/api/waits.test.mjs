@@ -236,6 +236,29 @@ onEachDatabase('wait for an event', (ctx) => {
     expectStatus(await ctx.api.post(`/api/runs/${strict}/cancel`), 202);
   });
 
+  test('as many events as came before are found, each by one step', async () => {
+    const nodes = {};
+    for (let i = 0; i < 24; i++)
+      nodes[`w${i}`] = waitEvent('many', ctx.db, { accept_past: '1h', max_wait: '5s' });
+    const ids = [];
+    for (let i = 0; i < 24; i++) ids.push((await send('many', ctx.db, i)).id);
+    const run = await ctx.api.once(chain('Many', nodes), {});
+    assert.deepEqual(
+      Object.keys(nodes).map((node) => stepOf(run, node).output.id),
+      ids,
+    );
+  });
+
+  test('keys are told apart by every byte', async () => {
+    const bob = await ctx.api.start(await ctx.api.workflow(order()), { order: 'x\u0000bob' });
+    await parked(bob);
+    await send('paid', 'x\u0000alice', 1);
+    await send('paid', 'x', 1);
+    assert.equal((await ctx.api.runOf(bob)).state, 'waiting');
+    const sent = await send('paid', 'x\u0000bob', 1);
+    assert.equal(stepOf(await ctx.api.finished(bob), 'w').output.id, sent.id);
+  });
+
   test('an event answers all steps of a run that wait for it', async () => {
     const id = await ctx.api.workflow(
       flow(

@@ -22,8 +22,10 @@ CREATE TABLE event (
     id {id} NOT NULL PRIMARY KEY,
     tenant_id {id} NOT NULL,
     topic {bytes} NOT NULL,
-    body {bytes} NOT NULL
+    body {bytes} NOT NULL,
+    delivered {int}
 ) {clustered};
+CREATE INDEX event_undelivered ON event (id) WHERE delivered IS NULL;
 CREATE INDEX event_topic ON event (tenant_id, topic, id);
 CREATE TABLE event_key (
     tenant_id {id} NOT NULL,
