@@ -217,16 +217,23 @@ static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_st
 
 Err llm_reload(struct llm *llm)
 {
-    struct llm_view *view, *old;
+    struct llm_view *view, *other;
     int64_t stamp[4];
 
+    uv_mutex_lock(&llm->lock);
+    uint64_t turn = ++llm->reloads;
+    uv_mutex_unlock(&llm->lock);
     TRY(make_view(llm, &view, stamp));
     uv_mutex_lock(&llm->lock);
-    old = llm->view;
-    llm->view = view;
-    memcpy(llm->stamp, stamp, sizeof stamp);
+    other = view;
+    if (turn > llm->reloaded) { /* else one that began to read later has come before */
+        other = llm->view;
+        llm->view = view;
+        llm->reloaded = turn;
+        memcpy(llm->stamp, stamp, sizeof stamp);
+    }
     uv_mutex_unlock(&llm->lock);
-    llm_view_unref(old);
+    llm_view_unref(other);
     return OK;
 }
 

@@ -33,6 +33,7 @@ struct llm {
     struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
     struct map *health;    /* provider id and model -> struct llm_health */
     int64_t stamp[4];
+    uint64_t reloads, reloaded; /* begun; the one whose view is in force */
 
     struct fiber *watcher;
     struct wait *stopping;
