@@ -77,6 +77,7 @@ export const leadFlow = (upstream) => ({
       data: {
         title: 'New lead',
         trigger: 'webhook',
+        webhook: { auth: 'bearer', secret: 'open sesame' },
         input: {
           type: 'object',
           properties: { email: { type: 'string' }, source: { type: 'string', enum: ['site', 'fair'] } },
