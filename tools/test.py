@@ -149,7 +149,7 @@ def main(arguments):
     if arguments[:1] == ["--unit"]:
         rows = [unit(arguments[1], arguments[2:])]
     elif arguments[:1] == ["--api"]:
-        rows = [node_suite("API tests (%s)" % arguments[1], "api", 2, arguments[1])]
+        rows = [node_suite("API tests (%s)" % arguments[1], "api", 3, arguments[1])]
     elif arguments:
         rows = [unit("build-test", arguments)]
     else:
