@@ -88,7 +88,7 @@ export function Timeline({ run, events, titles, selected, onSelect }: TimelinePr
           {ticks(total).map((tick) => (
             <span
               key={tick}
-              className="absolute -translate-x-1/2 first:translate-x-0"
+              className="absolute whitespace-nowrap -translate-x-1/2 first:translate-x-0"
               style={{ left: percent(start + tick) }}
             >
               {duration(tick, lang)}
