@@ -67,6 +67,22 @@ TEST(zones_of_the_system_change_their_clocks_when_they_did)
 
 enum { INSTANTS = 2000 };
 
+/* "+02:00:00" in seconds. */
+static bool read_lead(const char *line, int32_t *ret_lead)
+{
+    int64_t lead = 0, part;
+
+    if (strlen(line) < sizeof "+00:00:00" - 1)
+        return false;
+    for (const char *p = line + 1; p <= line + 7; p += 3) {
+        if (str_to_i64(str_from(p, 2), &part) != OK)
+            return false;
+        lead = lead * 60 + part;
+    }
+    *ret_lead = (int32_t)(line[0] == '-' ? -lead : lead);
+    return true;
+}
+
 /* The leads that the system's date gives for the instants in @path; how many. */
 static int ask_date(const char *name, Str path, int32_t *ret_offsets)
 {
@@ -74,12 +90,8 @@ static int ask_date(const char *name, Str path, int32_t *ret_offsets)
     int n = 0;
     FILE *f = popen(str_fmt(t_arena(), "TZ=%s date -f %.*s +%%::z%c", name, P(path), 0).p, "re");
 
-    while (f && n < INSTANTS && fgets(line, sizeof line, f)) {
-        int h, m, s;
-        if (sscanf(line + 1, "%d:%d:%d", &h, &m, &s) != 3)
-            break;
-        ret_offsets[n++] = (h * 3600 + m * 60 + s) * (line[0] == '-' ? -1 : 1);
-    }
+    while (f && n < INSTANTS && fgets(line, sizeof line, f) && read_lead(line, &ret_offsets[n]))
+        n++;
     return f && pclose(f) == 0 ? n : -1;
 }
 
