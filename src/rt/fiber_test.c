@@ -363,9 +363,10 @@ TEST_FIBER(a_moved_timer_fires_at_its_new_time_only)
     struct timed x = {0};
     n_fired = 0;
     timer_start(&x.timer, usec_in(2 * USEC_MS), on_fire);
-    timer_start(&x.timer, usec_in(30 * USEC_MS), on_fire);
+    Usec later = usec_in(30 * USEC_MS);
+    timer_start(&x.timer, later, on_fire);
     t_expect_ok(fiber_sleep(10 * USEC_MS));
-    t_expect_int(n_fired, 0);
+    t_expect(n_fired == 0 || time_mono() >= later); /* a busy machine sleeps long */
     t_expect_ok(fiber_sleep(40 * USEC_MS));
     t_expect_int(n_fired, 1);
 }
