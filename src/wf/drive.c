@@ -595,6 +595,19 @@ static Err record_end(struct wf_run *run, struct attempt *t)
                               t->took);
 }
 
+/* Stopped because the time of the run was over, which is why it failed, and not that it was
+ * stopped. */
+static void name_timeout(struct wf_run *run, struct attempt *t)
+{
+    const struct wf_state *s = run->state;
+
+    if (t->result != E_CANCELLED || run->stopping || s->cancel_requested || s->failed_node >= 0 ||
+        run_now(run) < wf_core_deadline(s))
+        return;
+    t->result = E_TIMEOUT;
+    t->message = S("The run took longer than its workflow allows.");
+}
+
 /* Record the ends of attempts that came in; oldest first. */
 static Err take_outcomes(struct wf_run *run)
 {
@@ -613,6 +626,7 @@ static Err take_outcomes(struct wf_run *run)
         run->in_flight--;
         /* Broken off by the stop: its end is not known, and the next start decides. */
         bool unknown = run->stopping && t->result == E_CANCELLED && !run->state->cancel_requested;
+        name_timeout(run, t);
         if (e == OK && !unknown)
             e = record_end(run, t);
         attempt_free(t);

@@ -372,7 +372,7 @@ if (databases.includes('postgres'))
               'Held',
               {
                 start: trigger(),
-                w: waitEvent('far', '', { max_wait: '5m' }),
+                w: waitEvent('far', '', { max_wait: '5m', accept_past: '0s' }),
                 busy: delay('4s'),
                 out: output('{{ w.data }}'),
               },
