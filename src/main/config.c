@@ -1,6 +1,7 @@
 /* src/main/config.c - put the settings together: default, file, environment, flag; the last one
  * wins. */
 #include "base/guess.h"
+#include "base/utf8.h"
 #include "main/config_private.h"
 #include "net/egress.h"
 #include "net/http_server.h"
@@ -392,12 +393,33 @@ static bool is_plain_yaml(Str s)
 {
     if (s.n == 0 || strchr("-?:,[]{}#&*!|>'\"%@` ", s.p[0]) || s.p[s.n - 1] == ' ')
         return false;
+    if (str_eq(s, S("~")) || str_eq_nocase(s, S("null")))
+        return false;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         if (c < ' ' || c >= 127 || (c == ':' && (i + 1 == s.n || s.p[i + 1] == ' ')) || c == '#')
             return false;
     }
     return true;
+}
+
+/* JSON's strings are YAML's double-quoted ones, but for what YAML refuses or takes for a line break
+ * as it stands: DEL, the C1 controls with NEL among them, U+2028, U+2029 and the byte order mark
+ * (YAML 1.2.2, 5.1 and 5.4). */
+static void add_quoted_yaml(struct buf *out, Str text)
+{
+    AUTO_BUF(json, KIB(64));
+    size_t n;
+
+    json_write_str(&json, text);
+    for (Str rest = buf_str(&json); rest.n; rest = str_skip(rest, n)) {
+        uint32_t c = utf8_decode(rest, &n);
+        if ((c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe ||
+            c == 0xffff)
+            buf_add_fmt(out, "\\u%04x", c);
+        else
+            buf_add(out, str_head(rest, n));
+    }
 }
 
 static Str origin_text(struct arena *a, const struct config_origin *o)
@@ -417,7 +439,7 @@ void config_print(struct arena *a, const struct config *config, struct buf *out)
         if (is_plain_yaml(text))
             buf_add(&line, text);
         else
-            json_write_str(&line, text);
+            add_quoted_yaml(&line, text);
         buf_add_fmt(out, "%-44.*s # %.*s\n", P(buf_str(&line)),
                     P(origin_text(a, &config->origin[i])));
     }

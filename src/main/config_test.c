@@ -430,6 +430,38 @@ TEST(config_what_is_printed_can_be_read_again)
     t_expect_int(again.config.limits.idle_timeout, t.config.limits.idle_timeout);
 }
 
+TEST(config_odd_paths_are_printed_so_that_they_can_be_read_again)
+{
+    static const char *const paths[] = {
+        "null",
+        "~",
+        "-",
+        "a: b",
+        "a #b",
+        "ends ",
+        "\xc3\xa4/\xf0\x9f\xa7\xb5",
+        "a\xc2\x82z",
+        "a\xc2\x85z",
+        "a\xe2\x80\xa8z",
+        "\xef\xbb\xbfz",
+        "a\x7fz",
+        "a\tz\n",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct attempt t = {.flags = {{"data", str_c(paths[i])}}}, again = {0};
+        AUTO_BUF(out, KIB(64));
+
+        load(&t);
+        t_expect_ok(t.e);
+        config_print(t_arena(), &t.config, &out);
+        again.yaml = str_dup_c(t_arena(), buf_str(&out));
+        load(&again);
+        t_expect_str(again.complaints, S(""));
+        t_expect_str(again.config.data, str_c(paths[i]));
+    }
+}
+
 TEST(config_url_masked_hides_the_password_alone)
 {
     struct arena *a = t_arena();
