@@ -3,47 +3,9 @@
  *
  * They open the database beside a running server or without one. */
 #include "base/utf8.h"
-#include "main/boot.h"
-#include "main/cli.h"
-#include "rt/log.h"
+#include "main/cmd_store.h"
 
-struct call {
-    struct cli *cli;
-    struct config config;
-    struct boot boot;
-    Err (*fn)(struct call *call);
-};
-
-static Err in_fiber(void *arg)
-{
-    struct call *call = arg;
-    Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
-    if (e == OK)
-        e = call->fn(call);
-    struct err_record record = *err_record();
-    boot_close(&call->boot, 0);
-    *err_record() = record;
-    return e;
-}
-
-enum need { MADE_IF_MISSING, MUST_EXIST };
-
-/* One shard is enough for a command; its log is for warnings. */
-static Err with_store(struct cli *cli, enum need need, Err (*fn)(struct call *call))
-{
-    struct call *call = arena_new_of(cli->a, struct call);
-
-    call->cli = cli;
-    call->fn = fn;
-    TRY(cli_config(cli, &call->config));
-    if (need == MUST_EXIST)
-        TRY(boot_expect_data(cli->a, &call->config));
-    call->config.shards = call->config.workers = 1;
-    call->config.log.level = LOG_LEVEL_WARN;
-    return boot_run(&call->config, in_fiber, call);
-}
-
-static Err create_key(struct call *call)
+static Err create_key(struct store_call *call)
 {
     struct cli *cli = call->cli;
     Str key, expires = cli_get(cli, "expires");
@@ -62,7 +24,7 @@ static Err run_create(struct cli *cli)
 {
     if (!cli_get(cli, "name").n)
         return err_detail(E_BAD_INPUT, "--name NAME is needed: what the key is for.");
-    return with_store(cli, MADE_IF_MISSING, create_key);
+    return cmd_with_store(cli, 0, create_key);
 }
 
 /* A name as the terminal may have it: older versions took control characters. */
@@ -81,7 +43,7 @@ static Str printable(struct arena *a, Str name)
     return str_dup(a, buf_str(&out));
 }
 
-static Err list_keys(struct call *call)
+static Err list_keys(struct store_call *call)
 {
     struct arena *a = call->cli->a;
     AuthKeys keys;
@@ -104,10 +66,10 @@ static Err list_keys(struct call *call)
 
 static Err run_list(struct cli *cli)
 {
-    return with_store(cli, MUST_EXIST, list_keys);
+    return cmd_with_store(cli, NEEDS_DATA, list_keys);
 }
 
-static Err revoke_key(struct call *call)
+static Err revoke_key(struct store_call *call)
 {
     Id id;
     if (id_parse(call->cli->args.at[0], &id) != OK)
@@ -118,10 +80,10 @@ static Err revoke_key(struct call *call)
 
 static Err run_revoke(struct cli *cli)
 {
-    return with_store(cli, MUST_EXIST, revoke_key);
+    return cmd_with_store(cli, NEEDS_DATA, revoke_key);
 }
 
-static Err make_link(struct call *call)
+static Err make_link(struct store_call *call)
 {
     struct arena *a = call->cli->a;
     const struct config *c = &call->config;
@@ -133,7 +95,7 @@ static Err make_link(struct call *call)
 
 static Err run_signin(struct cli *cli)
 {
-    return with_store(cli, MUST_EXIST, make_link);
+    return cmd_with_store(cli, NEEDS_DATA, make_link);
 }
 
 static const struct cli_option create_options[] = {

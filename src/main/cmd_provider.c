@@ -5,47 +5,11 @@
  * seconds. A credential is read from standard input or the environment: command lines are seen by
  * other users.
  */
-#include "main/boot.h"
-#include "main/cli.h"
-#include "rt/log.h"
+#include "main/cmd_store.h"
 #include "rt/work.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-struct call {
-    struct cli *cli;
-    struct config config;
-    struct boot boot;
-    Err (*fn)(struct call *call);
-};
-
-static Err in_fiber(void *arg)
-{
-    struct call *call = arg;
-    Err e = boot_store(&call->boot, call->cli->a, &call->config, false);
-    if (e == OK)
-        e = boot_gateway(&call->boot, false);
-    if (e == OK)
-        e = call->fn(call);
-    struct err_record record = *err_record();
-    boot_close(&call->boot, 0);
-    *err_record() = record;
-    return e;
-}
-
-/* One shard is enough for a command; its log is for warnings. */
-static Err with_gateway(struct cli *cli, Err (*fn)(struct call *call))
-{
-    struct call *call = arena_new_of(cli->a, struct call);
-
-    call->cli = cli;
-    call->fn = fn;
-    TRY(cli_config(cli, &call->config));
-    call->config.shards = call->config.workers = 1;
-    call->config.log.level = LOG_LEVEL_WARN;
-    return boot_run(&call->config, in_fiber, call);
-}
 
 /* ---- add ---- */
 
@@ -71,7 +35,7 @@ static Err read_input(void *arg)
     return err_detail(E_TOO_LARGE, "A credential has at most %d bytes.", LLM_CREDENTIAL_MAX);
 }
 
-static Err read_credential(struct call *call, Str *ret_credential)
+static Err read_credential(struct store_call *call, Str *ret_credential)
 {
     struct input *in = arena_new_of(call->cli->a, struct input);
 
@@ -84,7 +48,7 @@ static Err read_credential(struct call *call, Str *ret_credential)
     return OK;
 }
 
-static Err add(struct call *call)
+static Err add(struct store_call *call)
 {
     struct cli *cli = call->cli;
     Str kind = cli->args.at[0], name = cli_get(cli, "name"), timeout = cli_get(cli, "timeout");
@@ -107,12 +71,12 @@ static Err add(struct call *call)
 
 static Err run_add(struct cli *cli)
 {
-    return with_gateway(cli, add);
+    return cmd_with_store(cli, NEEDS_GATEWAY, add);
 }
 
 /* ---- list ---- */
 
-static Err list(struct call *call)
+static Err list(struct store_call *call)
 {
     AUTO(llm_view) *view = llm_view_take(call->boot.llm);
     AUTO_BUF(out, MIB(4));
@@ -136,12 +100,12 @@ static Err list(struct call *call)
 
 static Err run_list(struct cli *cli)
 {
-    return with_gateway(cli, list);
+    return cmd_with_store(cli, NEEDS_GATEWAY | NEEDS_DATA, list);
 }
 
 /* ---- test ---- */
 
-static Err test(struct call *call)
+static Err test(struct store_call *call)
 {
     AUTO(llm_view) *view = llm_view_take(call->boot.llm);
     struct cli *cli = call->cli;
@@ -162,7 +126,7 @@ static Err test(struct call *call)
 
 static Err run_test(struct cli *cli)
 {
-    return with_gateway(cli, test);
+    return cmd_with_store(cli, NEEDS_GATEWAY | NEEDS_DATA, test);
 }
 
 /* ---- */
