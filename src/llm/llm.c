@@ -187,13 +187,13 @@ static bool has_row_named(const ProviderRows *rows, Id tenant, Str name)
 }
 
 /* Numbers that change with every change to what a view is made of. */
-static Err read_stamp(struct llm *llm, struct arena *a, int64_t ret_stamp[4])
+static Err read_stamp(struct llm *llm, struct arena *a, struct store_stamp ret_stamp[2])
 {
     TRY(store_provider_stamp(llm->db, a, ret_stamp));
-    return store_model_route_stamp(llm->db, a, ret_stamp + 2);
+    return store_model_route_stamp(llm->db, a, ret_stamp + 1);
 }
 
-static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_stamp[4])
+static Err make_view(struct llm *llm, struct llm_view **ret_view, struct store_stamp ret_stamp[2])
 {
     AUTO(arena) *a = arena_new(VIEW_MAX);
     char key[KEY_SIZE];
@@ -218,7 +218,7 @@ static Err make_view(struct llm *llm, struct llm_view **ret_view, int64_t ret_st
 Err llm_reload(struct llm *llm)
 {
     struct llm_view *view, *other;
-    int64_t stamp[4];
+    struct store_stamp stamp[2];
 
     uv_mutex_lock(&llm->lock);
     uint64_t turn = ++llm->reloads;
@@ -237,12 +237,22 @@ Err llm_reload(struct llm *llm)
     return OK;
 }
 
+Err llm_written(struct llm *llm, Err e, const char *what, Str name)
+{
+    if (e == E_EXISTS)
+        return err_detail(e, "There is a %s \"%.*s\" already.", what, P(name));
+    if (e == E_CONFLICT)
+        return err_detail(e, "The %s was changed meanwhile: read it again.", what);
+    TRY(e);
+    return llm_reload(llm);
+}
+
 /* ---- what others change ---- */
 
 static Err look(struct llm *llm)
 {
     AUTO(arena) *a = arena_new(KIB(64));
-    int64_t stamp[4];
+    struct store_stamp stamp[2];
 
     TRY(read_stamp(llm, a, stamp));
     uv_mutex_lock(&llm->lock);
@@ -444,11 +454,7 @@ Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *r
     row->created_at = row->updated_at = time_wall();
     if (row->credential.n)
         row->credential = secrets_seal(llm->secrets, a, use_of(a, row->id), row->credential);
-    Err e = store_provider_create(llm->db, a, row);
-    if (e == E_EXISTS)
-        return err_detail(E_EXISTS, "There is a provider \"%.*s\" already.", P(row->name));
-    TRY(e);
-    return llm_reload(llm);
+    return llm_written(llm, store_provider_create(llm->db, a, row), "provider", row->name);
 }
 
 /* "https://host:port" of a URL. */
@@ -493,15 +499,10 @@ Err llm_provider_update(struct llm *llm, struct arena *a, struct provider_row *r
     if (credential.p)
         row->credential =
             credential.n ? secrets_seal(llm->secrets, a, use_of(a, row->id), credential) : S("");
-    Err e = store_provider_update(llm->db, a, row);
-    if (e == E_CONFLICT)
-        return err_detail(E_CONFLICT, "The provider was changed meanwhile: read it again.");
-    TRY(e);
-    return llm_reload(llm);
+    return llm_written(llm, store_provider_update(llm->db, a, row), "provider", row->name);
 }
 
 Err llm_provider_delete(struct llm *llm, struct arena *a, Id tenant, Id id)
 {
-    TRY(store_provider_delete(llm->db, a, tenant, id));
-    return llm_reload(llm);
+    return llm_written(llm, store_provider_delete(llm->db, a, tenant, id), "provider", S(""));
 }

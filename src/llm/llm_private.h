@@ -29,11 +29,11 @@ struct llm {
     size_t n_seeds;
 
     uv_mutex_t lock;
-    struct llm_view *view; /* under the lock, as what follows */
-    struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
-    struct map *health;    /* provider id and model -> struct llm_health */
-    int64_t stamp[4];
-    uint64_t reloads, reloaded; /* begun; the one whose view is in force */
+    struct llm_view *view;       /* under the lock, as what follows */
+    struct map *models;          /* provider id (16 bytes) -> struct llm_model_list */
+    struct map *health;          /* provider id and model -> struct llm_health */
+    struct store_stamp stamp[2]; /* of the providers, and of the routes */
+    uint64_t reloads, reloaded;  /* begun; the one whose view is in force */
 
     struct fiber *watcher;
     struct wait *stopping;
@@ -55,5 +55,9 @@ Err llm_routes_load(struct db *db, struct llm_view *view) YIELDS;
 Err llm_usable(const struct llm_provider *p);
 /* A failure of a call to @p, in words for the client. */
 Err llm_call_error(const struct llm_provider *p, Err e);
+
+/* After a row was written with the outcome @e: the words for what went wrong, or the new view.
+ * @what: "provider", "route". (llm.c) */
+Err llm_written(struct llm *llm, Err e, const char *what, Str name) YIELDS;
 
 #endif

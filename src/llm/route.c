@@ -149,27 +149,18 @@ Err llm_route_create(struct llm *llm, struct arena *a, struct model_route_row *r
     row->id = id_new();
     row->revision = 1;
     row->created_at = row->updated_at = time_wall();
-    Err e = store_model_route_create(llm->db, a, row);
-    if (e == E_EXISTS)
-        return err_detail(E_EXISTS, "There is a route \"%.*s\" already.", P(row->name));
-    TRY(e);
-    return llm_reload(llm);
+    return llm_written(llm, store_model_route_create(llm->db, a, row), "route", row->name);
 }
 
 Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_row *row)
 {
     TRY(check(llm, a, row));
-    Err e = store_model_route_update(llm->db, a, row);
-    if (e == E_CONFLICT)
-        return err_detail(E_CONFLICT, "The route was changed meanwhile: read it again.");
-    TRY(e);
-    return llm_reload(llm);
+    return llm_written(llm, store_model_route_update(llm->db, a, row), "route", row->name);
 }
 
 Err llm_route_delete(struct llm *llm, struct arena *a, Id tenant, Id id)
 {
-    TRY(store_model_route_delete(llm->db, a, tenant, id));
-    return llm_reload(llm);
+    return llm_written(llm, store_model_route_delete(llm->db, a, tenant, id), "route", S(""));
 }
 
 /* ---- health ---- */

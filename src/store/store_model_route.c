@@ -63,20 +63,7 @@ Err store_model_route_delete(struct db *db, struct arena *a, Id tenant, Id id)
     return e == E_CONFLICT ? err_set(E_NOT_FOUND, "no such route") : e;
 }
 
-Err store_model_route_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2])
+Err store_model_route_stamp(struct db *db, struct arena *a, struct store_stamp *ret_stamp)
 {
-    AUTO(db_cursor) *c = NULL;
-    int64_t stamp[2] = {0};
-
-    TRY(db_query(db, a,
-                 "SELECT COUNT(*), CAST(SUM(created_at % 1000000007 + revision * 7919) AS BIGINT)"
-                 " FROM model_route",
-                 DB_NO_ARGS, &c));
-    if (db_next(c)) {
-        stamp[0] = db_int(c, 0);
-        stamp[1] = db_int(c, 1);
-    }
-    TRY(db_finish(c));
-    memcpy(ret_stamp, stamp, sizeof stamp);
-    return OK;
+    return store_stamp_read(db, a, "SELECT " STORE_STAMP_COLUMNS " FROM model_route", ret_stamp);
 }

@@ -2,7 +2,7 @@
 #ifndef STORE_STORE_MODEL_ROUTE_H
 #define STORE_STORE_MODEL_ROUTE_H
 
-#include "store/db.h"
+#include "store/store_stamp.h"
 
 struct model_route_row {
     Id id, tenant;
@@ -25,7 +25,6 @@ Err store_model_route_update(struct db *db, struct arena *a, const struct model_
     YIELDS;
 /* E_NOT_FOUND. */
 Err store_model_route_delete(struct db *db, struct arena *a, Id tenant, Id id) YIELDS;
-/* Two numbers that change with every change to the table. */
-Err store_model_route_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2]) YIELDS;
+Err store_model_route_stamp(struct db *db, struct arena *a, struct store_stamp *ret_stamp) YIELDS;
 
 #endif

@@ -74,20 +74,7 @@ Err store_provider_delete(struct db *db, struct arena *a, Id tenant, Id id)
     return e == E_CONFLICT ? err_set(E_NOT_FOUND, "no such provider") : e;
 }
 
-Err store_provider_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2])
+Err store_provider_stamp(struct db *db, struct arena *a, struct store_stamp *ret_stamp)
 {
-    AUTO(db_cursor) *c = NULL;
-    int64_t stamp[2] = {0};
-
-    /* A change raises a revision, a new row has a time of its own: no clock need be right. */
-    static const char sql[] = "SELECT COUNT(*), CAST(SUM(created_at % 1000000007 + revision * 7919)"
-                              " AS BIGINT) FROM provider";
-    TRY(db_query(db, a, sql, DB_NO_ARGS, &c));
-    if (db_next(c)) {
-        stamp[0] = db_int(c, 0);
-        stamp[1] = db_int(c, 1);
-    }
-    TRY(db_finish(c));
-    memcpy(ret_stamp, stamp, sizeof stamp);
-    return OK;
+    return store_stamp_read(db, a, "SELECT " STORE_STAMP_COLUMNS " FROM provider", ret_stamp);
 }

@@ -2,7 +2,7 @@
 #ifndef STORE_STORE_PROVIDER_H
 #define STORE_STORE_PROVIDER_H
 
-#include "store/db.h"
+#include "store/store_stamp.h"
 
 struct provider_row {
     Id id, tenant;
@@ -24,7 +24,6 @@ Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows) 
 Err store_provider_update(struct db *db, struct arena *a, const struct provider_row *row) YIELDS;
 /* E_NOT_FOUND. */
 Err store_provider_delete(struct db *db, struct arena *a, Id tenant, Id id) YIELDS;
-/* Two numbers that change with every change to the table. */
-Err store_provider_stamp(struct db *db, struct arena *a, int64_t ret_stamp[2]) YIELDS;
+Err store_provider_stamp(struct db *db, struct arena *a, struct store_stamp *ret_stamp) YIELDS;
 
 #endif
