@@ -23,7 +23,8 @@ TABLES = [
 BANNED = [
     (r"\b(?:sleep|usleep|nanosleep)\s*\(", r"_test\.c$|/test_", "blocks the loop; use fiber_sleep"),
     (r"\b(?:poll|select|epoll_wait)\s*\(", r"_test\.c$|/test_", "blocks the loop; use wait_for"),
-    (r"\b(?:system|popen)\s*\(", r"_test\.c$", "starts a shell; use proc_run"),
+    (r"\bsystem\s*\(", r"$^", "starts a shell; use proc_run"),
+    (r"\bpopen\s*\(", r"_test\.c$", "starts a shell; use proc_run"),
     (r"\b(?:strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|gmtime|localtime)\s*\(",
      r"$^", "is banned (base/banned.h)"),
     (r"\brand\s*\(|\brandom\s*\(", r"$^", "is no good randomness; use crypto_random"),

@@ -6,7 +6,9 @@
 #include "store/test_pg_proxy.h"
 #include "store/test_store.h"
 
+#include <spawn.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char tables[] =
@@ -79,8 +81,15 @@ static void run_with(unsigned shards, int how, void (*fn)(struct db *db))
 
 static Err control_job(void *arg)
 {
-    Str line = str_fmt(t_arena(), "%s %s", getenv("HEDDLE_TEST_PG_CTL"), (const char *)arg);
-    return system(str_dup_c(t_arena(), line)) == 0 ? OK : err_set(E_IO, "%.*s failed", P(line));
+    char *program = getenv("HEDDLE_TEST_PG_CTL"), *argv[] = {program, arg, NULL};
+    int status;
+    pid_t pid;
+
+    /* Not by proc_run(): what that starts does not outlive it, and the server is to. */
+    if (posix_spawn(&pid, program, NULL, NULL, argv, environ) != 0 ||
+        waitpid(pid, &status, 0) != pid || status != 0)
+        return err_set(E_IO, "%s %s failed", program, (const char *)arg);
+    return OK;
 }
 
 static Err admin_job(void *arg)
