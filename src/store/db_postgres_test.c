@@ -86,9 +86,9 @@ static Err control_job(void *arg)
     pid_t pid;
 
     /* Not by proc_run(): what that starts does not outlive it, and the server is to. */
-    if (posix_spawn(&pid, program, NULL, NULL, argv, environ) != 0 ||
+    if (!program || posix_spawn(&pid, program, NULL, NULL, argv, environ) != 0 ||
         waitpid(pid, &status, 0) != pid || status != 0)
-        return err_set(E_IO, "%s %s failed", program, (const char *)arg);
+        return err_set(E_IO, "HEDDLE_TEST_PG_CTL %s failed", (const char *)arg);
     return OK;
 }
 
