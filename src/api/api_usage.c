@@ -1,4 +1,5 @@
-/* src/api/api_usage.c - what was used: model calls by day, key, model or provider. */
+/* src/api/api_usage.c - what was used and what it cost: model calls by key, model, time and more.
+ */
 #include "api/api.h"
 
 #include "store/store_model_call.h"
@@ -18,22 +19,52 @@ static Err read_time(const struct req *req, Str name, Usec otherwise, Usec *ret_
     return OK;
 }
 
-static Err read_group(const struct req *req, enum usage_group *ret_group)
+static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_DAY] = S_INIT("day"),
+                                              [USAGE_BY_HOUR] = S_INIT("hour"),
+                                              [USAGE_BY_KEY] = S_INIT("key"),
+                                              [USAGE_BY_MODEL] = S_INIT("model"),
+                                              [USAGE_BY_OPERATION] = S_INIT("operation"),
+                                              [USAGE_BY_OUTCOME] = S_INIT("outcome"),
+                                              [USAGE_BY_PROVIDER] = S_INIT("provider"),
+                                              [USAGE_BY_UPSTREAM_MODEL] = S_INIT("upstream_model")};
+static const Str bucket_names[USAGE_BUCKETS] = {
+    [USAGE_WHOLE] = S_INIT("none"), [USAGE_HOURLY] = S_INIT("hour"), [USAGE_DAILY] = S_INIT("day")};
+
+/* The place of a word in @names; @otherwise if it is not given. */
+static Err read_word(const struct req *req, Str param, const Str *names, int n, int otherwise,
+                     int *ret_place)
 {
-    static const Str names[USAGE_GROUPS] = {[USAGE_BY_DAY] = S_INIT("day"),
-                                            [USAGE_BY_KEY] = S_INIT("key"),
-                                            [USAGE_BY_MODEL] = S_INIT("model"),
-                                            [USAGE_BY_PROVIDER] = S_INIT("provider")};
     Str text;
 
-    TRY(req_query(req, S("group"), &text));
-    for (enum usage_group g = 0; g < USAGE_GROUPS; g++) {
-        if (!str_eq(text.n ? text : S("model"), names[g]))
+    TRY(req_query(req, param, &text));
+    *ret_place = otherwise;
+    if (!text.n)
+        return OK;
+    for (int i = 0; i < n; i++) {
+        if (!str_eq(text, names[i]))
             continue;
-        *ret_group = g;
+        *ret_place = i;
         return OK;
     }
-    return err_detail(E_BAD_INPUT, "group must be \"day\", \"key\", \"model\" or \"provider\".");
+    return err_detail(E_BAD_INPUT, "%.*s must be one of: %.*s.", P(param),
+                      P(str_join(req->a, names, (size_t)n, S(", "))));
+}
+
+static Err read_usage(const struct req *req, struct usage_query *ret_query)
+{
+    struct usage_query q = {.tenant = req->who.tenant, .max = GROUPS_MAX};
+    int group, bucket;
+
+    TRY(read_word(req, S("group"), group_names, USAGE_GROUPS, USAGE_BY_MODEL, &group));
+    TRY(read_word(req, S("bucket"), bucket_names, USAGE_BUCKETS, USAGE_WHOLE, &bucket));
+    TRY(read_time(req, S("to"), time_wall() + USEC_S, &q.to));
+    TRY(read_time(req, S("from"), usec_max(q.to - USUAL_SPAN, 0), &q.from));
+    q.group = (enum usage_group)group;
+    q.bucket = (enum usage_bucket)bucket;
+    if (q.bucket != USAGE_WHOLE && (q.group == USAGE_BY_DAY || q.group == USAGE_BY_HOUR))
+        return err_detail(E_BAD_INPUT, "bucket is for groups that are no times.");
+    *ret_query = q;
+    return OK;
 }
 
 static struct json *group_name(struct arena *a, enum usage_group group, const struct usage_row *r)
@@ -42,7 +73,9 @@ static struct json *group_name(struct arena *a, enum usage_group group, const st
 
     switch (group) {
     case USAGE_BY_DAY:
-        return json_str(a, str_dup(a, str_head(time_rfc3339(r->day * USEC_DAY, text), 10)));
+        return json_str(a, str_dup(a, str_head(time_rfc3339(r->time, text), 10)));
+    case USAGE_BY_HOUR:
+        return json_time(a, r->time);
     case USAGE_BY_KEY:
         return json_id(a, r->key);
     default:
@@ -50,39 +83,38 @@ static struct json *group_name(struct arena *a, enum usage_group group, const st
     }
 }
 
-static struct json *row_json(struct arena *a, enum usage_group group, const struct usage_row *r)
+static struct json *row_json(struct arena *a, const struct usage_query *q,
+                             const struct usage_row *r)
 {
-    return json_obj(a, "group", group_name(a, group, r), "calls", json_int(a, r->calls), "failed",
-                    json_int(a, r->failed), "prompt_tokens", json_int(a, r->prompt),
-                    "cached_tokens", json_int(a, r->cached), "completion_tokens",
-                    json_int(a, r->completion), "reasoning_tokens", json_int(a, r->reasoning),
-                    "estimated_calls", json_int(a, r->estimated), "overhead_us",
-                    json_int(a, r->overhead_us), "first_byte_ms",
-                    json_double(a, (double)r->first_byte_us / 1000), "total_ms",
+    return json_obj(a, "group", group_name(a, q->group, r), "time",
+                    q->bucket != USAGE_WHOLE ? json_time(a, r->time) : NULL, "calls",
+                    json_int(a, r->calls), "failed", json_int(a, r->failed), "prompt_tokens",
+                    json_int(a, r->prompt), "cached_tokens", json_int(a, r->cached),
+                    "completion_tokens", json_int(a, r->completion), "reasoning_tokens",
+                    json_int(a, r->reasoning), "cost_micros", json_int(a, r->cost),
+                    "unpriced_calls", json_int(a, r->unpriced), "estimated_calls",
+                    json_int(a, r->estimated), "overhead_us", json_int(a, r->overhead_us),
+                    "first_byte_ms", json_double(a, (double)r->first_byte_us / 1000), "total_ms",
                     json_double(a, (double)r->total_us / 1000), NULL);
 }
 
 static Err get_usage(struct req *req, struct res *res)
 {
     struct json *items = json_arr(req->a);
-    enum usage_group group = USAGE_BY_MODEL;
+    struct usage_query q;
     UsageRows rows;
-    Usec from, to;
 
-    TRY(read_group(req, &group));
-    TRY(read_time(req, S("to"), time_wall() + USEC_S, &to));
-    TRY(read_time(req, S("from"), usec_max(to - USUAL_SPAN, 0), &from));
-    TRY(store_model_call_usage(api_of(req)->db, req->a, req->who.tenant, group, from, to,
-                               GROUPS_MAX, &rows));
+    TRY(read_usage(req, &q));
+    TRY(store_model_call_usage(api_of(req)->db, req->a, &q, &rows));
     vec_each(&rows, r)
-        json_push(req->a, items, row_json(req->a, group, r));
+        json_push(req->a, items, row_json(req->a, &q, r));
     return res_json(res, 200,
                     json_obj(req->a, "items", items, "next_cursor", json_null(req->a), NULL));
 }
 
 const struct route api_usage_routes[] = {
     {HTTP_GET, "/api/usage", get_usage, "usage.read", .out_schema = "UsageList",
-     .summary = "What model calls used, by day, key, model or provider",
-     .query = "group:string from:string to:string"},
+     .summary = "What model calls used and cost, by key, model, provider, time and more",
+     .query = "group:string bucket:string from:string to:string"},
     {0},
 };

@@ -10,6 +10,20 @@
     "list.\",\"required\":[\"items\",\"next_cursor\"],"                                            \
     "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/"            \
     "schemas/" name "\"}},\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}"
+#define RATE_TYPE "{\"type\":\"integer\",\"minimum\":0}"
+#define RATES                                                                                      \
+    "\"input\":" RATE_TYPE ",\"output\":" RATE_TYPE ",\"cached_input\":" RATE_TYPE                 \
+    ",\"cache_write\":" RATE_TYPE ",\"reasoning\":" RATE_TYPE
+#define PRICE_TYPE                                                                                 \
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"input\",\"output\"],"     \
+    "\"description\":\"In millionths of a US dollar for a million "                                \
+    "tokens.\",\"properties\":{" RATES ",\"request\":{\"type\":\"integer\",\"minimum\":0,"         \
+    "\"description\":\"Millionths of a dollar for "                                                \
+    "each call.\"},\"max_output\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The most " \
+    "tokens that an answer can "                                                                   \
+    "have.\"},\"long\":{\"type\":\"object\",\"additionalProperties\":false,"                       \
+    "\"required\":[\"above\"],\"description\":\"For prompts of more than so many tokens.\","       \
+    "\"properties\":{\"above\":{\"type\":\"integer\",\"minimum\":1}," RATES "}}}}"
 
 const struct api_schema api_schemas[] = {
     {"Execute",
@@ -67,6 +81,14 @@ const struct api_schema api_schemas[] = {
      "its provider if not given.\"},"
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
      "meanwhile.\"}}}"},
+    {"NewPrice",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"provider\",\"model\","
+     "\"price\"],\"description\":\"What a model costs from now on.\",\"properties\":{"
+     "\"provider\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,\"description\":\"A "
+     "provider's name, or a kind of providers.\"},"
+     "\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"As the "
+     "provider names it.\"},"
+     "\"price\":" PRICE_TYPE "}}"},
     {"NewProvider",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"kind\"],"
      "\"description\":\"A model provider to be added.\",\"properties\":{"
@@ -293,9 +315,24 @@ const struct api_schema api_shapes[] = {
      "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
      "}}"},
     {"ModelRouteList", LIST_OF("ModelRoute")},
+    {"PriceEntry",
+     "{\"type\":\"object\",\"description\":\"What a model costs.\",\"required\":[\"id\","
+     "\"provider\",\"model\",\"origin\",\"price\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"provider\":{\"type\":\"string\"},\"model\":{\"type\":\"string\"},"
+     "\"origin\":{\"type\":\"string\",\"enum\":[\"own\",\"import\"]},"
+     "\"price\":" PRICE_TYPE ",\"updated_at\":" TIME_TYPE "}}"},
+    {"PriceList", LIST_OF("PriceEntry")},
+    {"PriceImport",
+     "{\"type\":\"object\",\"description\":\"What became of the entries of a list of prices.\","
+     "\"required\":[\"imported\",\"skipped\"],\"properties\":{"
+     "\"imported\":{\"type\":\"integer\"},"
+     "\"skipped\":{\"type\":\"integer\",\"description\":\"Without a price of tokens, or with one "
+     "that is not understood.\"}}}"},
     {"Usage",
      "{\"type\":\"object\",\"description\":\"What a group of model calls used; times are means.\","
      "\"required\":[\"group\",\"calls\"],\"properties\":{\"group\":{\"type\":\"string\"},"
+     "\"time\":" TIME_TYPE ",\"cost_micros\":{\"type\":\"integer\",\"description\":\"In millionths "
+     "of a US dollar.\"},\"unpriced_calls\":{\"type\":\"integer\"},"
      "\"calls\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"},"
      "\"prompt_tokens\":{\"type\":\"integer\"},\"cached_tokens\":{\"type\":\"integer\"},"
      "\"completion_tokens\":{\"type\":\"integer\"},\"reasoning_tokens\":{\"type\":\"integer\"},"

@@ -70,6 +70,18 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     return OK;
 }
 
+/* What the target's tokens cost. */
+static Err find_price(struct llm_call *c)
+{
+    c->priced = llm_prices_find(c->llm->prices, &c->target, &c->price);
+    if (c->priced || !c->llm->refuse_unpriced)
+        return OK;
+    return err_detail(E_INVALID,
+                      "The price of \"%.*s\" at \"%.*s\" is not known, and calls without a price "
+                      "are refused.",
+                      P(str_head(c->target.model, 128)), P(c->target.provider->name));
+}
+
 /* The status is not 200. That of a route's target waits: another one may answer. */
 static Err refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
@@ -280,15 +292,25 @@ static Str operation_of(enum llm_op op)
     return names[op];
 }
 
-/* A call whose upstream said nothing of usage used something all the same: what was sent, at four
- * bytes a token, and the chunks that came. */
-static void estimate(const struct llm_call *c, struct model_call_row *row)
+/* What a call used. One whose upstream said nothing of it used something all the same: what was
+ * sent, at four bytes a token, and the chunks that came. */
+static struct llm_usage used(const struct llm_call *c, bool cancelled)
 {
-    if (c->usage.known || (c->status != 200 && !str_eq(row->outcome, S("cancelled"))))
-        return;
-    row->estimated = true;
-    row->prompt = (int64_t)(c->body.n / 4);
-    row->completion = (int64_t)c->chunks;
+    struct llm_usage usage = c->usage;
+
+    if (usage.known || !c->attempts || (c->status != 200 && !cancelled))
+        return usage;
+    usage.prompt = (int64_t)(c->body.n / 4);
+    usage.completion = (int64_t)c->chunks;
+    return usage;
+}
+
+/* In micro-units; -1: it is not known. What used nothing costs nothing at any price. */
+static int64_t cost_of(const struct llm_call *c, const struct llm_usage *usage)
+{
+    if (usage->prompt == 0 && usage->completion == 0)
+        return 0;
+    return c->priced ? llm_price_cost(&c->price, usage) : -1;
 }
 
 static void record(const struct llm_call *c, Err e)
@@ -296,6 +318,7 @@ static void record(const struct llm_call *c, Err e)
     if (!c->llm->ledger || !c->attempts)
         return;
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
+    struct llm_usage usage = used(c, cancelled);
     struct model_call_row row = {
         .id = id_new(),
         .tenant = c->req->who.tenant,
@@ -306,19 +329,20 @@ static void record(const struct llm_call *c, Err e)
         .operation = operation_of(c->op),
         .outcome = str_c(outcome_of(c, e)),
         .streamed = c->stream,
+        .estimated = !c->usage.known && usage.prompt + usage.completion > 0,
         .status = cancelled   ? 499
                   : c->status ? c->status
                               : err_http(e),
         .attempts = c->attempts,
-        .prompt = c->usage.prompt,
-        .cached = c->usage.cached,
-        .completion = c->usage.completion,
-        .reasoning = c->usage.reasoning,
+        .prompt = usage.prompt,
+        .cached = usage.cached,
+        .completion = usage.completion,
+        .reasoning = usage.reasoning,
+        .cost = cost_of(c, &usage),
         .overhead = c->first_sent_at - c->ready_at,
         .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
         .total = time_mono() - c->req->started,
     };
-    estimate(c, &row);
     llm_ledger_add(c->llm->ledger, &row);
 }
 
@@ -327,6 +351,7 @@ Err llm_attempt(struct llm_call *c)
     struct http_call call;
 
     c->refusal.status = 0;
+    TRY(find_price(c));
     TRY(make_call(c, &call));
     return c->stream ? call_stream(c, &call) : call_whole(c, &call);
 }

@@ -5,6 +5,7 @@
 #include "llm/body.h"
 #include "llm/door.h"
 #include "llm/llm_private.h"
+#include "llm/prices.h"
 #include "llm/relay.h"
 #include "net/http_client.h"
 
@@ -40,6 +41,8 @@ struct llm_call {
     Usec sent_at;       /* the last one */
     Usec first_at;      /* the first byte of its answer's body; 0: none came */
 
+    struct llm_price price; /* of the target */
+    bool priced;            /* it is known */
     struct llm_usage usage;
     uint64_t chunks;
     int status; /* that the client got */

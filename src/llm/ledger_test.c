@@ -19,6 +19,7 @@ static struct model_call_row call_of(Id tenant, const char *model, int64_t token
                                    .attempts = 1,
                                    .prompt = tokens,
                                    .completion = 2 * tokens,
+                                   .cost = tokens ? 7 : -1,
                                    .total = 1000};
 }
 
@@ -26,6 +27,7 @@ DB_TEST(ledger_writes_all_that_was_added_before_its_end)
 {
     Id tenant = id_new();
     UsageRows rows;
+    struct usage_query q = {.tenant = tenant, .group = USAGE_BY_MODEL, .max = 10};
 
     t_expect_ok(db_migrate(db, migrations));
     struct llm_ledger *ledger = llm_ledger_new(db, 0);
@@ -35,8 +37,9 @@ DB_TEST(ledger_writes_all_that_was_added_before_its_end)
     }
     llm_ledger_free(ledger);
     Usec now = time_wall();
-    t_expect_ok(store_model_call_usage(db, t_arena(), tenant, USAGE_BY_MODEL, now - USEC_H,
-                                       now + USEC_H, 10, &rows));
+    q.from = now - USEC_H;
+    q.to = now + USEC_H;
+    t_expect_ok(store_model_call_usage(db, t_arena(), &q, &rows));
     t_expect_int(rows.n, 2);
     t_expect_str(rows.at[0].name, S("many"));
     t_expect_int(rows.at[0].calls, 2000);
@@ -44,11 +47,23 @@ DB_TEST(ledger_writes_all_that_was_added_before_its_end)
     t_expect_int(rows.at[1].calls, 500);
     t_expect_int(rows.at[1].failed, 1);
     t_expect_int(rows.at[1].completion, 499 * 6);
-    for (enum usage_group g = 0; g < USAGE_GROUPS; g++) {
-        t_expect_ok(store_model_call_usage(db, t_arena(), tenant, g, now - USEC_H, now + USEC_H, 10,
-                                           &rows));
-        t_expect(rows.n >= 1 && rows.at[0].calls >= 2000);
-        t_expect_ok(store_model_call_usage(db, t_arena(), id_new(), g, 0, now + USEC_H, 10, &rows));
+    t_expect_int(rows.at[0].cost, 2000 * 7);
+    t_expect_int(rows.at[0].unpriced, 0);
+    t_expect_int(rows.at[1].unpriced, 1);
+    t_expect_int(rows.at[0].time, 0);
+    for (int g = 0; g < USAGE_GROUPS * USAGE_BUCKETS; g++) {
+        int64_t calls = 0;
+        q.group = (enum usage_group)(g / USAGE_BUCKETS);
+        q.bucket = (enum usage_bucket)(g % USAGE_BUCKETS);
+        q.tenant = tenant;
+        t_expect_ok(store_model_call_usage(db, t_arena(), &q, &rows));
+        vec_each(&rows, r) {
+            calls += r->calls;
+            t_expect(q.bucket == USAGE_WHOLE || (r->time > now - USEC_DAY && r->time <= now));
+        }
+        t_expect_int(calls, 2500);
+        q.tenant = id_new();
+        t_expect_ok(store_model_call_usage(db, t_arena(), &q, &rows));
         t_expect_int(rows.n, 0);
     }
 }

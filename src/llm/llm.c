@@ -1,5 +1,6 @@
 /* src/llm/llm.c - the providers: from the store and the environment into views. */
 #include "llm/llm_private.h"
+#include "llm/prices.h"
 
 #include "base/buf.h"
 #include "base/crypto.h"
@@ -254,6 +255,7 @@ static Err look(struct llm *llm)
     AUTO(arena) *a = arena_new(KIB(64));
     struct store_stamp stamp[2];
 
+    TRY(llm_prices_look(llm->prices));
     TRY(read_stamp(llm, a, stamp));
     uv_mutex_lock(&llm->lock);
     bool same = memcmp(stamp, llm->stamp, sizeof stamp) == 0;
@@ -314,10 +316,14 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->tenant = options->tenant;
     llm->models = map_new();
     llm->health = map_new();
+    llm->prices = llm_prices_new(llm->db);
+    llm->refuse_unpriced = options->refuse_unpriced;
     copy_seeds(llm, options);
     Err e = open_doors(llm, options);
     if (e == OK)
         e = llm_reload(llm);
+    if (e == OK)
+        e = llm_prices_look(llm->prices);
     if (e != OK) {
         llm_free(llm);
         return e;
@@ -357,6 +363,7 @@ void llm_free(struct llm *llm)
     llm_view_unref(llm->view);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->health, free);
+    llm_prices_free(llm->prices);
     egress_free(llm->egress_public);
     egress_free(llm->egress_private);
     arena_free(llm->a);

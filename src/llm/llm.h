@@ -46,8 +46,9 @@ struct llm_options {
     Str egress_allow, egress_deny;
     const struct llm_seed *seeds;
     size_t n_seeds;
-    bool record;    /* calls, in the store */
-    Usec retention; /* of these records; 0: for ever */
+    bool record;          /* calls, in the store */
+    bool refuse_unpriced; /* calls of models whose price is not known */
+    Usec retention;       /* of these records; 0: for ever */
 };
 
 /* Reads the providers. Texts of @options are copied; db and secrets must stay. */

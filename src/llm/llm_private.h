@@ -18,11 +18,15 @@ struct llm_view {
     struct map *routes_by_name; /* likewise */
 };
 
+struct llm_prices;
+
 struct llm {
     struct arena *a; /* of what was given at the start */
     struct db *db;
     const struct secrets *secrets;
     struct llm_ledger *ledger; /* NULL: calls are not recorded */
+    struct llm_prices *prices;
+    bool refuse_unpriced;
     struct egress *egress_public, *egress_private;
     Id tenant;
     struct llm_seed *seeds;

@@ -18,6 +18,7 @@ void llm_usage_read(const struct json *v, struct llm_usage *usage)
         .known = true,
         .prompt = count(json_at(v, "prompt_tokens")),
         .cached = cached,
+        .cache_written = count(json_at(json_at(v, "prompt_tokens_details"), "cache_write_tokens")),
         .completion = count(json_at(v, "completion_tokens")),
         .reasoning = count(json_at(json_at(v, "completion_tokens_details"), "reasoning_tokens")),
     };

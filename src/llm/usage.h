@@ -7,6 +7,7 @@
 struct llm_usage {
     bool known; /* the upstream said so */
     int64_t prompt, cached, completion, reasoning;
+    int64_t cache_written; /* of the prompt, as is what was cached */
 };
 
 /* Read a "usage" member in any of the forms that servers of OpenAI's dialect use; what is no number

@@ -159,6 +159,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .egress_deny = c->egress.deny,
                             .seeds = seeds,
                             .record = serve,
+                            .refuse_unpriced = c->models.unknown_price == UNKNOWN_PRICE_REFUSE,
                             .retention = c->retention.days * USEC_DAY};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 

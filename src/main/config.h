@@ -13,6 +13,8 @@
 
 #include "base/json.h"
 
+enum unknown_price { UNKNOWN_PRICE_ZERO, UNKNOWN_PRICE_REFUSE };
+
 /* The effective settings. Texts live in the arena of config_load. */
 struct config {
     Str listen; /* HOST:PORT, see config_listen() */
@@ -45,6 +47,9 @@ struct config {
     struct {
         Str allow, deny;
     } egress;
+    struct {
+        int unknown_price; /* enum unknown_price */
+    } models;
     struct {
         int64_t days;
     } retention;

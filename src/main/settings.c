@@ -110,6 +110,10 @@ const struct config_setting config_settings[] = {
      AS_SPAN(limits.request_timeout, "2m", USEC_S, USEC_DAY),
      .help = "How long a plain request may take; streams are not bound by it"},
 
+    {"models.unknown_price", "HEDDLE_MODELS_UNKNOWN_PRICE", NULL,
+     AS_ENUM(models.unknown_price, "zero refuse", "zero"),
+     .help = "A call of a model whose price is not known: it costs nothing and is counted as "
+             "unpriced, or it is refused"},
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
      .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),

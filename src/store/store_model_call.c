@@ -1,14 +1,19 @@
 /* src/store/store_model_call.c - the record of model calls, and sums over it. */
 #include "store/store_model_call.h"
 
+static struct db_value cost_value(int64_t cost)
+{
+    return (struct db_value){.type = cost < 0 ? DB_NULL : DB_INT, .hint = DB_INT, .i = cost};
+}
+
 void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
 {
     static const char sql[] =
         "INSERT INTO model_call (id, tenant_id, key_id, model, provider, upstream_model, operation,"
         " streamed, outcome, status, attempts, prompt_tokens, cached_tokens, completion_tokens,"
-        " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day)"
+        " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20) ON CONFLICT (id) DO NOTHING";
+        " ?19, ?20, ?21, ?22) ON CONFLICT (id) DO NOTHING";
 
     db_exec(tx, sql,
             DB_ARGS(D_ID(r->id), D_ID(r->tenant), D_ID(r->key), D_TEXT(r->model),
@@ -16,7 +21,8 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
                     D_INT(r->streamed), D_TEXT(r->outcome), D_INT(r->status), D_INT(r->attempts),
                     D_INT(r->prompt), D_INT(r->cached), D_INT(r->completion), D_INT(r->reasoning),
                     D_INT(r->estimated), D_INT(r->overhead), D_USEC_OPT(r->first_byte),
-                    D_INT(r->total), D_INT(id_time(r->id) / USEC_DAY)));
+                    D_INT(r->total), D_INT(id_time(r->id) / USEC_DAY),
+                    D_INT(id_time(r->id) / USEC_H), cost_value(r->cost)));
 }
 
 Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max, int64_t *ret_n)
@@ -36,44 +42,75 @@ Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max
     " CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(cached_tokens) AS BIGINT),"                     \
     " CAST(SUM(completion_tokens) AS BIGINT), CAST(SUM(reasoning_tokens) AS BIGINT),"              \
     " CAST(SUM(estimated) AS BIGINT), CAST(AVG(overhead_us) AS BIGINT),"                           \
-    " CAST(AVG(first_byte_us) AS BIGINT), CAST(AVG(total_us) AS BIGINT)"
+    " CAST(AVG(first_byte_us) AS BIGINT), CAST(AVG(total_us) AS BIGINT),"                          \
+    " CAST(SUM(cost) AS BIGINT), CAST(SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS BIGINT)"
 #define FROM_CALLS " FROM model_call WHERE tenant_id = ?1 AND id >= ?2 AND id < ?3"
+#define BY_TIME(unit)                                                                              \
+    {                                                                                              \
+        "SELECT " unit ", " unit ", " SUMS FROM_CALLS " GROUP BY " unit " ORDER BY " unit          \
+        " DESC LIMIT ?4"                                                                           \
+    }
+#define BY_BOTH(column, unit)                                                                      \
+    "SELECT " column ", " unit ", " SUMS FROM_CALLS " GROUP BY " column ", " unit                  \
+    " ORDER BY " unit " DESC, COUNT(*) DESC, " column " LIMIT ?4"
+#define BY_NAME(column)                                                                            \
+    {                                                                                              \
+        "SELECT " column ", CAST(0 AS BIGINT), " SUMS FROM_CALLS " GROUP BY " column               \
+        " ORDER BY COUNT(*) DESC, " column " LIMIT ?4",                                            \
+            BY_BOTH(column, "hour"), BY_BOTH(column, "day")                                        \
+    }
 
-Err store_model_call_usage(struct db *db, struct arena *a, Id tenant, enum usage_group group,
-                           Usec from, Usec to, int max, UsageRows *ret_rows)
+static const char *const usage_sql[USAGE_GROUPS][USAGE_BUCKETS] = {
+    [USAGE_BY_DAY] = BY_TIME("day"),
+    [USAGE_BY_HOUR] = BY_TIME("hour"),
+    [USAGE_BY_KEY] = BY_NAME("key_id"),
+    [USAGE_BY_MODEL] = BY_NAME("model"),
+    [USAGE_BY_OPERATION] = BY_NAME("operation"),
+    [USAGE_BY_OUTCOME] = BY_NAME("outcome"),
+    [USAGE_BY_PROVIDER] = BY_NAME("provider"),
+    [USAGE_BY_UPSTREAM_MODEL] = BY_NAME("upstream_model"),
+};
+
+/* How long the times last that are counted in the second column. */
+static Usec unit_of(const struct usage_query *q)
 {
-    static const char *const sql[USAGE_GROUPS] = {
-        [USAGE_BY_DAY] = "SELECT day, " SUMS FROM_CALLS " GROUP BY day ORDER BY day DESC LIMIT ?4",
-        [USAGE_BY_KEY] = "SELECT key_id, " SUMS FROM_CALLS
-                         " GROUP BY key_id ORDER BY COUNT(*) DESC, key_id LIMIT ?4",
-        [USAGE_BY_MODEL] = "SELECT model, " SUMS FROM_CALLS
-                           " GROUP BY model ORDER BY COUNT(*) DESC, model LIMIT ?4",
-        [USAGE_BY_PROVIDER] = "SELECT provider, " SUMS FROM_CALLS
-                              " GROUP BY provider ORDER BY COUNT(*) DESC, provider LIMIT ?4",
-    };
+    static const Usec units[USAGE_BUCKETS] = {0, USEC_H, USEC_DAY};
+
+    if (q->group == USAGE_BY_DAY || q->group == USAGE_BY_HOUR)
+        return q->group == USAGE_BY_DAY ? USEC_DAY : USEC_H;
+    return units[q->bucket];
+}
+
+Err store_model_call_usage(struct db *db, struct arena *a, const struct usage_query *q,
+                           UsageRows *ret_rows)
+{
+    bool timed = q->group == USAGE_BY_DAY || q->group == USAGE_BY_HOUR;
     AUTO(db_cursor) *c = NULL;
     UsageRows rows = {0};
 
-    TRY(db_query(db, a, sql[group],
-                 DB_ARGS(D_ID(tenant), D_ID(id_floor(from)), D_ID(id_floor(to)), D_INT(max)), &c));
+    TRY(db_query(
+        db, a, usage_sql[q->group][timed ? USAGE_WHOLE : q->bucket],
+        DB_ARGS(D_ID(q->tenant), D_ID(id_floor(q->from)), D_ID(id_floor(q->to)), D_INT(q->max)),
+        &c));
     while (db_next(c)) {
         struct usage_row *r = vec_add(a, &rows);
-        if (group == USAGE_BY_DAY)
-            r->day = db_int(c, 0);
-        else if (group == USAGE_BY_KEY)
+        if (q->group == USAGE_BY_KEY)
             r->key = db_id(c, 0);
-        else
+        else if (!timed)
             r->name = db_text(c, 0);
-        r->calls = db_int(c, 1);
-        r->failed = db_int(c, 2);
-        r->prompt = db_int(c, 3);
-        r->cached = db_int(c, 4);
-        r->completion = db_int(c, 5);
-        r->reasoning = db_int(c, 6);
-        r->estimated = db_int(c, 7);
-        r->overhead_us = db_int(c, 8);
-        r->first_byte_us = db_int(c, 9);
-        r->total_us = db_int(c, 10);
+        r->time = db_int(c, 1) * unit_of(q);
+        r->calls = db_int(c, 2);
+        r->failed = db_int(c, 3);
+        r->prompt = db_int(c, 4);
+        r->cached = db_int(c, 5);
+        r->completion = db_int(c, 6);
+        r->reasoning = db_int(c, 7);
+        r->estimated = db_int(c, 8);
+        r->overhead_us = db_int(c, 9);
+        r->first_byte_us = db_int(c, 10);
+        r->total_us = db_int(c, 11);
+        r->cost = db_int(c, 12);
+        r->unpriced = db_int(c, 13);
     }
     TRY(db_finish(c));
     *ret_rows = rows;

@@ -10,6 +10,7 @@ struct model_call_row {
     bool streamed, estimated;
     int status;
     int64_t attempts, prompt, cached, completion, reasoning;
+    int64_t cost;                     /* micro-units; -1: the price was not known */
     Usec overhead, first_byte, total; /* first_byte 0: none came */
 };
 
@@ -19,20 +20,40 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *row)
 Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max, int64_t *ret_n)
     YIELDS;
 
-enum usage_group { USAGE_BY_DAY, USAGE_BY_KEY, USAGE_BY_MODEL, USAGE_BY_PROVIDER, USAGE_GROUPS };
+enum usage_group {
+    USAGE_BY_DAY,
+    USAGE_BY_HOUR,
+    USAGE_BY_KEY,
+    USAGE_BY_MODEL,
+    USAGE_BY_OPERATION,
+    USAGE_BY_OUTCOME,
+    USAGE_BY_PROVIDER,
+    USAGE_BY_UPSTREAM_MODEL,
+    USAGE_GROUPS
+};
+/* Each group once, or once for every hour or day of it. */
+enum usage_bucket { USAGE_WHOLE, USAGE_HOURLY, USAGE_DAILY, USAGE_BUCKETS };
+
+struct usage_query {
+    Id tenant;
+    enum usage_group group;
+    enum usage_bucket bucket; /* not for groups that are times */
+    Usec from, to;
+    int max;
+};
 
 struct usage_row {
-    Str name; /* of a model or provider */
+    Str name; /* of the group; empty for keys and times */
     Id key;
-    int64_t day; /* since 1970 */
-    int64_t calls, failed, prompt, cached, completion, reasoning, estimated;
+    Usec time; /* at which the hour or day begins; 0: the whole */
+    int64_t calls, failed, prompt, cached, completion, reasoning, estimated, cost, unpriced;
     int64_t overhead_us, first_byte_us, total_us; /* means */
 };
 typedef VEC(struct usage_row) UsageRows;
 
-/* The calls of a tenant in [from, to), grouped; the groups of most calls (days: the latest) first,
- * at most @max. */
-Err store_model_call_usage(struct db *db, struct arena *a, Id tenant, enum usage_group group,
-                           Usec from, Usec to, int max, UsageRows *ret_rows) YIELDS;
+/* The calls of a tenant in [from, to), grouped; the latest times, then the groups of most calls
+ * first, at most @max. */
+Err store_model_call_usage(struct db *db, struct arena *a, const struct usage_query *query,
+                           UsageRows *ret_rows) YIELDS;
 
 #endif
