@@ -33,7 +33,7 @@ static void hand_on(struct llm_call *c, HttpHeaders *headers)
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         Str value = req_header(c->req, names[i]);
-        if (value.p)
+        if (value.p && !(str_starts(names[i], S("openai-")) && llm_is_translated(c)))
             http_header_add(c->req->a, headers, names[i], value);
     }
 }
@@ -45,7 +45,6 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     Usec silence = c->route && c->route->timeout ? c->route->timeout : p->timeout;
     struct http_call call = {
         .method = HTTP_POST,
-        .url = str_fmt(a, "%.*s%.*s", P(p->base_url), P(llm_op_path(c->op))),
         .egress = p->egress,
         .deadline = usec_in(c->stream ? STREAM_LONGEST : silence),
         .idle_timeout = silence,
@@ -54,9 +53,11 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     };
 
     TRY(llm_usable(p));
+    Err e = llm_upstream_url(a, p, c->op, c->target.model, c->stream, &call.url);
+    c->untranslatable = e == E_BAD_INPUT;
+    TRY(e);
     TRY(llm_call_body(c, &call.body));
-    if (p->auth.n)
-        http_header_add(a, &call.headers, S("Authorization"), p->auth);
+    llm_upstream_headers(a, p, &call.headers);
     http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
     http_header_add(a, &call.headers, S("Accept"),
                     c->stream ? S("text/event-stream") : S("application/json"));
@@ -114,9 +115,11 @@ static Err write_error(struct llm_call *c, Err code)
 {
     struct arena *a = c->req->a;
     Str message = str_dup(a, str_c(err_client_text(code)));
-    Str text = llm_error_text(a, message, S("server_error"), str_c(err_slug(code)));
+    Str text = llm_error_text(c, err_http(code), message, str_c(err_slug(code)));
 
-    return res_write(c->res, str_fmt(a, "data: %.*s\n\n", P(text)));
+    bool named = c->dialect == &llm_dialect_anthropic;
+    return res_write(c->res,
+                     str_fmt(a, "%sdata: %.*s\n\n", named ? "event: error\n" : "", P(text)));
 }
 
 /* In the stream, since its head is out. In the middle of an event nothing can be said: returning
@@ -144,6 +147,8 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
         bool whole = relay->done || (e == E_EOF && relay->finished);
         if (relay->failed && !relay->inside)
             return res_end(c->res);
+        if (relay->fault != OK)
+            return tell_in_stream(c, relay, llm_call_error(p, relay->fault));
         if (whole) {
             TRY(res_write(c->res, rest));
             if (rest.n && !str_ends(rest, S("\n\n")))
@@ -184,6 +189,8 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
         Str out = llm_relay_feed(relay, piece);
         if (out.n)
             TRY(res_write(c->res, out));
+        if (relay->fault != OK)
+            return end_stream(c, relay, relay->fault);
         if (!relay->done || relay->failed || relay->held.n)
             continue;
         TRY(res_end(c->res));
@@ -223,6 +230,9 @@ static Err answer_stream(struct llm_call *c, struct http_stream *up)
     c->status = 200;
     TRY(res_begin(c->res, 200, S("text/event-stream")));
     llm_relay_init(&relay, !c->wants_usage);
+    if (llm_is_translated(c))
+        relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
+                                           c->target.model, c->wants_usage);
     Err e = pass_stream(c, up, &relay);
     c->usage = relay.usage;
     c->chunks = relay.chunks;
@@ -351,6 +361,8 @@ Err llm_attempt(struct llm_call *c)
     struct http_call call;
 
     c->refusal.status = 0;
+    c->untranslatable = false;
+    c->dropped = c->changed = S("");
     TRY(find_price(c));
     TRY(make_call(c, &call));
     return c->stream ? call_stream(c, &call) : call_whole(c, &call);
@@ -385,6 +397,7 @@ Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op
     c->req = req;
     c->res = res;
     c->op = op;
+    c->dialect = &llm_dialect_openai;
     Err e = serve(c, view);
     struct err_record kept = *err_record();
     count(c, e);

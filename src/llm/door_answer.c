@@ -9,6 +9,7 @@
 
 enum {
     MESSAGE_MAX = 2000,
+    CODE_MAX = 64,
     ON_A_WORKER = 256 * 1024,
     ERROR_MAX = 256 * 1024, /* an error that is longer is none that anybody reads */
     ERROR_ARENA_MAX = 64 << 20,
@@ -21,27 +22,9 @@ enum {
 
 /* ---- errors ---- */
 
-Str llm_error_type(int status)
+Str llm_error_text(const struct llm_call *c, int status, Str message, Str code)
 {
-    switch (status) {
-    case 401:
-        return S("authentication_error");
-    case 403:
-        return S("permission_error");
-    case 429:
-        return S("rate_limit_error");
-    default:
-        return status >= 500 ? S("server_error") : S("invalid_request_error");
-    }
-}
-
-Str llm_error_text(struct arena *a, Str message, Str type, Str code)
-{
-    return json_text(
-        a, json_obj(a, "error",
-                    json_obj(a, "message", json_str(a, message), "type", json_str(a, type), "param",
-                             json_null(a), "code", json_str(a, code), NULL),
-                    NULL));
+    return json_text(c->req->a, c->dialect->write_error(c->req->a, status, message, code));
 }
 
 static Str code_of(int status, Err code)
@@ -62,8 +45,8 @@ Err llm_door_fail(struct req *req, struct res *res, int status, Err code)
 {
     Str message = str_dup(req->a, str_c(err_client_text(code)));
 
-    return res_send(res, status, S("application/json"),
-                    llm_error_text(req->a, message, llm_error_type(status), code_of(status, code)));
+    return res_json(res, status,
+                    llm_dialect_openai.write_error(req->a, status, message, code_of(status, code)));
 }
 
 /* The sentence in an error of any of the forms that are met; empty if there is none. */
@@ -91,7 +74,7 @@ static Err answer_refused(struct llm_call *c)
     c->status = 502;
     res_header(c->res, S("X-Should-Retry"), S("false"));
     return res_send(c->res, 502, S("application/json"),
-                    llm_error_text(a, text, S("server_error"), S("provider_credential_refused")));
+                    llm_error_text(c, 502, text, S("provider_credential_refused")));
 }
 
 /* Whether @text repeats the credential that the provider was called with. */
@@ -104,29 +87,56 @@ static bool tells_credential(const struct llm_provider *p, Str text)
     return secret.n && str_find(text, secret) != SIZE_MAX;
 }
 
-/* @text: the upstream's error as JSON, or empty. */
-static Err send_error(struct llm_call *c, int status, Str message, Str text)
+/* The status by which the client's dialect knows it: that of Anthropic's overload is no other's. */
+static int status_for(const struct llm_call *c, int status)
+{
+    if (status < 400 || status > 599)
+        return 502;
+    return status == 529 && c->dialect != &llm_dialect_anthropic ? 503 : status;
+}
+
+/* @text: the upstream's error as JSON, in the client's dialect, or empty. */
+static Err send_error(struct llm_call *c, int status, Str message, Str text, Str code)
 {
     struct arena *a = c->req->a;
 
     if (status == 401)
         return answer_refused(c);
-    c->status = status >= 400 && status <= 599 ? status : 502;
+    c->status = status_for(c, status);
     if (c->status == status && text.n)
         return res_send(c->res, status, S("application/json"), text);
     if (!message.n)
         message = str_fmt(a, "The provider \"%.*s\" answered with status %d.",
                           P(c->target.provider->name), status);
-    return res_send(
-        c->res, c->status, S("application/json"),
-        llm_error_text(a, message, llm_error_type(c->status),
-                       c->status == 429 ? S("rate_limit_exceeded") : S("provider_error")));
+    if (!code.n)
+        code = c->status == 429 ? S("rate_limit_exceeded") : S("provider_error");
+    return res_send(c->res, c->status, S("application/json"),
+                    llm_error_text(c, c->status, message, code));
+}
+
+/* How another dialect names what went wrong. */
+static Str foreign_code(const struct json *v)
+{
+    static const Str places[] = {S_INIT("type"), S_INIT("status"), S_INIT("code")};
+    Str code = S("");
+
+    for (size_t i = 0; i < ARRAY_LEN(places) && !code.n; i++)
+        code = json_str_of(json_get(json_at(v, "error"), places[i]), S(""));
+    return str_head(code, CODE_MAX);
+}
+
+/* Asking again would end the same. */
+static bool is_spent(const struct json *v)
+{
+    Str code = json_str_of(json_at(json_at(json_at(v, "error"), "details"), "error_code"), S(""));
+
+    return str_eq(code, S("enforced_spend_limit_reached"));
 }
 
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
     AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
-    Str message = S(""), text = S("");
+    Str message = S(""), text = S(""), code = S("");
     struct json *v;
 
     /* A page of some proxy, or a flood: the status says enough. It is written anew, so that no
@@ -135,13 +145,17 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
         Str whole = json_text(own, v);
         bool open = !tells_credential(c->target.provider, whole) &&
                     !tells_credential(c->target.provider, message_of(v));
-        if (open && json_is(json_at(v, "error"), JSON_OBJ))
+        if (open && json_is(json_at(v, "error"), JSON_OBJ) && !llm_is_translated(c))
             text = str_dup(c->req->a, whole);
+        if (open && llm_is_translated(c))
+            code = str_dup(c->req->a, foreign_code(v));
         if (open)
             message = str_dup(c->req->a, message_of(v));
+        if (is_spent(v))
+            res_header(c->res, S("X-Should-Retry"), S("false"));
     }
     llm_answer_headers(c, headers);
-    TRY(send_error(c, status, message, text));
+    TRY(send_error(c, status, message, text, code));
     if (c->status < 500)
         return OK;
     return err_set(E_UPSTREAM, "provider %.*s answered with status %d", /* for the log */
@@ -152,9 +166,9 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
 
 static bool is_handed_on(Str name)
 {
-    static const Str prefixes[] = {S_INIT("x-ratelimit-"), S_INIT("retry-after"),
+    static const Str prefixes[] = {S_INIT("x-ratelimit-"),      S_INIT("retry-after"),
                                    S_INIT("openai-processing"), S_INIT("openai-version"),
-                                   S_INIT("x-should-retry")};
+                                   S_INIT("x-should-retry"),    S_INIT("anthropic-ratelimit-")};
 
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
         if (str_starts(name, prefixes[i]))
@@ -177,6 +191,10 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     }
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
+    if (c->dropped.n)
+        res_header(c->res, S("X-Heddle-Dropped"), c->dropped);
+    if (c->changed.n)
+        res_header(c->res, S("X-Heddle-Changed"), c->changed);
     res_header(c->res, S("X-Heddle-Overhead-Us"),
                str_fmt(a, "%lld", (long long)(c->first_sent_at - c->ready_at)));
 }
@@ -211,6 +229,14 @@ static Err answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, S
     return llm_answer_error(c, status >= 400 && status <= 599 ? (int)status : 502, headers, body);
 }
 
+static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str body)
+{
+    TRY(llm_translate_answer(c, body, &body));
+    llm_answer_headers(c, headers);
+    c->status = 200;
+    return res_send(c->res, 200, S("application/json"), body);
+}
+
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
     enum { USAGE, ERROR, CHOICES, DATA, N };
@@ -222,6 +248,8 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 
     if (!is_json_type(headers))
         return unusable(c, "it is not JSON.");
+    if (llm_is_translated(c))
+        return answer_translated(c, headers, body);
     if (llm_scan_text(body, members, N) != OK)
         return unusable(c, "it is not valid JSON.");
     if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to)

@@ -3,10 +3,12 @@
 #define LLM_DOOR_PRIVATE_H
 
 #include "llm/body.h"
+#include "llm/dialects/stream.h"
 #include "llm/door.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
 #include "llm/relay.h"
+#include "llm/upstream.h"
 #include "net/http_client.h"
 
 enum { MEMBER_MODEL, MEMBER_STREAM, MEMBER_STREAM_OPTIONS, MEMBER_ENCODING, MEMBERS };
@@ -24,6 +26,7 @@ struct llm_call {
     struct req *req;
     struct res *res;
     enum llm_op op;
+    const struct llm_dialect *dialect; /* of the client */
 
     Str body;
     struct llm_member members[MEMBERS];
@@ -35,6 +38,9 @@ struct llm_call {
     struct llm_target target;
     struct llm_refusal refusal; /* of the last attempt; status 0: none */
     struct buf edited;
+    bool untranslatable;  /* the last attempt ended before it began: its dialect has no words for it
+                           */
+    Str dropped, changed; /* fields of the request, on its way into another dialect */
     unsigned attempts;
     Usec ready_at;      /* the request was read */
     Usec first_sent_at; /* the first attempt began */
@@ -54,9 +60,15 @@ Err llm_call_read(struct llm_call *c) YIELDS;
 /* The body for the target. Borrowed until the next edit or the call's end. */
 Err llm_call_body(struct llm_call *c, Str *ret_body);
 
-/* {"error":{...}} */
-Str llm_error_text(struct arena *a, Str message, Str type, Str code);
-Str llm_error_type(int status);
+/* A failure in the client's dialect. */
+Str llm_error_text(const struct llm_call *c, int status, Str message, Str code);
+
+/* Whether the target speaks another dialect than the client. */
+bool llm_is_translated(const struct llm_call *c);
+/* The body for such a target, in c->edited. */
+Err llm_translate_request(struct llm_call *c, Str *ret_body) YIELDS;
+/* The answer of such a target, whole; c->usage is set. */
+Err llm_translate_answer(struct llm_call *c, Str body, Str *ret_body) YIELDS;
 
 /* One attempt at c->target: answers, or fails, or leaves a refusal. */
 Err llm_attempt(struct llm_call *c) YIELDS;

@@ -115,6 +115,8 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
     struct llm_edit edits[2];
     size_t n = 1;
 
+    if (llm_is_translated(c))
+        return llm_translate_request(c, ret_body);
     if (!ask && str_eq(c->model, c->target.model)) {
         *ret_body = c->body;
         return OK;

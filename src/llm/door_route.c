@@ -19,7 +19,9 @@ struct rounds {
     unsigned attempts; /* allowed */
     Err error;         /* of the last attempt; OK: it left a refusal */
     struct err_record record;
-    bool any; /* an attempt was made */
+    bool any;                 /* an attempt was made */
+    struct llm_target target; /* of the last one */
+    unsigned untold;          /* a bit for each target whose dialect has no words for the request */
 };
 
 static unsigned attempts_of(const struct llm_call *c)
@@ -38,7 +40,7 @@ static bool pick(struct rounds *r, unsigned i)
     const struct llm_route_target *t = &c->route->targets[i];
     const struct llm_provider *p = llm_view_named(r->view, c->req->who.tenant, t->provider);
 
-    if (!p || llm_usable(p) != OK)
+    if (!p || llm_usable(p) != OK || (r->untold >> i & 1))
         return false;
     c->target = (struct llm_target){p, t->model};
     return true;
@@ -53,7 +55,9 @@ static bool other_may_do(Err e)
 /* What the attempt says about the target. */
 static void note(struct llm_call *c, Err e, bool again)
 {
-    if (again && e == OK && c->refusal.status == 429)
+    if (c->untranslatable)
+        llm_target_drop(c->llm, &c->target);
+    else if (again && e == OK && c->refusal.status == 429)
         llm_target_note(c->llm, &c->target, LLM_LIMITED, http_retry_after(&c->refusal.headers));
     else if (again || c->told)
         llm_target_note(c->llm, &c->target, LLM_FAILED, 0);
@@ -67,14 +71,22 @@ static void note(struct llm_call *c, Err e, bool again)
 static bool attempt(struct rounds *r)
 {
     struct llm_call *c = r->c;
+    struct llm_refusal before = c->refusal;
     Err e = llm_attempt(c);
     bool again = !res_started(c->res) && (e == OK ? c->refusal.status != 0 : other_may_do(e));
 
+    if (c->untranslatable && r->any) { /* what another target said tells the client more */
+        note(c, e, true);
+        c->refusal = before;
+        return true;
+    }
+    again |= c->untranslatable;
     r->any = true;
+    r->target = c->target;
     r->error = e;
     r->record = *err_record();
     note(c, e, again);
-    if (again)
+    if (again && !c->untranslatable)
         llm_count_attempt(c, "passed_over");
     return again;
 }
@@ -84,9 +96,14 @@ static bool round_once(struct rounds *r)
 {
     struct llm_call *c = r->c;
 
-    for (unsigned i = 0; i < c->route->n_targets && c->attempts < r->attempts; i++)
-        if (pick(r, i) && llm_target_take(c->llm, &c->target) && !attempt(r))
+    for (unsigned i = 0; i < c->route->n_targets && c->attempts < r->attempts; i++) {
+        if (!pick(r, i) || !llm_target_take(c->llm, &c->target))
+            continue;
+        if (!attempt(r))
             return true;
+        if (c->untranslatable)
+            r->untold |= 1u << i;
+    }
     return false;
 }
 
@@ -111,6 +128,8 @@ static Err tell(struct rounds *r)
 {
     struct llm_call *c = r->c;
 
+    if (r->any)
+        c->target = r->target;
     if (r->any && r->error == OK)
         return llm_answer_error(c, c->refusal.status, &c->refusal.headers, c->refusal.body);
     if (r->any) {

@@ -4,22 +4,25 @@
 
 #include "base/str.h"
 
+struct llm_dialect;
+
 enum llm_op { LLM_CHAT, LLM_COMPLETIONS, LLM_EMBEDDINGS, LLM_OPS };
 
 struct llm_kind {
     const char *name;
     const char *title;
     const char *base_url; /* NULL: must be given */
-    bool private_network; /* usually on this machine or network */
+    const struct llm_dialect *dialect;
+    const char *auth_header; /* has the credential alone; NULL: Authorization, as a bearer's */
+    bool private_network;    /* usually on this machine or network */
     bool needs_credential;
     bool no_stream_options; /* refuses the member, and sends usage anyway */
+    bool full;              /* knows all of its dialect, and its newest names alone */
 };
 
 /* All kinds in alphabetical order, ended by {0}. */
 extern const struct llm_kind llm_kinds[];
 /* NULL if there is none. */
 const struct llm_kind *llm_kind_find(Str name);
-/* "/chat/completions" */
-Str llm_op_path(enum llm_op op);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/guess.h"
 #include "base/json.h"
 #include "llm/llm_private.h"
+#include "llm/upstream.h"
 #include "net/http_client.h"
 
 #include <stdlib.h>
@@ -135,14 +136,13 @@ static Err fetch(struct arena *a, const struct llm_provider *p, LlmNames *ret_na
 {
     struct http_reply reply;
     struct http_call call = {.method = HTTP_GET,
-                             .url = str_fmt(a, "%.*s/models", P(p->base_url)),
+                             .url = llm_upstream_models_url(a, p),
                              .egress = p->egress,
                              .deadline = usec_in(usec_min(FETCH_TIMEOUT, p->timeout)),
                              .max_body = LIST_BODY_MAX};
 
     TRY(llm_usable(p));
-    if (p->auth.n)
-        http_header_add(a, &call.headers, S("Authorization"), p->auth);
+    llm_upstream_headers(a, p, &call.headers);
     Err e = http_fetch(a, &call, &reply);
     if (e != OK)
         return llm_call_error(p, e);

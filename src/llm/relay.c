@@ -12,6 +12,7 @@ void llm_relay_done(struct llm_relay *r)
 {
     buf_done(&r->held);
     buf_done(&r->out);
+    llm_stream_free(r->translation);
 }
 
 /* ---- where events end ---- */
@@ -201,10 +202,26 @@ static void hold(struct llm_relay *r, Str s, size_t at)
     }
 }
 
+/* What the translation has learned. */
+static Str translated(struct llm_relay *r, Str out)
+{
+    const struct llm_stream *s = r->translation;
+
+    r->done = s->done;
+    r->finished = s->finished;
+    r->failed = s->failed;
+    r->fault = s->fault;
+    r->chunks = s->chunks;
+    r->usage = s->usage;
+    return out;
+}
+
 Str llm_relay_feed(struct llm_relay *r, Str piece)
 {
     size_t rest;
 
+    if (r->translation)
+        return translated(r, llm_stream_feed(r->translation, piece));
     if (r->held.n == 0) {
         Str out = pass(r, piece, &rest);
         hold(r, piece, rest);
@@ -225,6 +242,8 @@ Str llm_relay_feed(struct llm_relay *r, Str piece)
 
 Str llm_relay_rest(struct llm_relay *r)
 {
+    if (r->translation)
+        return translated(r, llm_stream_end(r->translation));
     Str rest = buf_str(&r->held);
     bool keep = r->inside || rest.n == 0 || inspect(r, rest);
 

@@ -9,6 +9,7 @@
 #define LLM_RELAY_H
 
 #include "base/buf.h"
+#include "llm/dialects/stream.h"
 #include "llm/usage.h"
 
 enum { LLM_HELD_MAX = 16 * 1024 }; /* of an event; a longer one is handed on in parts */
@@ -19,9 +20,11 @@ struct llm_relay {
     bool finished;   /* a choice has a finish_reason */
     bool failed;     /* the upstream sent an error */
     bool inside;     /* a part of a long event is out, its end is not */
+    Err fault;       /* it cannot be translated any further */
     uint64_t chunks; /* with choices */
     struct llm_usage usage;
     struct buf held, out;
+    struct llm_stream *translation; /* into another dialect, freed with the relay; NULL: none */
 };
 
 void llm_relay_init(struct llm_relay *r, bool hide_usage);

@@ -163,6 +163,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .retention = c->retention.days * USEC_DAY};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 
+    add_seed(&o, seeds, "anthropic", c->anthropic.base_url, c->anthropic.api_key);
     add_seed(&o, seeds, "deepseek", S(""), c->deepseek.api_key);
     add_seed(&o, seeds, "groq", S(""), c->groq.api_key);
     add_seed(&o, seeds, "mistral", S(""), c->mistral.api_key);

@@ -148,8 +148,9 @@ const struct cli_verb cmd_provider_add = {
     .min_args = 1,
     .max_args = 1,
     .summary = "Add a model provider and print its id",
-    .details = "Kinds: deepseek, groq, llamacpp, mistral, ollama, openai, openai-compatible, "
-               "openrouter, tgi, vllm. Works whether the server runs or not; a running one sees it "
+    .details = "Kinds: anthropic, deepseek, groq, llamacpp, mistral, ollama, openai, "
+               "openai-compatible, openrouter, tgi, vllm. Works whether the server runs or not; a "
+               "running one sees it "
                "within seconds. The credential is sealed with the master key.",
     .options = add_options,
     .settings = SETTINGS,

@@ -57,6 +57,9 @@ struct config {
         Str api_key, base_url;
     } openai;
     struct {
+        Str api_key, base_url;
+    } anthropic;
+    struct {
         Str api_key;
     } deepseek, groq, mistral, openrouter;
     struct {

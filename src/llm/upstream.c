@@ -1,0 +1,55 @@
+/* src/llm/upstream.c - how a provider is called: addresses and headers, by its dialect. */
+#include "llm/upstream.h"
+
+#include "llm/dialects/chat.h"
+
+/* The clients of Anthropic are given an address without /v1, those of others with it; either will
+ * do. */
+static Str under_v1(struct arena *a, const struct llm_provider *p, const char *path)
+{
+    const char *v1 = str_ends(p->base_url, S("/v1")) ? "" : "/v1";
+
+    return str_fmt(a, "%.*s%s%s", P(p->base_url), v1, path);
+}
+
+static Err has_none(const struct llm_provider *p, enum llm_op op)
+{
+    return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s.", P(p->name),
+                      op == LLM_EMBEDDINGS ? "embeddings" : "such calls");
+}
+
+Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
+                     bool stream, Str *ret_url)
+{
+    static const char *const paths[LLM_OPS] = {[LLM_CHAT] = "/chat/completions",
+                                               [LLM_COMPLETIONS] = "/completions",
+                                               [LLM_EMBEDDINGS] = "/embeddings"};
+
+    (void)model;
+    (void)stream;
+    if (p->kind->dialect == &llm_dialect_anthropic) {
+        if (op != LLM_CHAT)
+            return has_none(p, op);
+        *ret_url = under_v1(a, p, "/messages");
+        return OK;
+    }
+    *ret_url = str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
+    return OK;
+}
+
+Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p)
+{
+    if (p->kind->dialect == &llm_dialect_anthropic)
+        return under_v1(a, p, "/models?limit=1000");
+    return str_fmt(a, "%.*s/models", P(p->base_url));
+}
+
+void llm_upstream_headers(struct arena *a, const struct llm_provider *p, HttpHeaders *headers)
+{
+    if (p->auth.n && p->kind->auth_header)
+        http_header_add(a, headers, str_c(p->kind->auth_header), str_skip(p->auth, S("Bearer ").n));
+    else if (p->auth.n)
+        http_header_add(a, headers, S("Authorization"), p->auth);
+    if (p->kind->dialect == &llm_dialect_anthropic)
+        http_header_add(a, headers, S("anthropic-version"), S("2023-06-01"));
+}
