@@ -51,8 +51,9 @@ extern const struct api_schema api_shapes[];  /* that only describe */
 void api_add_routes(struct router *router);
 extern const struct route api_approvals_routes[], api_approve_routes[], api_auth_routes[],
     api_events_routes[], api_gateway_routes[], api_hooks_routes[], api_keys_routes[],
-    api_model_routes_routes[], api_prices_routes[], api_providers_routes[], api_runs_routes[],
-    api_schedules_routes[], api_system_routes[], api_usage_routes[], api_workflows_routes[];
+    api_model_routes_routes[], api_prices_routes[], api_providers_routes[], api_reruns_routes[],
+    api_runs_routes[], api_schedules_routes[], api_system_routes[], api_usage_routes[],
+    api_workflows_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);
@@ -93,6 +94,25 @@ struct api_target {
 };
 Err api_target_of(struct req *req, struct workflow_row *row, Str version, struct wf_def **ret_def,
                   int *ret_version) YIELDS;
+
+/* ---- starting runs (api_start.c) ---- */
+
+enum api_mode { API_WAIT, API_ASYNC, API_STREAM };
+/* How the caller of a start wants to hear of the run. */
+struct api_start {
+    enum api_mode mode;
+    Usec timeout;
+    bool has_timeout;
+    Str key, fingerprint; /* of Idempotency-Key; empty: none */
+};
+/* From the body's mode and timeout, and the header. @sense: what the key stands for. */
+Err api_start_read(struct req *req, const struct json *body, const struct json *sense,
+                   struct api_start *ret_start);
+/* Start it, or find the run that the key has started, and answer. */
+Err api_start_run(struct req *req, struct res *res, const struct workflow_row *row,
+                  struct wf_start *start, const struct api_start *x) YIELDS;
+/* A run without its definition. */
+Err api_run_document(struct req *req, Id id, struct json **ret_doc) YIELDS;
 
 /* Answer with the events of @run from @after on, until it ends or the client leaves. */
 Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after) YIELDS;

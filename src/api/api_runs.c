@@ -1,6 +1,5 @@
 /* src/api/api_runs.c - starting, seeing, following and cancelling runs. */
 #include "api/api.h"
-#include "base/crypto.h"
 #include "net/sse.h"
 #include "store/store_workflow.h"
 
@@ -67,56 +66,6 @@ static Err stream_run(struct req *req, struct res *res)
 
 /* ---- starting ---- */
 
-enum mode { MODE_WAIT, MODE_ASYNC, MODE_STREAM };
-
-struct execution {
-    enum mode mode;
-    const struct json *input, *vars;
-    Str version, key, fingerprint;
-    Usec timeout;
-    bool has_timeout;
-};
-
-static Err read_execution(struct req *req, struct execution *ret)
-{
-    static const Str modes[] = {S_INIT("wait"), S_INIT("async"), S_INIT("stream")};
-    struct execution x = {0};
-    struct json *body = NULL;
-    uint8_t hash[CRYPTO_HASH_SIZE];
-
-    TRY(req_json(req, &body));
-    Str mode = json_str_of(json_at(body, "mode"), S("wait"));
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
-        if (str_eq(mode, modes[i]))
-            x.mode = (enum mode)i;
-    x.input = json_at(body, "input");
-    x.vars = json_at(body, "vars");
-    const struct json *version = json_at(body, "version");
-    x.version = json_is(version, JSON_INT)
-                    ? str_fmt(req->a, "%lld", (long long)json_int_of(version, 0))
-                    : json_str_of(version, S(""));
-    Str timeout = json_str_of(json_at(body, "timeout"), S(""));
-    x.has_timeout = timeout.n != 0;
-    if (timeout.n && time_parse_span(timeout, &x.timeout) != OK)
-        return err_detail(E_BAD_INPUT, "timeout must be a span such as \"30s\".");
-    x.key = req_header(req, S("idempotency-key"));
-    if (x.key.n > 255)
-        return err_detail(E_BAD_INPUT, "Idempotency-Key may have 255 bytes at most.");
-    if (x.key.n) {
-        /* The key stands for this input in this version; the mode and the patience may differ. */
-        struct json *sense = json_obj(req->a, "input", x.input, "vars", x.vars, "version",
-                                      json_str(req->a, x.version), NULL);
-        AUTO_BUF(b, MIB(64));
-        json_write_canonical(&b, sense);
-        TRY(buf_ok(&b));
-        crypto_blake2b(buf_str(&b), hash);
-        x.fingerprint = str_dup(req->a, str_from((char *)hash, sizeof hash));
-        x.key = str_fmt(req->a, "api:%.*s", P(x.key)); /* never a webhook's, which has "hook:" */
-    }
-    *ret = x;
-    return OK;
-}
-
 static Err check_vars(const struct wf_def *def, const struct json *vars)
 {
     for (size_t i = 0; json_is(vars, JSON_OBJ) && i < vars->n; i++) {
@@ -130,104 +79,43 @@ static Err check_vars(const struct wf_def *def, const struct json *vars)
     return OK;
 }
 
-/* Follow or fetch a run that is not (or no more) in this shard's memory, as the mode asks. */
-static Err answer_stored(struct req *req, struct res *res, Id id, const struct execution *x);
-
-static Err ignore_event(void *ctx, int64_t seq, Str name, const struct json *event)
+static Err read_execution(struct req *req, struct json **ret_body, Str *ret_version,
+                          struct api_start *ret_start)
 {
-    (void)ctx, (void)seq, (void)name, (void)event;
-    return OK;
-}
+    struct json *body = NULL;
 
-static Err ignore_idle(void *ctx)
-{
-    (void)ctx;
-    return OK;
-}
-
-static Err run_document(struct req *req, Id id, struct json **ret_doc)
-{
-    TRY(wf_run_load(api_of(req)->engine, req->a, req->who.tenant, id, ret_doc));
-    (void)json_remove(*ret_doc, S("definition")); /* it is asked for by GET /api/runs/:id */
-    return OK;
-}
-
-static bool doc_is_final(const struct json *doc)
-{
-    enum wf_run_state state;
-    return wf_run_state_parse(json_str_of(json_at(doc, "state"), S("")), &state) &&
-           wf_run_state_is_final(state);
-}
-
-static Err answer_stored(struct req *req, struct res *res, Id id, const struct execution *x)
-{
-    struct json *doc;
-
-    if (x->mode == MODE_STREAM)
-        return api_stream_run(req, res, id, 0);
-    if (x->mode == MODE_WAIT) {
-        struct wf_follow follow = {ignore_event, ignore_idle, HEARTBEAT, NULL};
-        Usec former = fiber_deadline();
-        if (x->has_timeout)
-            (void)fiber_deadline_set(usec_min(former, usec_in(x->timeout)));
-        Err e = wf_run_follow(api_of(req)->engine, req->who.tenant, id, 0, &follow);
-        (void)fiber_deadline_set(former);
-        if (e != OK && e != E_TIMEOUT)
-            return e;
-    }
-    TRY(run_document(req, id, &doc));
-    return res_json(res, doc_is_final(doc) && x->mode == MODE_WAIT ? 200 : 202, doc);
-}
-
-static Err answer_repeat(struct req *req, struct res *res, const struct workflow_row *row,
-                         const struct execution *x)
-{
-    Str fingerprint;
-    Id id;
-
-    TRY(store_run_by_key(api_of(req)->db, req->a, row->id, x->key, &id, &fingerprint));
-    if (!str_eq(fingerprint, x->fingerprint))
-        return err_detail(E_EXISTS, "This Idempotency-Key was used with another input.");
-    res_header(res, S("Idempotency-Replayed"), S("true"));
-    return answer_stored(req, res, id, x);
-}
-
-static Err answer_started(struct req *req, struct res *res, struct wf_run *run, Str name,
-                          const struct execution *x)
-{
-    char id[ID_TEXT_SIZE];
-
-    res_header(res, S("Location"),
-               str_fmt(req->a, "/api/runs/%.*s", P(id_text(wf_run_id(run), id))));
-    if (x->mode == MODE_STREAM)
-        return api_stream_run(req, res, wf_run_id(run), 0);
-    if (x->mode == MODE_ASYNC)
-        return res_json(res, 202, wf_run_json(req->a, run, name));
-    Err e = wf_run_wait(run, x->has_timeout ? usec_in(x->timeout) : USEC_NEVER);
-    if (e != OK && e != E_TIMEOUT && e != E_SHUTDOWN)
-        return e;
-    /* The run ended, or goes on without this caller: say how it stands. */
-    return res_json(res, e == OK ? 200 : 202, wf_run_json(req->a, run, name));
+    TRY(req_json(req, &body));
+    const struct json *version = json_at(body, "version");
+    *ret_version = json_is(version, JSON_INT)
+                       ? str_fmt(req->a, "%lld", (long long)json_int_of(version, 0))
+                       : json_str_of(version, S(""));
+    *ret_body = body;
+    /* The key stands for this input in this version; the mode and the patience may differ. */
+    struct json *sense =
+        json_obj(req->a, "input", json_at(body, "input"), "vars", json_at(body, "vars"), "version",
+                 json_str(req->a, *ret_version), NULL);
+    return api_start_read(req, body, sense, ret_start);
 }
 
 static Err execute(struct req *req, struct res *res)
 {
     AUTO(wf_def) *def = NULL;
-    AUTO(wf_run) *run = NULL;
     struct workflow_row row;
-    struct execution x = {0};
+    struct api_start x = {0};
+    struct json *body;
+    Str asked;
     JsonSchemaErrors errors = {0};
     int version = 0;
     Id id;
 
     TRY(req_id(req, "id", &id));
-    TRY(read_execution(req, &x));
+    TRY(read_execution(req, &body, &asked, &x));
     TRY(workflow_cache_get(api_of(req)->workflows, req->a, id, &row));
     if (!id_eq(row.tenant, req->who.tenant))
         return err_detail(E_NOT_FOUND, "There is no such workflow.");
-    TRY(api_target_of(req, &row, x.version, &def, &version));
-    TRY(check_vars(def, x.vars));
-    Err e = wf_def_check_input(def, req->a, x.input, &errors);
+    TRY(api_target_of(req, &row, asked, &def, &version));
+    TRY(check_vars(def, json_at(body, "vars")));
+    Err e = wf_def_check_input(def, req->a, json_at(body, "input"), &errors);
     if (e == E_INVALID && errors.n) {
         e = err_detail(E_INVALID, "The input does not meet the workflow's schema: %.*s",
                        P(errors.at[0].message));
@@ -242,16 +130,10 @@ static Err execute(struct req *req, struct res *res)
         .version = version,
         .def = def,
         .origin = auth_is_session(req) ? S("manual") : S("api"),
-        .input = x.input,
-        .vars = x.vars,
-        .key = x.key,
-        .fingerprint = x.fingerprint,
+        .input = json_at(body, "input"),
+        .vars = json_at(body, "vars"),
     };
-    e = wf_run_start(api_of(req)->engine, &start, &run);
-    if (e == E_EXISTS && x.key.n)
-        return answer_repeat(req, res, &row, &x);
-    TRY(e);
-    return answer_started(req, res, run, row.name, &x);
+    return api_start_run(req, res, &row, &start, &x);
 }
 
 /* ---- seeing and cancelling ---- */
@@ -304,7 +186,7 @@ static Err cancel_run(struct req *req, struct res *res)
 
     TRY(req_id(req, "id", &id));
     TRY(wf_run_cancel(api_of(req)->engine, req->a, req->who.tenant, id));
-    TRY(run_document(req, id, &doc));
+    TRY(api_run_document(req, id, &doc));
     return res_json(res, 202, doc);
 }
 

@@ -37,6 +37,20 @@ const struct api_schema api_schemas[] = {
      "\"type\":[\"integer\",\"string\"]},"
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
      "\\\"30s\\\".\"}}}"},
+    {"Rerun",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What is to be other "
+     "than in the run that is run again.\",\"properties\":{"
+     "\"from\":{\"type\":\"string\",\"minLength\":1,\"description\":\"This step and all behind it "
+     "run again; the others keep their results.\"},"
+     "\"edits\":{\"type\":\"object\",\"description\":\"Results that stand in place of those of the "
+     "run, by step; what is behind them runs again.\"},"
+     "\"handles\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"},"
+     "\"description\":\"The ways that edited steps take; that of the run if not given.\"},"
+     "\"version\":{\"type\":\"string\",\"enum\":[\"pinned\",\"published\"],\"default\":\"pinned\","
+     "\"description\":\"That of the run, or what is published now.\"},"
+     "\"mode\":{\"type\":\"string\",\"enum\":[\"wait\",\"async\",\"stream\"],\"default\":\"wait\"},"
+     "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
+     "\\\"30s\\\".\"}}}"},
     {"Decide",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"decision\"],"
      "\"description\":\"A decision about a step that waits for approval.\",\"properties\":{"
@@ -219,6 +233,9 @@ const struct api_schema api_shapes[] = {
      "\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\","
      "\"failed\","
      "\"cancelled\"]},\"trigger\":{\"type\":\"string\"},\"input\":{},\"output\":{},"
+     "\"rerun_of\":{\"type\":[\"object\",\"null\"],\"description\":\"The run that was run again.\","
+     "\"properties\":{\"run_id\":" ID_TYPE ",\"from\":{\"type\":[\"string\",\"null\"]},"
+     "\"edited\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
      "\"error\":{\"type\":[\"object\",\"null\"],\"properties\":{\"code\":{\"type\":\"string\"},"
      "\"message\":{\"type\":\"string\"},\"node\":{\"type\":\"string\"}}},"
      "\"created_at\":" TIME_TYPE ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL
@@ -241,8 +258,35 @@ const struct api_schema api_shapes[] = {
      "is asked for.\"},"
      "\"handle\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},"
      "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
-     ",\"waiting_for\":{\"type\":[\"object\",\"null\"]}}}"},
+     ",\"waiting_for\":{\"type\":[\"object\",\"null\"]},"
+     "\"kept\":{\"type\":[\"string\",\"null\"],\"description\":\"It did not run: its result is "
+     "that of "
+     "the run that is run again (run), or was edited (edit).\"}}}"},
     {"RunList", LIST_OF("Run")},
+    {"RunDifference",
+     "{\"type\":\"object\",\"description\":\"Where two values differ; long ones are not shown.\","
+     "\"required\":[\"path\",\"kind\"],\"properties\":{\"path\":{\"type\":\"string\","
+     "\"description\":"
+     "\"JSON "
+     "Pointer.\"},\"kind\":{\"type\":\"string\",\"enum\":[\"added\",\"removed\",\"changed\"]},"
+     "\"left\":{},\"right\":{}}}"},
+    {"RunComparison",
+     "{\"type\":\"object\",\"description\":\"Two runs beside each other.\",\"required\":[\"left\","
+     "\"right\",\"same\",\"steps\"],\"properties\":{\"left\":{\"$ref\":\"#/components/schemas/"
+     "Run\"},"
+     "\"right\":{\"$ref\":\"#/components/schemas/Run\"},\"same\":{\"type\":\"boolean\"},"
+     "\"same_definition\":{\"type\":\"boolean\"},\"whole\":{\"type\":\"boolean\",\"description\":"
+     "\"False when there are more differences than are told.\"},"
+     "\"input\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/RunDifference\"}},"
+     "\"output\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/RunDifference\"}},"
+     "\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"node\","
+     "\"change\"],"
+     "\"properties\":{\"node\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+     "\"type\":{\"type\":\"string\"},\"change\":{\"type\":\"string\",\"enum\":[\"same\","
+     "\"changed\","
+     "\"only_left\",\"only_right\"]},\"left\":{\"type\":[\"object\",\"null\"]},"
+     "\"right\":{\"type\":[\"object\",\"null\"]},\"differences\":{\"type\":\"array\",\"items\":{"
+     "\"$ref\":\"#/components/schemas/RunDifference\"}}}}}}}"},
     {"Approval",
      "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","
      "\"required\":[\"id\",\"run_id\",\"workflow_id\",\"node\",\"subject\"],\"properties\":{"

@@ -177,6 +177,7 @@ static Err apply_finished(struct wf_state *s, const struct wf_event *ev)
     n->state = WF_NODE_DONE;
     n->output = ev->data;
     n->handle = ev->handle.n ? ev->handle : S("out");
+    n->kept_by = ev->kept_by;
     n->retry_at = 0;
     n->error = (struct wf_error){0};
     resolve_out(s, ev->node, n->handle);
@@ -304,6 +305,8 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->input = ev->data;
         s->request = ev->request;
         s->vars = ev->vars;
+        s->kept = ev->kept;
+        s->rerun_of = ev->rerun_of;
         s->started_at = ev->at;
         push_ready(s, s->def->trigger);
         return OK;
@@ -463,6 +466,11 @@ void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
             d->node = node;
             return;
         }
+        if (json_get(s->kept, s->def->nodes[node].id)) {
+            d->what = WF_DO_KEEP;
+            d->node = node;
+            return;
+        }
         if (s->n_running < s->def->max_parallel) {
             d->what = WF_DO_START;
             d->node = node;
@@ -586,6 +594,22 @@ void wf_core_interrupted(struct arena *a, const struct wf_state *s, int node, Us
     };
     if (!ret_event->retry_at && !s->cancel_requested)
         give_up(a, n, ret_event);
+}
+
+/* ---- results that are kept ---- */
+
+void wf_core_kept(const struct wf_state *s, int node, struct wf_event *ret_event)
+{
+    const struct json *kept = json_get(s->kept, s->def->nodes[node].id);
+
+    *ret_event = (struct wf_event){
+        .kind = WF_EV_STEP_FINISHED,
+        .node = node,
+        .attempt = 1,
+        .handle = json_str_of(json_at(kept, "handle"), S("out")),
+        .data = json_at(kept, "output"),
+        .kept_by = json_str_of(json_at(kept, "by"), S("run")),
+    };
 }
 
 /* ---- waits ---- */

@@ -63,6 +63,11 @@ struct wf_event {
     Str handle;
     const struct json *data;
     const struct json *request, *vars; /* of RUN_STARTED; NULL: none */
+    /* Of RUN_STARTED: results that steps take over instead of running, by node ({output, handle,
+     * by}), and the run that is run again; NULL: none. */
+    const struct json *kept, *rerun_of;
+    Str kept_by; /* of STEP_FINISHED: where a result comes from that was taken over; empty: the step
+                    has run */
     struct wf_error error;
     Usec retry_at; /* wall; 0: no */
     Usec until;    /* wall; 0: no end */
@@ -95,7 +100,8 @@ struct wf_node_run {
     Usec first_at, started_at, ended_at, retry_at;
     Usec took;
     const struct json *output;
-    Str handle; /* taken when DONE */
+    Str handle;  /* taken when DONE */
+    Str kept_by; /* "run", "edit", ...: its result was taken over; empty: it has run */
     struct wf_error error;
     /* Of a wait. */
     Usec due_at; /* wall; 0: never */
@@ -111,6 +117,7 @@ struct wf_state {
     int64_t seq; /* of the last event applied */
     int steps;   /* attempts started */
     const struct json *input, *request, *vars, *output;
+    const struct json *kept, *rerun_of; /* of RUN_STARTED */
     struct wf_error error;
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;
@@ -141,6 +148,7 @@ Err wf_core_apply(struct wf_state *s, const struct wf_event *ev);
 enum wf_do {
     WF_DO_NOTHING, /* wait for steps in flight, for answers, or for until */
     WF_DO_START,   /* start @attempt of @node */
+    WF_DO_KEEP,    /* @node takes over a result: record wf_core_kept() */
     WF_DO_SKIP,    /* no in-edge was taken: record the skip */
     WF_DO_WAKE,    /* the wait of @node is over: record wf_core_due() */
     WF_DO_SUCCEED, /* with wf_core_output() */
@@ -159,6 +167,8 @@ struct wf_decision {
  * are started, the end is decided when none runs. */
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *ret_decision);
 
+/* The event by which @node takes over the result that is kept for it (all but seq and at). */
+void wf_core_kept(const struct wf_state *s, int node, struct wf_event *ret_event);
 /* The event that ends the wait of @node whose time has come (all but seq and at). */
 void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_event *ret_event);
 /* What @answer to the wait of @node leads to, as the event to record; false: nobody waits for it

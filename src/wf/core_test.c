@@ -103,6 +103,55 @@ TEST(events_that_cannot_follow_are_refused_and_change_nothing)
     t_expect_int(s->seq, 2);
 }
 
+TEST(a_step_takes_over_the_result_that_is_kept_for_it_where_it_is_reached)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_decision d;
+    struct wf_event ev;
+    struct json *kept;
+    t_expect(def != NULL);
+    t_expect_ok(json_parse(a,
+                           S("{\"a\":{\"output\":7,\"handle\":\"out\",\"by\":\"edit\"},"
+                             "\"b\":{\"output\":8,\"handle\":\"elsewhere\",\"by\":\"run\"}}"),
+                           &kept));
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1, .kept = kept}));
+    t_expect_ok(apply(s, finished(def->trigger, 1, "out")));
+    for (int i = 0; i < 2; i++) {
+        wf_core_next(s, 1000, &d);
+        t_expect_int(d.what, WF_DO_KEEP);
+        wf_core_kept(s, d.node, &ev);
+        /* As the journal keeps it. */
+        struct wf_event again;
+        t_expect_ok(wf_event_read(def, wf_event_json(a, def, &ev), &again));
+        t_expect_str(again.kept_by, ev.kept_by);
+        t_expect_ok(apply(s, again));
+    }
+    const struct wf_node_run *of_a = &s->nodes[wf_def_node(def, S("a"))];
+    t_expect_int(of_a->state, WF_NODE_DONE);
+    t_expect_int(json_int_of(of_a->output, 0), 7);
+    t_expect_str(of_a->kept_by, S("edit"));
+    t_expect_int(s->taken_in[wf_def_node(def, S("j"))], 1);
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_int(d.node, wf_def_node(def, S("j")));
+}
+
+TEST(a_step_that_is_not_reached_is_skipped_whatever_is_kept_for_it)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_decision d;
+    struct json *kept = json_obj(a, "a", json_obj(a, "output", json_int(a, 7), NULL), NULL);
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1, .kept = kept}));
+    t_expect_ok(apply(s, finished(def->trigger, 1, "elsewhere")));
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_SKIP);
+}
+
 #define CALL(more)                                                                                 \
     HEAD "{\"id\":\"c\",\"type\":\"api-call\",\"position\":{\"x\":0,\"y\":0},\"data\":{"           \
          "\"url\":\"https://example.com/\"" more "}}],\"edges\":[" EDGE("1", "t", "c") "]}"

@@ -130,6 +130,8 @@ struct json *wf_def_hide_secrets(struct arena *a, const struct json *definition)
 
 /* The index of node @id; -1. Safe on several threads. */
 int wf_def_node(const struct wf_def *def, Str id);
+/* Whether steps of @node may leave by @handle. */
+bool wf_node_has_handle(const struct wf_node *node, Str handle);
 /* The problems as JSON: [{path, node, field, code, message, warning}]. */
 struct json *wf_problems_json(struct arena *a, const WfProblems *problems);
 

@@ -57,6 +57,16 @@ static bool in_words(const char *words, Str word)
     return false;
 }
 
+bool wf_node_has_handle(const struct wf_node *node, Str handle)
+{
+    const struct wf_node_type *type = node->type;
+
+    if (str_eq(handle, S("error")))
+        return node->on_error == WF_ERROR_BRANCH;
+    return type->has_handle ? type->has_handle(node->settings, handle)
+                            : in_words(type->handles ? type->handles : "out", handle);
+}
+
 static void check_handle(struct checker *c, const struct wf_node *from, Str handle)
 {
     const struct wf_node_type *type = from->type;
@@ -72,8 +82,7 @@ static void check_handle(struct checker *c, const struct wf_node *from, Str hand
                         P(from->id));
         return;
     }
-    known = type->has_handle ? type->has_handle(from->settings, handle)
-                             : in_words(type->handles ? type->handles : "out", handle);
+    known = wf_node_has_handle(from, handle);
     if (!known && type->handles && !*type->handles && !type->has_handle)
         check_wrong(c, S("sourceHandle"), S("unknown_handle"),
                     "\"%.*s\" is an end: no edge leads on from it.", P(from->id));

@@ -781,6 +781,9 @@ static Err drive_loop(struct wf_run *run)
         case WF_DO_START:
             TRY(begin_step(run, d.node, d.attempt));
             break;
+        case WF_DO_KEEP:
+            TRY(run_keep_step(run, d.node));
+            break;
         case WF_DO_SKIP:
             TRY(record_kind(run, WF_EV_STEP_SKIPPED, d.node, 0));
             break;

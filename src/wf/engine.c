@@ -193,10 +193,14 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
         .data = start->input ? json_dup(run->a, start->input) : json_null(run->a),
         .request = dup_or_null(run->a, start->request),
         .vars = dup_or_null(run->a, start->vars),
+        .kept = dup_or_null(run->a, start->kept),
+        .rerun_of = dup_or_null(run->a, start->rerun_of),
     };
     Err e = run_note(run, &ev);
     return e == E_TOO_LARGE
-               ? err_detail(e, "The input of a run may have %d MiB as JSON.", EVENT_TEXT_MAX >> 20)
+               ? err_detail(e, "The input of a run%s may have %d MiB as JSON.",
+                            start->kept ? ", with the results that it takes over," : "",
+                            EVENT_TEXT_MAX >> 20)
                : e;
 }
 

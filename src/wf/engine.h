@@ -55,6 +55,7 @@ struct wf_start {
     bool store_def;     /* store the definition in the same transaction */
     Str origin;         /* "api", "webhook", "manual", "cli" */
     const struct json *input, *request, *vars; /* copied */
+    const struct json *kept, *rerun_of;        /* of the run's first event; copied */
     Str key;                                   /* idempotency key; empty: none */
     Str fingerprint;                           /* 32 bytes of what the key stands for */
     /* Queue more statements into the transaction that makes the run accepted. May be called again
@@ -77,6 +78,23 @@ void wf_run_unref(struct wf_run *run);
 DEFINE_AUTO(wf_run, wf_run_unref)
 /* The run as the API shows it, from memory. */
 struct json *wf_run_json(struct arena *a, const struct wf_run *run, Str workflow_name);
+
+/* ---- runs again, and beside each other (rerun.c, compare.c) ---- */
+
+struct wf_rerun {
+    const struct run_row *row; /* the run that is run again */
+    Str from;                  /* this step and all behind it; empty: all, or what edits lead to */
+    const struct json *edits; /* results by node that stand in place of those of the run, or NULL */
+    const struct json *handles; /* the ways that edited steps take, by node, or NULL */
+};
+/* Prepare the start of a run of start->def with the input of another run, and with its results for
+ * the steps that are not to run again. Sets input, request, vars, kept and rerun_of of @start, in
+ * @a. E_INVALID with what is wrong; E_TOO_LARGE. */
+Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun *rerun,
+                     struct wf_start *start) YIELDS;
+/* How two runs differ, step by step, as the API shows it. E_NOT_FOUND. */
+Err wf_run_compare(struct wf_engine *e, struct arena *a, Id tenant, Id left, Id right,
+                   struct json **ret_json) YIELDS;
 
 /* Ask a run to stop, wherever it is. E_NOT_FOUND; E_CONFLICT when it has ended. */
 Err wf_run_cancel(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;

@@ -136,6 +136,8 @@ Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *d
 /* @facts: with the inputs of steps, which are computed; NULL: without. */
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
                      const struct wf_facts *facts);
+/* A step's state as the API says it. */
+const char *run_step_state_name(enum wf_node_state s);
 /* run_input.c */
 struct json *run_step_input(struct arena *a, const struct wf_state *s, const struct wf_facts *facts,
                             int node) YIELDS;
@@ -154,6 +156,9 @@ Usec run_now(const struct wf_run *run);
 Str run_clock(const struct wf_run *run);
 struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node *n, int number,
                         const struct wf_scope *scope);
+
+/* rerun.c: let @node take over the result that is kept for it. */
+Err run_keep_step(struct wf_run *run, int node) YIELDS;
 
 /* waits.c */
 Err run_begin_wait(struct wf_run *run, int node, int number) YIELDS;

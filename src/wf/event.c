@@ -59,6 +59,12 @@ struct json *wf_event_json(struct arena *a, const struct wf_def *def, const stru
         json_set(a, o, S("request"), ev->request);
     if (ev->vars)
         json_set(a, o, S("vars"), ev->vars);
+    if (ev->kept)
+        json_set(a, o, S("kept"), ev->kept);
+    if (ev->rerun_of)
+        json_set(a, o, S("rerun_of"), ev->rerun_of);
+    if (ev->kept_by.n)
+        json_set(a, o, S("kept"), json_str(a, ev->kept_by));
     if (ev->error.code.n)
         json_set(a, o, S("error"),
                  json_obj(a, "code", json_str(a, ev->error.code), "message",
@@ -116,6 +122,11 @@ Err wf_event_read(const struct wf_def *def, const struct json *o, struct wf_even
     ev.relative = json_bool_of(json_at(o, "relative"), false);
     ev.request = json_at(o, "request");
     ev.vars = json_at(o, "vars");
+    if (ev.kind == WF_EV_RUN_STARTED)
+        ev.kept = json_at(o, "kept");
+    else
+        ev.kept_by = json_str_of(json_at(o, "kept"), S(""));
+    ev.rerun_of = json_at(o, "rerun_of");
     ev.error.code = json_str_of(json_at(error, "code"), S(""));
     ev.error.message = json_str_of(json_at(error, "message"), S(""));
     if (str_eq(handled, S("default")))

@@ -3,7 +3,7 @@
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
-static const char *step_state_name(enum wf_node_state s)
+const char *run_step_state_name(enum wf_node_state s)
 {
     switch (s) {
     case WF_NODE_RUNNING:
@@ -52,17 +52,17 @@ static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
     bool ended = state == WF_NODE_DONE || state == WF_NODE_FAILED;
     Usec took = usec_max(n->ended_at - n->first_at, 0); /* the wall clock may have been set */
     bool waits = state == WF_NODE_WAITING;
-    return json_obj(a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
-                    json_str_c(a, node->type->name), "state", json_str_c(a, step_state_name(state)),
-                    "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at),
-                    "finished_at", json_time(a, ended ? n->ended_at : 0), "duration_ms",
-                    ended ? json_double(a, (double)took / 1000) : json_null(a), "output",
-                    or_null(a, n->output), "handle",
-                    n->handle.n ? json_str(a, n->handle) : json_null(a), "error",
-                    or_null(a, error_json(a, &n->error)), "retry_at",
-                    json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), "due_at",
-                    json_time(a, waits ? n->due_at : 0), "waiting_for",
-                    or_null(a, waits ? n->wait : NULL), NULL);
+    return json_obj(
+        a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
+        json_str_c(a, node->type->name), "state", json_str_c(a, run_step_state_name(state)),
+        "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at), "finished_at",
+        json_time(a, ended ? n->ended_at : 0), "duration_ms",
+        ended ? json_double(a, (double)took / 1000) : json_null(a), "output", or_null(a, n->output),
+        "handle", n->handle.n ? json_str(a, n->handle) : json_null(a), "error",
+        or_null(a, error_json(a, &n->error)), "retry_at",
+        json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), "due_at",
+        json_time(a, waits ? n->due_at : 0), "waiting_for", or_null(a, waits ? n->wait : NULL),
+        "kept", n->kept_by.n ? json_str(a, n->kept_by) : json_null(a), NULL);
 }
 
 static bool has_begun(const struct wf_node_run *n)
@@ -110,6 +110,7 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
     json_set(a, doc, S("finished_at"), json_time(a, end));
     json_set(a, doc, S("duration_ms"),
              end ? json_double(a, (double)(end - s->started_at) / 1000) : json_null(a));
+    json_set(a, doc, S("rerun_of"), or_null(a, s->rerun_of));
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));
