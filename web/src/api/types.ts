@@ -209,6 +209,8 @@ export interface Step {
   /** When a wait is over; null: nobody knows. */
   due_at?: string | null;
   waiting_for?: JsonObject | null;
+  /** It did not run: its result is that of the run that is run again ("run"), or was edited ("edit"). */
+  kept?: string | null;
 }
 
 export interface RunSummary {
@@ -230,6 +232,8 @@ export interface Run extends RunSummary {
   input?: Json;
   output?: Json;
   steps: Step[];
+  /** The run that was run again, and from which step on. */
+  rerun_of?: { run_id: string; from: string | null; edited: string[] } | null;
   /** The graph it ran. */
   definition?: Definition;
 }
@@ -302,6 +306,8 @@ export interface RunEvent {
   until?: string;
   reason?: string;
   waiting_for?: JsonObject;
+  /** Of step.finished: where a result comes from that was taken over. Of run.started: those results. */
+  kept?: string | JsonObject;
 }
 
 /** A live piece of a step; not journaled, comes without id. */
@@ -310,6 +316,11 @@ export interface StepDelta {
   run_id: string;
   node: string;
   text: string;
+}
+
+export interface RerunRequest {
+  from?: string;
+  version?: 'pinned' | 'published';
 }
 
 export interface ExecuteRequest {

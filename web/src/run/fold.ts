@@ -34,6 +34,7 @@ function ended(step: Step, event: RunEvent): Step {
       finished_at: event.at,
       output: event.output,
       handle: event.handle ?? 'out',
+      kept: typeof event.kept === 'string' ? event.kept : null,
       error: null,
       retry_at: null,
       due_at: null,

@@ -1,7 +1,17 @@
 // Calls about runs.
 import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { api, withQuery } from '@/api/client';
-import type { Definition, ExecuteRequest, Page, Run, RunState, RunSummary, Version, Workflow } from '@/api/types';
+import type {
+  Definition,
+  ExecuteRequest,
+  Page,
+  RerunRequest,
+  Run,
+  RunState,
+  RunSummary,
+  Version,
+  Workflow,
+} from '@/api/types';
 import { isFinal } from '@/run/fold';
 
 export const runQuery = (id: string) =>
@@ -61,6 +71,14 @@ export function useStartRun(workflowId: string) {
       if (Array.isArray(run.steps)) cache.setQueryData(['run', run.id], run);
       void cache.invalidateQueries({ queryKey: ['runs'] });
     },
+  });
+}
+
+export function useRerun(id: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (body: RerunRequest) => api.post<Run>(`/api/runs/${id}/rerun`, { ...body, mode: 'async' }),
+    onSuccess: () => cache.invalidateQueries({ queryKey: ['runs'] }),
   });
 }
 

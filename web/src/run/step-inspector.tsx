@@ -1,14 +1,17 @@
 // Everything about one step of a run: state, attempts, error, what it was given and what it gave.
 import { useMemo } from 'react';
-import { Link } from 'react-router';
+import { Link, useNavigate } from 'react-router';
 import type { Definition, Json, Run, RunEvent, Step } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
 import { absolute, clock, duration } from '@/lib/time';
+import { Button } from '@/ui/button';
 import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { Took } from '@/ui/time-text';
-import { attemptsOf } from '@/run/fold';
+import { useToast } from '@/ui/toast';
+import { attemptsOf, isFinal } from '@/run/fold';
 import { LiveText } from '@/run/live-text';
+import { useRerun } from '@/run/queries';
 import { StepBadge } from '@/run/run-state';
 
 interface StepInspectorProps {
@@ -71,6 +74,7 @@ export function StepInspector(props: StepInspectorProps) {
         </p>
       )}
       {step?.state === 'skipped' && <p className="text-sm text-ink-2">{t.run.skippedWhy}</p>}
+      {step?.kept && <p className="text-sm text-ink-2">{step.kept === 'edit' ? t.run.keptEdit : t.run.keptRun}</p>}
       {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
       {step?.error && (
         <div role="alert" className="rounded-md border border-madder/40 bg-madder-soft px-3 py-2.5">
@@ -122,6 +126,7 @@ export function StepInspector(props: StepInspectorProps) {
           </ol>
         </Section>
       )}
+      {step && step.state !== 'skipped' && isFinal(run.state) && <FromHere run={run} node={node} />}
       {settings && (
         <details className="group">
           <summary className="flex list-none items-center gap-1 text-sm font-medium">
@@ -133,6 +138,23 @@ export function StepInspector(props: StepInspectorProps) {
           </div>
         </details>
       )}
+    </div>
+  );
+}
+
+function FromHere({ run, node }: { run: Run; node: string }) {
+  const { t } = useI18n();
+  const toast = useToast();
+  const navigate = useNavigate();
+  const rerun = useRerun(run.id);
+  const go = () =>
+    rerun.mutate({ from: node }, { onSuccess: (next) => void navigate(`/runs/${next.id}`), onError: toast.fail });
+  return (
+    <div className="space-y-1.5">
+      <Button icon="refresh" busy={rerun.isPending} onClick={go}>
+        {t.run.fromHere}
+      </Button>
+      <p className="text-sm text-ink-3">{t.run.fromHereHelp}</p>
     </div>
   );
 }

@@ -179,6 +179,14 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
           <CopyButton text={run.id} />
         </span>
       </div>
+      {run.rerun_of && (
+        <p className="mt-1.5 text-sm text-ink-3">
+          <Link to={`/runs/${run.rerun_of.run_id}`} className="underline">
+            {t.run.againOf}
+          </Link>
+          {run.rerun_of.from && ` ${t.run.fromStep(run.rerun_of.from)}`}
+        </p>
+      )}
       {view.stream === 'waiting' && open && (
         <p role="status" className="mt-2 text-sm text-weld">
           {t.run.reconnecting}

@@ -16,6 +16,7 @@ export const flow: Messages['flow'] = {
     api: 'Per API gestartet',
     webhook: 'Per Webhook gestartet',
     schedule: 'Nach der Uhr gestartet',
+    rerun: 'Noch einmal',
   },
   every: (span: string) => `Alle ${span}`,
   nextTimes: 'Die nächsten Male',

@@ -14,6 +14,7 @@ export const flow = {
     api: 'Started by API',
     webhook: 'Started by webhook',
     schedule: 'Started by the clock',
+    rerun: 'Run again',
   },
   every: (span: string) => `Every ${span}`,
   nextTimes: 'Next times',
