@@ -96,6 +96,9 @@ static Err call_hook(struct req *req, struct res *res)
                         json_obj(req->a, "run_id", json_id(req->a, known), "duplicate",
                                  json_bool(req->a, true), NULL));
     }
+    if (e == E_PRECONDITION) /* the sender has done its part, and need not come again */
+        return res_json(res, 202,
+                        json_obj(req->a, "skipped", json_str_c(req->a, err_client_text(e)), NULL));
     TRY(e);
     res_header(res, S("X-Run-Id"), str_dup(req->a, id_text(wf_run_id(run), id)));
     if (wf_hook_wants_result(def))

@@ -122,6 +122,8 @@ Err api_start_run(struct req *req, struct res *res, const struct workflow_row *r
     Err e = wf_run_start(api_of(req)->engine, start, &run);
     if (e == E_EXISTS && x->key.n)
         return answer_repeat(req, res, row, x);
+    if (e == E_PRECONDITION)
+        return err_detail(E_CONFLICT, "%s", str_dup_c(req->a, str_c(err_client_text(e))));
     TRY(e);
     return answer_started(req, res, run, row->name, x);
 }

@@ -7,6 +7,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_approve_routes);
     router_add(router, api_auth_routes);
     router_add(router, api_events_routes);
+    router_add(router, api_flow_routes);
     router_add(router, api_gateway_routes);
     router_add(router, api_hooks_routes);
     router_add(router, api_keys_routes);

@@ -241,6 +241,8 @@ const struct api_schema api_shapes[] = {
      "\"created_at\":" TIME_TYPE ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL
      ","
      "\"duration_ms\":{\"type\":[\"number\",\"null\"]},"
+     "\"flow\":{\"type\":\"object\",\"description\":\"Its gate, with flow control.\","
+     "\"properties\":{\"gate\":" ID_TYPE ",\"name\":{\"type\":\"string\"}}},"
      "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}},"
      "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"Step",
@@ -287,6 +289,12 @@ const struct api_schema api_shapes[] = {
      "\"only_left\",\"only_right\"]},\"left\":{\"type\":[\"object\",\"null\"]},"
      "\"right\":{\"type\":[\"object\",\"null\"]},\"differences\":{\"type\":\"array\",\"items\":{"
      "\"$ref\":\"#/components/schemas/RunDifference\"}}}}}}}"},
+    {"Gate",
+     "{\"type\":\"object\",\"description\":\"Runs that share the limits of flow control.\","
+     "\"required\":[\"id\",\"name\",\"admitted\",\"queued\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"name\":{\"type\":\"string\"},\"admitted\":{\"type\":\"integer\"},"
+     "\"queued\":{\"type\":\"integer\"},\"concurrency\":{\"type\":[\"integer\",\"null\"]}}}"},
+    {"GateList", LIST_OF("Gate")},
     {"Approval",
      "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","
      "\"required\":[\"id\",\"run_id\",\"workflow_id\",\"node\",\"subject\"],\"properties\":{"

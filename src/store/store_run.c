@@ -2,6 +2,7 @@
 #include "store/store_run.h"
 
 #include "base/crypto.h"
+#include "store/store_flow.h"
 #include "store/store_wait.h"
 
 #define RUN_COLUMNS                                                                                \
@@ -335,6 +336,7 @@ Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int s
                    " WHERE id = ?1 AND lease_epoch = ?2 AND finished_at IS NULL",
                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
     store_wait_end_run(tx, run);
+    store_flow_leave(tx, run);
     return db_commit(tx);
 }
 

@@ -60,7 +60,7 @@ Err store_event_waits(struct db *db, struct arena *a, Id tenant, Str topic, Id a
 
 /* ---- answers ---- */
 
-static void mark_run(struct db_tx *tx, Id run)
+void store_mail_put(struct db_tx *tx, Id run)
 {
     /* Always, and the row whatever it holds: a run that is being put away at this moment is seen,
      * or sees this. */
@@ -80,7 +80,7 @@ void store_answer_put(struct db_tx *tx, const struct answer_row *row, Usec now)
     db_exec(tx, put,
             DB_ARGS(D_ID(row->wait), D_BYTES(row->source), D_ID(row->run), D_BYTES(row->body),
                     D_INT(now)));
-    mark_run(tx, row->run);
+    store_mail_put(tx, row->run);
 }
 
 void store_answer_post(struct db_tx *tx, const struct answer_row *row, Usec now)
@@ -91,7 +91,7 @@ void store_answer_post(struct db_tx *tx, const struct answer_row *row, Usec now)
     db_exec(tx, post,
             DB_ARGS(D_ID(row->wait), D_BYTES(row->source), D_ID(row->run), D_BYTES(row->body),
                     D_INT(now)));
-    mark_run(tx, row->run);
+    store_mail_put(tx, row->run);
 }
 
 Err store_answers_of(struct db *db, struct arena *a, Id run, int limit, int64_t *ret_mail,

@@ -49,6 +49,8 @@ Err store_answers_of(struct db *db, struct arena *a, Id run, int limit, int64_t 
                      AnswerRows *ret_rows) YIELDS;
 /* Queue that @row was taken. */
 void store_answer_taken(struct db_tx *tx, const struct answer_row *row);
+/* Queue that there is something for the run to look at, and make it due. */
+void store_mail_put(struct db_tx *tx, Id run);
 /* Queue that the run has looked; more may have come since, then the mark stays. */
 void store_mail_seen(struct db_tx *tx, Id run, int64_t epoch, int64_t mail);
 /* Runs held by @node with answers that they have not looked at. */

@@ -299,7 +299,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
 {
     switch (ev->kind) {
     case WF_EV_RUN_STARTED:
-        if (s->run != WF_RUN_QUEUED)
+        if (s->seq)
             return corrupt(ev, "starts a run twice");
         s->run = WF_RUN_RUNNING;
         s->input = ev->data;
@@ -310,12 +310,24 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->started_at = ev->at;
         push_ready(s, s->def->trigger);
         return OK;
+    case WF_EV_RUN_QUEUED:
+        if (s->run != WF_RUN_RUNNING || s->n_running)
+            return corrupt(ev, "queues a run in the middle of a step");
+        s->run = WF_RUN_QUEUED;
+        s->flow = ev->data;
+        return OK;
+    case WF_EV_RUN_ADMITTED:
+        if (s->run != WF_RUN_QUEUED || !s->seq)
+            return corrupt(ev, "admits a run that does not queue");
+        s->run = WF_RUN_RUNNING;
+        return OK;
     case WF_EV_RUN_WAITING:
         s->run = WF_RUN_WAITING;
         s->wait_until = ev->until;
         return OK;
     case WF_EV_RUN_RESUMED:
-        s->run = WF_RUN_RUNNING;
+        if (s->run != WF_RUN_QUEUED)
+            s->run = WF_RUN_RUNNING;
         s->wait_until = 0;
         return OK;
     case WF_EV_CLOCK_SET:
@@ -344,6 +356,8 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
 /* Whether nothing but waits is left to go on. */
 static bool is_idle(const struct wf_state *s)
 {
+    if (s->run == WF_RUN_QUEUED)
+        return true;
     return s->n_waits && !s->n_running && !s->n_retry && s->ready_head == s->ready_n;
 }
 
@@ -455,8 +469,12 @@ static bool decide_wake(struct wf_state *s, Usec now, struct wf_decision *d)
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     *d = (struct wf_decision){.what = WF_DO_NOTHING, .node = -1};
-    if (s->run == WF_RUN_QUEUED || wf_run_state_is_final(s->run) || decide_end(s, now, d))
+    if (!s->seq || wf_run_state_is_final(s->run) || decide_end(s, now, d))
         return;
+    if (s->run == WF_RUN_QUEUED) {
+        d->until = wf_core_deadline(s) == USEC_NEVER ? 0 : wf_core_deadline(s);
+        return;
+    }
     if (decide_wake(s, now, d))
         return;
     if (s->ready_head < s->ready_n) {

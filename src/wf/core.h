@@ -12,7 +12,7 @@
 #include "wf/node.h"
 
 enum wf_run_state {
-    WF_RUN_QUEUED, /* accepted, not begun */
+    WF_RUN_QUEUED, /* not begun, or before a gate (flow.c) */
     WF_RUN_RUNNING,
     WF_RUN_WAITING,   /* parked until a time, or until somebody answers */
     WF_RUN_SUCCEEDED, /* from here on final */
@@ -35,6 +35,8 @@ enum wf_event_kind {
     WF_EV_STEP_WAITING,     /* node, attempt, until, relative, handle, data: what it waits for */
     WF_EV_STEP_ANSWERED,    /* node, attempt, data: one of several answers */
     WF_EV_STEP_SKIPPED,     /* node */
+    WF_EV_RUN_QUEUED,       /* before a gate; data: gate, key, yields */
+    WF_EV_RUN_ADMITTED,     /* through the gate */
     WF_EV_RUN_WAITING,      /* until; 0: nobody knows */
     WF_EV_RUN_RESUMED,      /* after a restart or a wait; data: the reason, a string */
     WF_EV_CLOCK_SET,        /* data: by how many microseconds the wall clock was set */
@@ -121,6 +123,7 @@ struct wf_state {
     struct wf_error error;
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;
+    const struct json *flow; /* of RUN_QUEUED; NULL: it has passed no gate */
     bool cancel_requested;
     bool has_waited; /* a step has waited for something */
     /* While nothing but waits is left the time of the run stands still. */

@@ -152,6 +152,33 @@ TEST(a_step_that_is_not_reached_is_skipped_whatever_is_kept_for_it)
     t_expect_int(d.what, WF_DO_SKIP);
 }
 
+TEST(a_run_at_a_gate_begins_nothing_and_its_time_stands_still)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_event queued = {.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_null(a)};
+    struct wf_event admitted = {.kind = WF_EV_RUN_ADMITTED, .node = -1};
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_err(apply(s, queued), E_CORRUPT);
+    t_expect_err(apply(s, admitted), E_CORRUPT);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}));
+    t_expect_ok(apply(s, queued));
+    t_expect_int(s->run, WF_RUN_QUEUED);
+    wf_core_next(s, 1000 + USEC_DAY, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_err(apply(s, finished(def->trigger, 1, "out")), E_CORRUPT);
+    admitted.at = 1000 + USEC_DAY;
+    t_expect_ok(apply(s, admitted));
+    wf_core_next(s, 1000 + USEC_DAY, &d); /* the timeout of a run is an hour */
+    t_expect_int(d.what, WF_DO_START);
+    t_expect_ok(apply(s, queued));
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1}));
+    wf_core_next(s, 1000 + USEC_DAY, &d);
+    t_expect_int(d.what, WF_DO_CANCELLED);
+}
+
 #define CALL(more)                                                                                 \
     HEAD "{\"id\":\"c\",\"type\":\"api-call\",\"position\":{\"x\":0,\"y\":0},\"data\":{"           \
          "\"url\":\"https://example.com/\"" more "}}],\"edges\":[" EDGE("1", "t", "c") "]}"
@@ -677,7 +704,7 @@ static void crash(struct sim *m)
     m->crashes++;
     m->journal.n = m->n_durable;
     m->s = fold(m, m->n_durable);
-    if (m->s->run == WF_RUN_QUEUED) {
+    if (!m->s->seq) {
         record(m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
         commit(m);
         return;
@@ -820,8 +847,25 @@ static void end_wait(struct sim *m, int node)
     record(m, ev);
 }
 
+/* At a gate nothing begins, sooner or later it is admitted, and its time stands still. */
+static void queue_on(struct sim *m, const struct wf_decision *d)
+{
+    commit(m);
+    if (d->what != WF_DO_NOTHING)
+        fault(m, "a run that queues does something");
+    m->now = d->until && chance(m, 5) ? usec_max(m->now, d->until) : m->now;
+    if (chance(m, 50))
+        record(m, (struct wf_event){.kind = WF_EV_RUN_ADMITTED, .node = -1});
+}
+
 static void carry_out(struct sim *m, const struct wf_decision *d)
 {
+    bool ends = d->what == WF_DO_CANCELLED || d->what == WF_DO_FAIL;
+
+    if (m->s->run == WF_RUN_QUEUED && !ends) {
+        queue_on(m, d);
+        return;
+    }
     switch (d->what) {
     case WF_DO_WAKE:
         end_wait(m, d->node);
@@ -915,7 +959,7 @@ static const char *simulate(uint64_t seed)
     if (chance(&m, 50))
         commit(&m);
     unsigned crash_rate = (unsigned)(rnd(&m) % 15);
-    bool cancels = chance(&m, 10), sets_clock = chance(&m, 20);
+    bool cancels = chance(&m, 10), sets_clock = chance(&m, 20), queues = chance(&m, 20);
     for (int turn = 0; !wf_run_state_is_final(m.s->run) && !m.broken; turn++) {
         struct wf_decision d;
         if (turn > 2000) {
@@ -930,7 +974,10 @@ static const char *simulate(uint64_t seed)
             record(&m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
         if (chance(&m, 5))
             (void)answer_some(&m);
-        if (m.mail.n && !m.s->cancel_requested && chance(&m, 50))
+        if (queues && m.s->run == WF_RUN_RUNNING && !m.s->n_running && chance(&m, 20))
+            record(&m,
+                   (struct wf_event){.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_null(m.a)});
+        if (m.mail.n && m.s->run == WF_RUN_RUNNING && !m.s->cancel_requested && chance(&m, 50))
             take_mail(&m);
         if (sets_clock && chance(&m, 5))
             set_clock(&m);

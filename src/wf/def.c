@@ -8,6 +8,7 @@
 #include "wf/def.h"
 #include "base/map.h"
 #include "wf/check.h"
+#include "wf/flow_plan.h"
 
 #include <stdatomic.h>
 
@@ -23,6 +24,7 @@ enum {
 struct settings_in {
     Usec timeout, deadline;
     int64_t max_steps, max_parallel;
+    struct wf_flow flow;
 };
 
 struct variable_in {
@@ -48,6 +50,8 @@ static const struct field settings_fields[] = {
      .max = 1000000, .title = "Steps", .help = "Attempts of all steps of a run."},
     {"max_parallel", F_INT, offsetof(struct settings_in, max_parallel), .dflt = "16", .min = 1,
      .max = 1000, .title = "At once", .help = "Steps of one run at the same time."},
+    {"flow", F_OBJECT, offsetof(struct settings_in, flow), .sub = wf_flow_fields,
+     .title = "Flow control", .help = "How runs make room for each other."},
     {0},
 };
 
@@ -149,6 +153,22 @@ static bool is_array(struct checker *c, Str field, const struct json *json)
     return json_is(json, JSON_ARR);
 }
 
+static void check_flow(struct checker *c, const struct wf_flow *flow, const struct json *json)
+{
+    if (!json)
+        return;
+    if (wf_flow_is_set(flow)) {
+        c->def->flow = arena_new_of(c->a, struct wf_flow);
+        *c->def->flow = *flow;
+        if (!c->def->flow->rate_limit.burst) /* so many in any such time, whenever they come */
+            c->def->flow->rate_limit.burst = c->def->flow->rate_limit.limit;
+    } else if (json_is(json, JSON_OBJ) && c->errors == 0) {
+        check_wrong(c, S("settings/flow"), S("required"),
+                    "\"flow\" limits nothing: give it \"concurrency\", \"throttle\", "
+                    "\"rate_limit\" or \"singleton\".");
+    }
+}
+
 static void check_outer(struct checker *c, const struct json *json, struct outer *outer)
 {
     const struct field *tables[] = {outer_fields};
@@ -166,6 +186,7 @@ static void check_outer(struct checker *c, const struct json *json, struct outer
     def->deadline = outer->settings.deadline;
     def->max_steps = (int)outer->settings.max_steps;
     def->max_parallel = (int)outer->settings.max_parallel;
+    check_flow(c, &outer->settings.flow, json_at(json_at(json, "settings"), "flow"));
 }
 
 static Err check_all(struct checker *c, const struct json *json)

@@ -69,6 +69,23 @@ struct wf_variable {
     const struct json *value;
 };
 
+/* So many in so long, and how many of them may come at once. */
+struct wf_flow_rate {
+    int64_t limit; /* 0: none */
+    Usec per;
+    int64_t burst; /* 0: one */
+};
+
+/* How runs of a workflow make room for each other (flow_plan.h). */
+struct wf_flow {
+    struct wf_template *key, *fair; /* NULL: none */
+    struct wf_value *priority;      /* NULL: none */
+    Str pool;
+    int64_t concurrency; /* 0: no limit */
+    struct wf_flow_rate throttle, rate_limit;
+    Str singleton; /* "off", "skip", "cancel" */
+};
+
 struct wf_def {
     struct arena *a; /* owns everything below */
     Str name, description;
@@ -82,11 +99,12 @@ struct wf_def {
     int trigger; /* index of the trigger node */
     struct wf_variable *variables;
     int n_variables;
-    struct map *ids;  /* node id -> its index, an int * */
-    Usec timeout;     /* of a run, without the time in which it only waits */
-    Usec deadline;    /* of a run, waits included; 0: none */
-    int max_steps;    /* of a run, attempts included */
-    int max_parallel; /* steps of one run at once */
+    struct map *ids;      /* node id -> its index, an int * */
+    Usec timeout;         /* of a run, without the time in which it only waits */
+    Usec deadline;        /* of a run, waits included; 0: none */
+    int max_steps;        /* of a run, attempts included */
+    int max_parallel;     /* steps of one run at once */
+    struct wf_flow *flow; /* NULL: none */
     _Atomic unsigned refs;
 };
 

@@ -315,6 +315,13 @@ static void check_name(void *ctx, Str name, Str member)
             unknown_name(n, name);
         return;
     }
+    if (n->use->node < 0) {
+        check_wrong(g->c, n->use->field, S("not_before"),
+                    "{{ %.*s }}: this is found out before the first step. Use input, request or a "
+                    "variable.",
+                    P(name));
+        return;
+    }
     if (g->n_order < g->def->n_nodes || comes_before(g, at, n->use->node))
         return; /* with cycles there is no before, and the cycle has been told */
     if (at == n->use->node)
@@ -337,8 +344,8 @@ static void check_names(struct graph *g)
     c->guesses = GUESSES;
     vec_each(&c->uses, use) {
         struct naming n = {g, use, variables};
-        c->node = &g->def->nodes[use->node];
-        c->base = str_fmt(c->scratch, "/nodes/%d/data", use->node);
+        c->node = use->node < 0 ? NULL : &g->def->nodes[use->node];
+        c->base = c->node ? str_fmt(c->scratch, "/nodes/%d/data", use->node) : S("");
         wf_template_paths(use->t, check_name, &n);
     }
     c->node = NULL;

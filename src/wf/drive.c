@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "rt/inject.h"
 #include "rt/log.h"
+#include "store/store_flow.h"
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
@@ -209,7 +210,10 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     run->row.state = (int)s->run;
     run->row.finished_at = finished_at;
     run->row.wake_at = s->run == WF_RUN_WAITING ? s->wait_until : 0;
-    if (s->run == WF_RUN_WAITING && !s->wait_until)
+    if (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))
+        run->row.wake_at = run->queued_until;
+    if ((s->run == WF_RUN_WAITING || (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))) &&
+        !run->row.wake_at)
         run->row.wake_at = STORE_WAKE_NEVER;
     if (!run->stored) {
         if (run->store_def)
@@ -219,6 +223,7 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
                                  run->row.created_at);
         if (run->also)
             run->also(tx, run->row.id, run->also_ctx);
+        run_flow_write(run, tx);
         store_run_insert(tx, &run->row);
         store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
     } else {
@@ -233,8 +238,13 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     run_write_sides(run, tx);
     if (finished_at && s->has_waited)
         end_waits(run, tx, finished_at);
+    if (finished_at && s->flow)
+        store_flow_leave(tx, run->row.id);
     TRY(INJECT("wf.journal.before_commit"));
-    TRY(db_commit(tx));
+    Err e = db_commit(tx);
+    if (!run->stored)
+        run_flow_written(run, e);
+    TRY(e);
     INJECT_VOID("wf.journal.after_commit");
     return OK;
 }
@@ -354,6 +364,11 @@ static Err commit(struct wf_run *run, unsigned flags)
         wf_hub_publish(run->engine->hub, run->row.id, WF_HUB_EVENTS, first, S(""),
                        buf_str(&run->text));
     buf_done(&run->text);
+    if (run->state->flow && wf_run_state_is_final(run->state->run))
+        run->flow_moved = true;
+    if (run->flow_moved)
+        engine_flow_moved(run->engine, run->gate);
+    run->flow_moved = false;
     if (!run->accepted)
         mark_accepted(run);
     return OK;
@@ -680,10 +695,15 @@ static Err put_down(struct wf_run *run)
 
 static Err park(struct wf_run *run, Usec until)
 {
+    run->parked = true;
+    if (run->state->run == WF_RUN_QUEUED) {
+        run->queued_until = until;
+        return commit(run, COMMIT_RELEASE);
+    }
+    run_flow_sleep(run);
     TRY(record(
         run, (struct wf_event){
                  .kind = WF_EV_RUN_WAITING, .node = -1, .until = until, .clock = run_clock(run)}));
-    run->parked = true;
     return commit(run, COMMIT_RELEASE);
 }
 
@@ -693,7 +713,9 @@ static bool is_long_wait(const struct wf_run *run, Usec now, Usec until)
 {
     if (run->in_flight || run->stopping)
         return false;
-    return until ? until - now > PARK_AFTER : run->state->n_waits > 0;
+    if (until)
+        return until - now > PARK_AFTER;
+    return run->state->n_waits > 0 || run->state->run == WF_RUN_QUEUED;
 }
 
 /* The wall clock was set: what is so long after something else moves with it. */
@@ -713,6 +735,8 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
 {
     TRY(commit(run, 0));
     TRY(launch(run));
+    if (run->flow_open)
+        return OK;
     if (run->look_back && !is_ending(run)) {
         bool found = false;
         TRY(run_look_back(run, &found));
@@ -726,6 +750,10 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     if (long_wait && run->refs == OWN_REFS) {
         *ret_parked = true;
         return park(run, until ? until - now + time_wall() : 0);
+    }
+    if (long_wait) {
+        run_flow_sleep(run);
+        TRY(commit(run, 0));
     }
     run->held = long_wait;
     Usec deadline = until ? usec_in(usec_max(until - now, 0)) : USEC_NEVER;
@@ -773,10 +801,18 @@ static Err drive_loop(struct wf_run *run)
                 return OK;
             continue;
         }
+        if (run->flow_open && !is_ending(run))
+            TRY(run_flow_pass(run));
+        if (run->flow_asleep && run->mail)
+            TRY(run_flow_return(run));
         if (run->mail && !is_ending(run))
             TRY(run_take_mail(run));
         TRY(mind_clock(run));
         wf_core_next(run->state, run_now(run), &d);
+        if (run->flow_asleep && (d.what == WF_DO_WAKE || d.what == WF_DO_START)) {
+            TRY(run_flow_return(run));
+            continue;
+        }
         switch (d.what) {
         case WF_DO_START:
             TRY(begin_step(run, d.node, d.attempt));
@@ -939,6 +975,7 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
     TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_RESUMED,
                                       .node = -1,
                                       .data = json_str(run->a, woken ? S("wake") : S("restart"))}));
+    TRY(run_flow_resume(run));
     int max = run->engine->o.max_crashes;
     if (row->crashes >= max)
         return record(run,

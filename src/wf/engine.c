@@ -21,7 +21,7 @@ static const Usec TICK = USEC_S;
 /* Runs are taken so long before they are due and wait for the rest in memory: never late by the
  * pace of the upkeep. */
 static const Usec TAKE_AHEAD = USEC_S + 200 * USEC_MS;
-enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500, SIGNS = 6 };
+enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500, SIGNS = 6, START_TRIES = 3 };
 
 static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
                                    METRIC_COUNTER, "state"};
@@ -197,11 +197,12 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
         .rerun_of = dup_or_null(run->a, start->rerun_of),
     };
     Err e = run_note(run, &ev);
-    return e == E_TOO_LARGE
-               ? err_detail(e, "The input of a run%s may have %d MiB as JSON.",
-                            start->kept ? ", with the results that it takes over," : "",
-                            EVENT_TEXT_MAX >> 20)
-               : e;
+    if (e == E_TOO_LARGE)
+        return err_detail(e, "The input of a run%s may have %d MiB as JSON.",
+                          start->kept ? ", with the results that it takes over," : "",
+                          EVENT_TEXT_MAX >> 20);
+    TRY(e);
+    return run_flow_enter(run);
 }
 
 static Err start_run(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
@@ -223,8 +224,12 @@ static Err start_run(struct wf_engine *e, const struct wf_start *start, struct w
     if (!run->accepted) {
         if (run->start_record)
             *err_record() = *run->start_record;
-        return run->start_error;
+        return run->start_error == E_CONFLICT && run->flow ? run_flow_refused(run)
+                                                           : run->start_error;
     }
+    Err cancelled = run_flow_cancel_others(run);
+    if (cancelled != OK)
+        LOG_WARN("runs that make room for a new one could not be cancelled", L_ERR(cancelled));
     *ret_run = run;
     run = NULL;
     return OK;
@@ -232,9 +237,12 @@ static Err start_run(struct wf_engine *e, const struct wf_start *start, struct w
 
 Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
 {
+    Err err = E_CONFLICT;
+
     /* Counted before it looks whether the engine drains: then the drain waits for it. */
     atomic_fetch_add(&e->active, 1);
-    Err err = start_run(e, start, ret_run);
+    for (int i = 0; i < START_TRIES && err == E_CONFLICT; i++)
+        err = start_run(e, start, ret_run);
     atomic_fetch_sub(&e->active, 1);
     return err;
 }
@@ -596,6 +604,7 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         return err;
     }
     e->upkeep_shard = shard_self();
+    e->pump = flow_pump_new(e);
     e->upkeep = fiber_start_ref("upkeep", upkeep, e);
     metrics_of = e;
     if (!counted)
@@ -633,7 +642,9 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     atomic_store(&e->draining, true);
     fiber_shield();
     fiber_cancel(e->upkeep);
-    while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended)) {
+    flow_pump_stop(e->pump);
+    while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
+           !flow_pump_stopped(e->pump)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -663,6 +674,7 @@ void wf_engine_free(struct wf_engine *e)
     if (metrics_of == e)
         metrics_of = NULL;
     fiber_unref(e->upkeep);
+    flow_pump_free(e->pump);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)
         map_free(e->shards[i].runs, NULL);

@@ -65,9 +65,12 @@ struct wf_start {
     void *also_ctx;
 };
 
-/* Start a run on this shard and wait until it is accepted. E_EXISTS: the key was used before.
- * E_SHUTDOWN, E_OVERLOADED, or what the store answered: nothing was accepted. Gives a reference of
- * this shard. */
+/* Start a run on this shard and wait until it is accepted; with flow control that is when it is in
+ * the queue. E_EXISTS: the key was used before. E_RATE_LIMITED (retry_after_us set): runs of its
+ * key come too fast. E_PRECONDITION: it is to be the only one, and another is under way. E_INVALID:
+ * its key cannot be found out. E_CONFLICT: what @also stated does not hold. E_SHUTDOWN,
+ * E_OVERLOADED, or what the store answered: nothing was accepted. Gives a reference of this shard.
+ */
 Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run) YIELDS;
 Id wf_run_id(const struct wf_run *run);
 enum wf_run_state wf_run_state(const struct wf_run *run);

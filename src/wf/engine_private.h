@@ -42,7 +42,16 @@ struct attempt {
 /* What goes into the next commit besides events. */
 struct side {
     struct side *next;
-    enum { SIDE_EVENT_WAIT, SIDE_APPROVAL, SIDE_END, SIDE_CLOSE, SIDE_TAKEN, SIDE_SEEN } kind;
+    enum {
+        SIDE_EVENT_WAIT,
+        SIDE_APPROVAL,
+        SIDE_END,
+        SIDE_CLOSE,
+        SIDE_TAKEN,
+        SIDE_SEEN,
+        SIDE_FLOW_SLEEP,
+        SIDE_FLOW_RETURN,
+    } kind;
     struct event_wait wait;       /* SIDE_EVENT_WAIT; .id of SIDE_END */
     struct approval_row approval; /* SIDE_APPROVAL; .id and .outcome of SIDE_CLOSE */
     struct answer_row answer;     /* SIDE_TAKEN */
@@ -83,6 +92,12 @@ struct wf_run {
     bool mail;              /* answers came */
     bool look_back;         /* a wait was begun: what it waits for may have come before */
     bool held;              /* it would be put away if nobody held it */
+    struct run_flow *flow;  /* how it comes to its gate; NULL: there is none, or it was taken up */
+    Id gate;                /* none: it has none */
+    bool flow_open;         /* admitted as it came */
+    bool flow_asleep;       /* it has given its place back */
+    bool flow_moved;        /* with the next commit there may be a place */
+    Usec queued_until;      /* wall: a run that queues is looked at then; 0: when it is admitted */
     Usec stop_deadline;     /* monotonic */
     Usec began, began_wall; /* when it came into memory; began is monotonic */
 };
@@ -114,6 +129,8 @@ struct wf_engine {
     Usec seen_wall, seen_mono; /* both clocks at upkeep's last turn */
     atomic_uint next_shard;
     atomic_bool upkeep_ended;
+    struct flow_pump *pump;
+    atomic_int flow_pokes; /* on their way to it */
 };
 
 /* drive.c */
@@ -169,12 +186,46 @@ Err run_take_mail(struct wf_run *run) YIELDS;
 Err run_look_back(struct wf_run *run, bool *ret_found) YIELDS;
 /* Put the sides into @tx. */
 void run_write_sides(const struct wf_run *run, struct db_tx *tx);
+struct side *run_add_side(struct wf_run *run);
+/* Along with the next commit: @mail was looked at. */
+void run_see_mail(struct wf_run *run, int64_t mail);
+/* Whether to try a read again: the store is away, and the run outlives that. Waits before. */
+bool run_try_again(const struct wf_run *run, Err e) YIELDS;
 /* Tell runs in memory here that answers came, and take up those that were put away. */
 Err engine_hear_mail(struct wf_engine *e) YIELDS;
 /* An answer is durable: make the runs here hear it at once. */
 void engine_answered(struct wf_engine *e) YIELDS;
 /* Deliver events whose sender was interrupted. */
 Err engine_deliver_left(struct wf_engine *e) YIELDS;
+
+/* ---- flow.c ---- */
+
+/* A run of a workflow with flow control comes: note that it queues. E_INVALID: its key cannot be
+ * found out. */
+Err run_flow_enter(struct wf_run *run) YIELDS;
+/* Put it before its gate in the transaction that makes it accepted, and what came of that. */
+void run_flow_write(struct wf_run *run, struct db_tx *tx);
+void run_flow_written(struct wf_run *run, Err committed);
+/* What to answer when that transaction was E_CONFLICT: E_RATE_LIMITED, E_PRECONDITION. */
+Err run_flow_refused(struct wf_run *run) YIELDS;
+/* It is accepted and is to be the only one. */
+Err run_flow_cancel_others(struct wf_run *run) YIELDS;
+/* It is through. */
+Err run_flow_pass(struct wf_run *run) YIELDS;
+/* Something came for a run that queues: look whether it was admitted. */
+Err run_flow_hear(struct wf_run *run) YIELDS;
+/* With the next commit a run that only waits gives its place back; it queues again. */
+void run_flow_sleep(struct wf_run *run);
+Err run_flow_return(struct wf_run *run) YIELDS;
+/* It was taken up from the store. */
+Err run_flow_resume(struct wf_run *run) YIELDS;
+/* There may be a place in @gate, or somebody before it. On any shard. */
+void engine_flow_moved(struct wf_engine *e, Id gate);
+
+struct flow_pump *flow_pump_new(struct wf_engine *e);
+void flow_pump_stop(struct flow_pump *p);
+bool flow_pump_stopped(struct flow_pump *p);
+void flow_pump_free(struct flow_pump *p);
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

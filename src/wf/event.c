@@ -14,6 +14,8 @@ static const struct {
     [WF_EV_STEP_WAITING] = {"step.waiting", "waiting_for"},
     [WF_EV_STEP_ANSWERED] = {"step.answered", "answer"},
     [WF_EV_STEP_SKIPPED] = {"step.skipped", NULL},
+    [WF_EV_RUN_QUEUED] = {"run.queued", "flow"},
+    [WF_EV_RUN_ADMITTED] = {"run.admitted", NULL},
     [WF_EV_RUN_WAITING] = {"run.waiting", NULL},
     [WF_EV_RUN_RESUMED] = {"run.resumed", "reason"},
     [WF_EV_CLOCK_SET] = {"run.clock_set", "shift_us"},

@@ -114,6 +114,10 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));
+    if (s->flow)
+        json_set(
+            a, doc, S("flow"),
+            json_obj(a, "gate", json_at(s->flow, "gate"), "name", json_at(s->flow, "name"), NULL));
     json_set(a, doc, S("steps"), steps_json(a, s, facts));
     return doc;
 }

@@ -31,7 +31,8 @@ enum { FIRING_MAX = 128, QUEUE_MAX = 200000, AHEAD_MAX = 500, TRIES = 5, CLOCK_C
 static struct metric turns_total = {
     "heddle_schedule_turns_total",
     "Turns of schedules: fired; of these late (by more than a second); missed (times given up); "
-    "skipped (the run before was under way); failed (to be tried again).",
+    "skipped (the run before was under way, or flow control refused it); failed (to be tried "
+    "again).",
     METRIC_COUNTER, "outcome"};
 static struct metric lag_seconds = {"heddle_schedule_lag_seconds",
                                     "From the time a schedule was due to the start of its run.",
@@ -127,6 +128,10 @@ static Err start_run(struct wf_scheduler *s, struct arena *a, struct wf_def *def
     Err e = wf_run_start(s->engine, &start, &run);
     if (e == E_EXISTS)
         return pass(s, a, step); /* this time has fired, before the clock was set back */
+    if (e == E_RATE_LIMITED || e == E_PRECONDITION) {
+        count("skipped");
+        return pass(s, a, step);
+    }
     TRY(e);
     INJECT_VOID("wf.schedule.after_start");
     Usec lag = usec_max(now - wf_schedule_due(cfg, row->workflow, step->turn.fire_at), 0);

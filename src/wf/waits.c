@@ -5,13 +5,14 @@
  * to, and deletes them in the same transaction. Whoever dies in between leaves them for the next.
  */
 #include "base/crypto.h"
+#include "store/store_flow.h"
 #include "wf/engine_private.h"
 
 enum { ANSWERS_AT_ONCE = 100, EVENTS_AT_ONCE = 20 };
 
 /* ---- what goes along with the next commit ---- */
 
-static struct side *add_side(struct wf_run *run)
+struct side *run_add_side(struct wf_run *run)
 {
     struct side *side = arena_new_of(run->a, struct side), **at = &run->sides;
 
@@ -43,6 +44,12 @@ void run_write_sides(const struct wf_run *run, struct db_tx *tx)
         case SIDE_SEEN:
             store_mail_seen(tx, run->row.id, run->row.lease_epoch, side->mail);
             break;
+        case SIDE_FLOW_SLEEP:
+            store_flow_sleep(tx, run->row.id);
+            break;
+        case SIDE_FLOW_RETURN:
+            store_flow_return(tx, run->row.id);
+            break;
         }
     }
 }
@@ -72,7 +79,7 @@ static Id wait_id(const struct wf_state *s, int node)
 /* A row by which senders of the event find the run. */
 static void add_event_wait(struct wf_run *run, const struct wf_wait *w, Id id)
 {
-    struct side *side = add_side(run);
+    struct side *side = run_add_side(run);
 
     side->kind = SIDE_EVENT_WAIT;
     side->wait = (struct event_wait){.id = id,
@@ -86,7 +93,7 @@ static void add_event_wait(struct wf_run *run, const struct wf_wait *w, Id id)
 /* A row that people see. */
 static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id, int node)
 {
-    struct side *side = add_side(run);
+    struct side *side = run_add_side(run);
     char secret[32];
 
     crypto_random(secret, sizeof secret);
@@ -152,11 +159,11 @@ static Err record_answer(struct wf_run *run, struct wf_event ev)
     run_count_step(&run->def->nodes[ev.node], n->state == WF_NODE_DONE, 0);
     if (id_is_none(id))
         return OK;
-    struct side *side = add_side(run);
+    struct side *side = run_add_side(run);
     side->kind = SIDE_END;
     side->wait.id = id;
     if (str_eq(json_str_of(json_at(n->wait, "kind"), S("")), S("approval"))) {
-        side = add_side(run);
+        side = run_add_side(run);
         side->kind = SIDE_CLOSE;
         side->approval = (struct approval_row){
             .id = id, .outcome = n->state == WF_NODE_DONE ? n->handle : S("ended")};
@@ -182,8 +189,14 @@ Err run_end_wait(struct wf_run *run, int node)
 
 /* ---- answers ---- */
 
-/* Whether to try a read again: the store is away, and the run outlives that. */
-static bool try_again(const struct wf_run *run, Err e)
+void run_see_mail(struct wf_run *run, int64_t mail)
+{
+    struct side *side = run_add_side(run);
+    side->kind = SIDE_SEEN;
+    side->mail = mail;
+}
+
+bool run_try_again(const struct wf_run *run, Err e)
 {
     if (e == OK || !run_may_pass(e) || run_must_stop(run))
         return false;
@@ -266,25 +279,24 @@ Err run_take_mail(struct wf_run *run)
     int64_t mail = 0;
     Err e;
 
+    if (run->state->run == WF_RUN_QUEUED)
+        return run_flow_hear(run);
     do
         e = store_answers_of(run->engine->db, a, run->row.id, ANSWERS_AT_ONCE, &mail, &rows);
-    while (try_again(run, e));
+    while (run_try_again(run, e));
     TRY(e);
     run->mail = rows.n == ANSWERS_AT_ONCE;
     vec_each(&rows, row) {
         int node = node_of_wait(run->state, row->wait);
         if (node >= 0)
             TRY(answer_with(run, node, row->body));
-        struct side *side = add_side(run);
+        struct side *side = run_add_side(run);
         side->kind = SIDE_TAKEN;
         side->answer =
             (struct answer_row){.wait = row->wait, .source = str_dup(run->a, row->source)};
     }
-    if (mail && !run->mail) {
-        struct side *side = add_side(run);
-        side->kind = SIDE_SEEN;
-        side->mail = mail;
-    }
+    if (mail && !run->mail)
+        run_see_mail(run, mail);
     return run_commit(run);
 }
 
@@ -307,7 +319,7 @@ static Err look_back_for(struct wf_run *run, int node, bool *ret_found)
         do
             e = store_events_since(run->engine->db, a, run->row.tenant, topic, after,
                                    EVENTS_AT_ONCE, &rows);
-        while (try_again(run, e));
+        while (run_try_again(run, e));
         TRY(e);
         vec_each(&rows, row) {
             after = row->id;

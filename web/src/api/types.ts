@@ -19,6 +19,25 @@ export interface WorkflowSettings {
   deadline?: string | number;
   max_steps?: number;
   max_parallel?: number;
+  flow?: FlowControl;
+}
+
+export interface Rate {
+  limit?: number;
+  per?: string | number;
+  burst?: number;
+}
+
+/** How runs make room for each other. */
+export interface FlowControl {
+  key?: string;
+  pool?: string;
+  concurrency?: number;
+  throttle?: Rate;
+  rate_limit?: Rate;
+  singleton?: 'off' | 'skip' | 'cancel';
+  priority?: Json;
+  fair?: string;
 }
 
 export interface NodeDef {
@@ -280,6 +299,8 @@ export type EventKind =
   | 'step.skipped'
   | 'step.waiting'
   | 'step.answered'
+  | 'run.queued'
+  | 'run.admitted'
   | 'run.waiting'
   | 'run.resumed'
   | 'run.clock_set'

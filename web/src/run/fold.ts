@@ -90,6 +90,10 @@ function foldRun(run: Run, event: RunEvent): Run {
   switch (event.type) {
     case 'run.started':
       return run.state === 'queued' ? { ...run, state: 'running', started_at: event.at } : run;
+    case 'run.queued':
+      return { ...run, state: 'queued' };
+    case 'run.admitted':
+      return { ...run, state: 'running' };
     case 'run.waiting':
       return { ...run, state: 'waiting' };
     case 'run.resumed':

@@ -7,6 +7,7 @@ import { Button, IconButton } from '@/ui/button';
 import { Field, Select, Switch, TextArea, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
 import { useEditor, useShared } from '@/features/flow-editor/editor-context';
+import { FlowSection } from '@/features/flow-editor/flow-section';
 import { NumberInput, SpanInput } from '@/features/flow-editor/inputs/plain-inputs';
 
 const TYPES: VariableType[] = ['string', 'number', 'boolean', 'object', 'array', 'any'];
@@ -111,6 +112,7 @@ export function WorkflowPanel({ onClose }: { onClose: () => void }) {
             )}
           </Field>
         </section>
+        <FlowSection flow={settings.flow} onChange={(flow) => setting({ flow })} />
       </div>
     </div>
   );
