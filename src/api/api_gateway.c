@@ -1,4 +1,5 @@
-/* src/api/api_gateway.c - the paths by which programs call models: those of OpenAI. */
+/* src/api/api_gateway.c - the paths by which programs call models: those of OpenAI and
+ * of Anthropic. */
 #include "api/api.h"
 
 #include "llm/door.h"
@@ -18,6 +19,16 @@ static Err post_embeddings(struct req *req, struct res *res)
     return llm_door_call(api_of(req)->llm, req, res, LLM_EMBEDDINGS);
 }
 
+static Err post_messages(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_MESSAGES);
+}
+
+static Err count_tokens(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_COUNT_TOKENS);
+}
+
 static Err list_models(struct req *req, struct res *res)
 {
     return llm_door_models(api_of(req)->llm, req, res);
@@ -28,6 +39,12 @@ static Err get_model(struct req *req, struct res *res)
     return llm_door_model(api_of(req)->llm, req, res, req_param(req, "id"));
 }
 
+#define MESSAGES(p, f, s)                                                                          \
+    {                                                                                              \
+        HTTP_POST, (p), (f), "model.call", ROUTE_STREAM, .max_body = LLM_BODY_MAX,                 \
+                                                         .in_schema = "ModelCall", .summary = (s), \
+                                                         .fail = llm_door_fail_messages            \
+    }
 #define CALL(p, f, s)                                                                              \
     {                                                                                              \
         HTTP_POST, (p), (f), "model.call", ROUTE_STREAM, .max_body = LLM_BODY_MAX,                 \
@@ -40,6 +57,11 @@ const struct route api_gateway_routes[] = {
     CALL("/v1/chat/completions", post_chat, "Call a chat model, in OpenAI's dialect"),
     CALL("/v1/completions", post_completions, "Call a completion model, in OpenAI's dialect"),
     CALL("/v1/embeddings", post_embeddings, "Call an embedding model, in OpenAI's dialect"),
+    MESSAGES("/v1/messages", post_messages, "Call a chat model, in Anthropic's dialect"),
+    MESSAGES("/v1/messages/count_tokens", count_tokens,
+             "Count the tokens of a request, in Anthropic's dialect"),
+    MESSAGES("/messages", post_messages, NULL),
+    MESSAGES("/messages/count_tokens", count_tokens, NULL),
     CALL("/chat/completions", post_chat, NULL),
     CALL("/completions", post_completions, NULL),
     CALL("/embeddings", post_embeddings, NULL),

@@ -1,6 +1,8 @@
 /* src/api/openapi.c - the OpenAPI 3.1 document, printed from the route tables and the schemas. */
 #include "api/api.h"
 
+#include "llm/door.h"
+
 static struct json *ref(struct arena *a, const char *schema)
 {
     return json_obj(a, "$ref", json_str(a, str_fmt(a, "#/components/schemas/%s", schema)), NULL);
@@ -115,11 +117,13 @@ static Str tag_of(const struct route *r)
     return S("system");
 }
 
-/* Routes that tell failures by themselves serve clients of OpenAI. */
+/* Routes that tell failures by themselves serve clients of OpenAI or Anthropic. */
 static struct json *failure_content(struct arena *a, const struct route *r)
 {
-    return r->fail ? content(a, "application/json", ref(a, "ModelError"))
-                   : content(a, "application/problem+json", ref(a, "Problem"));
+    if (!r->fail)
+        return content(a, "application/problem+json", ref(a, "Problem"));
+    return content(a, "application/json",
+                   ref(a, r->fail == llm_door_fail_messages ? "MessagesError" : "ModelError"));
 }
 
 static struct json *responses(struct arena *a, const struct route *r)

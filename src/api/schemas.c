@@ -337,11 +337,16 @@ const struct api_schema api_shapes[] = {
      "\"required\":[\"id\",\"key\"],\"properties\":{\"id\":" ID_TYPE
      ",\"key\":{\"type\":\"string\"}}}"},
     {"ModelCall",
-     "{\"type\":\"object\",\"description\":\"A call as OpenAI's API takes it; every member goes on "
-     "to the provider.\",\"required\":[\"model\"],\"properties\":{"
+     "{\"type\":\"object\",\"description\":\"A call as OpenAI's API or Anthropic's takes it; every "
+     "member goes on to the provider.\",\"required\":[\"model\"],\"properties\":{"
      "\"model\":{\"type\":\"string\",\"description\":\"provider/model, or the model's bare "
      "name.\"},"
      "\"stream\":{\"type\":\"boolean\"}}}"},
+    {"MessagesError",
+     "{\"type\":\"object\",\"description\":\"What went wrong, as Anthropic's API says it.\","
+     "\"required\":[\"type\",\"error\"],\"properties\":{\"type\":{\"const\":\"error\"},"
+     "\"error\":{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},"
+     "\"message\":{\"type\":\"string\"}}}}}"},
     {"ModelError",
      "{\"type\":\"object\",\"description\":\"What went wrong, as OpenAI's API says it.\","
      "\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\",\"properties\":{"

@@ -330,24 +330,33 @@ static Err look_up(struct auth *auth, struct req *req, Str hash, bool session)
     return OK;
 }
 
-static Str bearer_of(const struct req *req)
+/* Where clients put a key that is no bearer's: those of Anthropic, and of Azure. */
+static Str header_key(const struct req *req)
+{
+    Str key = req_header(req, S("x-api-key"));
+
+    return key.p ? key : req_header(req, S("api-key"));
+}
+
+static Str key_of(const struct req *req)
 {
     Str header = req_header(req, S("authorization"));
+
     if (header.p && str_starts_nocase(header, S("Bearer ")))
         return str_trim(str_skip(header, 7));
-    return (Str){NULL, 0};
+    return header.p ? (Str){NULL, 0} : str_trim(header_key(req));
 }
 
 bool auth_is_session(const struct req *req)
 {
-    return !req_header(req, S("authorization")).p;
+    return !req_header(req, S("authorization")).p && !header_key(req).p;
 }
 
 Err auth_check(struct auth *auth, struct req *req)
 {
     uint8_t hash_bytes[CRYPTO_HASH_SIZE];
     bool session = auth_is_session(req);
-    Str secret = session ? req_cookie(req, S(AUTH_COOKIE)) : bearer_of(req);
+    Str secret = session ? req_cookie(req, S(AUTH_COOKIE)) : key_of(req);
 
     if (!secret.p || secret.n == 0 || secret.n > 512)
         return err_detail(E_UNAUTHORIZED,

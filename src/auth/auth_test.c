@@ -39,7 +39,15 @@ TEST_FIBER(a_key_opens_what_it_was_made_for_until_it_is_revoked)
     t_expect_str(req.who.actor_name, S("ci"));
     t_expect(who_may(&req.who, "run.start"));
     t_expect(!who_may(&req.who, "key.write"));
-    t_expect_ok(auth_check(auth, &req)); /* from the cache */
+    t_expect_ok(auth_check(auth, &req));       /* from the cache */
+    req = request(HTTP_GET, "x-api-key", key); /* where other clients put it */
+    t_expect_ok(auth_check(auth, &req));
+    t_expect(!auth_is_session(&req));
+    req = request(HTTP_GET, "Api-Key", key);
+    t_expect_ok(auth_check(auth, &req));
+    req = request(HTTP_GET, "x-api-key", S("Bearer"));
+    t_expect_err(auth_check(auth, &req), E_UNAUTHORIZED);
+    req = request(HTTP_GET, "Authorization", str_fmt(a, "Bearer %.*s", P(key)));
 
     t_expect_ok(auth_key_revoke(auth, db, a, auth_home_tenant, id));
     t_expect_err(auth_check(auth, &req), E_UNAUTHORIZED);

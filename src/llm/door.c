@@ -25,16 +25,28 @@ static struct metric first_byte = {"heddle_model_first_byte_seconds",
 
 /* ---- the upstream's request ---- */
 
-/* What the client says to the model's server rather than to us. */
+/* What the client says to the model's server rather than to us; what is of a dialect goes to
+ * servers of that alone. */
 static void hand_on(struct llm_call *c, HttpHeaders *headers)
 {
-    static const Str names[] = {S_INIT("idempotency-key"), S_INIT("openai-beta"),
-                                S_INIT("traceparent"), S_INIT("tracestate")};
+    static const struct {
+        Str name;
+        const struct llm_dialect *dialect; /* NULL: any */
+    } rows[] = {
+        {S_INIT("idempotency-key"), NULL},
+        {S_INIT("traceparent"), NULL},
+        {S_INIT("tracestate"), NULL},
+        {S_INIT("openai-beta"), &llm_dialect_openai},
+        {S_INIT("anthropic-version"), &llm_dialect_anthropic},
+        {S_INIT("anthropic-beta"), &llm_dialect_anthropic},
+    };
+    const struct llm_dialect *to = c->target.provider->kind->dialect;
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        Str value = req_header(c->req, names[i]);
-        if (value.p && !(str_starts(names[i], S("openai-")) && llm_is_translated(c)))
-            http_header_add(c->req->a, headers, names[i], value);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        Str value = req_header(c->req, rows[i].name);
+        bool fits = !rows[i].dialect || (rows[i].dialect == to && c->dialect == to);
+        if (value.p && fits)
+            http_header_add(c->req->a, headers, rows[i].name, value);
     }
 }
 
@@ -57,11 +69,11 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     c->untranslatable = e == E_BAD_INPUT;
     TRY(e);
     TRY(llm_call_body(c, &call.body));
+    hand_on(c, &call.headers);
     llm_upstream_headers(a, p, &call.headers);
     http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
     http_header_add(a, &call.headers, S("Accept"),
                     c->stream ? S("text/event-stream") : S("application/json"));
-    hand_on(c, &call.headers);
     c->attempts++;
     c->first_at = 0;
     c->sent_at = time_mono();
@@ -117,9 +129,8 @@ static Err write_error(struct llm_call *c, Err code)
     Str message = str_dup(a, str_c(err_client_text(code)));
     Str text = llm_error_text(c, err_http(code), message, str_c(err_slug(code)));
 
-    bool named = c->dialect == &llm_dialect_anthropic;
     return res_write(c->res,
-                     str_fmt(a, "%sdata: %.*s\n\n", named ? "event: error\n" : "", P(text)));
+                     str_fmt(a, "%.*sdata: %.*s\n\n", P(c->dialect->error_before), P(text)));
 }
 
 /* In the stream, since its head is out. In the middle of an event nothing can be said: returning
@@ -154,7 +165,7 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
             if (rest.n && !str_ends(rest, S("\n\n")))
                 TRY(res_write(c->res, S("\n\n")));
             if (!relay->done)
-                TRY(res_write(c->res, S("data: [DONE]\n\n")));
+                TRY(res_write(c->res, c->dialect->stream_end));
             return res_end(c->res);
         }
         e = err_detail(E_UPSTREAM_CUT, "The provider \"%.*s\" stopped in the middle of its answer.",
@@ -230,6 +241,7 @@ static Err answer_stream(struct llm_call *c, struct http_stream *up)
     c->status = 200;
     TRY(res_begin(c->res, 200, S("text/event-stream")));
     llm_relay_init(&relay, !c->wants_usage);
+    relay.messages = c->dialect == &llm_dialect_anthropic;
     if (llm_is_translated(c))
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
                                            c->target.model, c->wants_usage);
@@ -297,7 +309,9 @@ static Str operation_of(enum llm_op op)
 {
     static const Str names[LLM_OPS] = {[LLM_CHAT] = S_INIT("chat"),
                                        [LLM_COMPLETIONS] = S_INIT("completions"),
-                                       [LLM_EMBEDDINGS] = S_INIT("embeddings")};
+                                       [LLM_EMBEDDINGS] = S_INIT("embeddings"),
+                                       [LLM_MESSAGES] = S_INIT("messages"),
+                                       [LLM_COUNT_TOKENS] = S_INIT("count_tokens")};
 
     return names[op];
 }
@@ -325,7 +339,7 @@ static int64_t cost_of(const struct llm_call *c, const struct llm_usage *usage)
 
 static void record(const struct llm_call *c, Err e)
 {
-    if (!c->llm->ledger || !c->attempts)
+    if (!c->llm->ledger || !c->attempts || c->op == LLM_COUNT_TOKENS) /* which costs nothing */
         return;
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
     struct llm_usage usage = used(c, cancelled);
@@ -363,6 +377,8 @@ Err llm_attempt(struct llm_call *c)
     c->refusal.status = 0;
     c->untranslatable = false;
     c->dropped = c->changed = S("");
+    if (c->op == LLM_COUNT_TOKENS && llm_is_translated(c))
+        return llm_count_tokens(c);
     TRY(find_price(c));
     TRY(make_call(c, &call));
     return c->stream ? call_stream(c, &call) : call_whole(c, &call);
@@ -397,7 +413,8 @@ Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op
     c->req = req;
     c->res = res;
     c->op = op;
-    c->dialect = &llm_dialect_openai;
+    c->dialect =
+        op == LLM_MESSAGES || op == LLM_COUNT_TOKENS ? &llm_dialect_anthropic : &llm_dialect_openai;
     Err e = serve(c, view);
     struct err_record kept = *err_record();
     count(c, e);

@@ -1,7 +1,9 @@
-/* src/llm/door.h - the door for programs that call models: OpenAI's paths, bodies and errors.
+/* src/llm/door.h - the door for programs that call models: the paths, bodies and errors of OpenAI
+ * and of Anthropic.
  *
  * A call is forwarded to who answers for its model: the body's bytes as they came but for the
- * model's name, the answer's bytes as they come. A client that leaves ends the upstream call at
+ * model's name, the answer's bytes as they come, or both translated for a provider of another
+ * dialect. A client that leaves ends the upstream call at
  * once. An upstream that dies in the middle of a stream is told in the stream, as an error event
  * without [DONE], so that no client takes half an answer for a whole one.
  */
@@ -22,5 +24,7 @@ Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) 
 /* For struct route: failures as {"error":{"message","type","param","code"}}, with the status and
  * codes by which the clients of OpenAI tell them apart. */
 Err llm_door_fail(struct req *req, struct res *res, int status, Err code) YIELDS;
+/* The same as {"type":"error","error":{"type","message"}}, for the clients of Anthropic. */
+Err llm_door_fail_messages(struct req *req, struct res *res, int status, Err code) YIELDS;
 
 #endif

@@ -49,6 +49,14 @@ Err llm_door_fail(struct req *req, struct res *res, int status, Err code)
                     llm_dialect_openai.write_error(req->a, status, message, code_of(status, code)));
 }
 
+Err llm_door_fail_messages(struct req *req, struct res *res, int status, Err code)
+{
+    Str message = str_dup(req->a, str_c(err_client_text(code)));
+
+    res_header(res, S("request-id"), req->request_id);
+    return res_json(res, status, llm_dialect_anthropic.write_error(req->a, status, message, S("")));
+}
+
 /* The sentence in an error of any of the forms that are met; empty if there is none. */
 static Str message_of(const struct json *v)
 {
@@ -189,6 +197,8 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
             break;
         res_header(c->res, h->name, h->value);
     }
+    if (c->dialect == &llm_dialect_anthropic)
+        res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
     if (c->dropped.n)
@@ -239,11 +249,12 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
 
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
-    enum { USAGE, ERROR, CHOICES, DATA, N };
+    enum { USAGE, ERROR, CHOICES, DATA, CONTENT, N };
     struct llm_member members[N] = {[USAGE] = {S_INIT("usage"), 0, 0},
                                     [ERROR] = {S_INIT("error"), 0, 0},
                                     [CHOICES] = {S_INIT("choices"), 0, 0},
-                                    [DATA] = {S_INIT("data"), 0, 0}};
+                                    [DATA] = {S_INIT("data"), 0, 0},
+                                    [CONTENT] = {S_INIT("content"), 0, 0}};
     struct json *usage;
 
     if (!is_json_type(headers))
@@ -252,11 +263,11 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         return answer_translated(c, headers, body);
     if (llm_scan_text(body, members, N) != OK)
         return unusable(c, "it is not valid JSON.");
-    if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to)
+    if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to && !members[CONTENT].to)
         return answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
     if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
-        llm_usage_read(usage, &c->usage);
+        c->dialect->read_usage(usage, &c->usage);
     if (c->op == LLM_EMBEDDINGS)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
     llm_answer_headers(c, headers);

@@ -67,6 +67,8 @@ Str llm_error_text(const struct llm_call *c, int status, Str message, Str code);
 bool llm_is_translated(const struct llm_call *c);
 /* The body for such a target, in c->edited. */
 Err llm_translate_request(struct llm_call *c, Str *ret_body) YIELDS;
+/* Answer with an estimate how many tokens the request has, for a target that cannot count. */
+Err llm_count_tokens(struct llm_call *c) YIELDS;
 /* The answer of such a target, whole; c->usage is set. */
 Err llm_translate_answer(struct llm_call *c, Str body, Str *ret_body) YIELDS;
 

@@ -109,7 +109,8 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
 {
     const struct llm_member *model = &c->members[MEMBER_MODEL];
     const struct llm_member *options = &c->members[MEMBER_STREAM_OPTIONS];
-    bool ask = c->stream && !c->wants_usage && !c->target.provider->kind->no_stream_options;
+    bool ask = c->stream && !c->wants_usage && c->dialect == &llm_dialect_openai &&
+               !c->target.provider->kind->no_stream_options;
     AUTO_BUF(name, KIB(16));
     AUTO_BUF(more, KIB(16));
     struct llm_edit edits[2];

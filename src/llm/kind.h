@@ -6,7 +6,14 @@
 
 struct llm_dialect;
 
-enum llm_op { LLM_CHAT, LLM_COMPLETIONS, LLM_EMBEDDINGS, LLM_OPS };
+enum llm_op {
+    LLM_CHAT,
+    LLM_COMPLETIONS,
+    LLM_EMBEDDINGS,
+    LLM_MESSAGES, /* a chat in Anthropic's dialect */
+    LLM_COUNT_TOKENS,
+    LLM_OPS
+};
 
 struct llm_kind {
     const char *name;

@@ -138,9 +138,44 @@ static bool look_into(struct llm_relay *r, Str event)
     return !(only_usage && r->hide_usage);
 }
 
+/* ---- Anthropic's events ---- */
+
+static void look_into_message(struct llm_relay *r, Str event)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    AUTO_BUF(data, MIB(1));
+    struct json *v;
+
+    if (json_parse(a, event_data(event, &data), &v) != OK)
+        return; /* the client's parser tells its user */
+    Str type = json_str_of(json_at(v, "type"), S(""));
+    if (str_eq(type, S("message_start")))
+        llm_dialect_anthropic.read_usage(json_at(json_at(v, "message"), "usage"), &r->usage);
+    if (str_eq(type, S("message_delta"))) {
+        llm_dialect_anthropic.read_usage(json_at(v, "usage"), &r->usage);
+        r->finished |= json_is(json_at(json_at(v, "delta"), "stop_reason"), JSON_STR);
+    }
+    r->chunks += str_eq(type, S("content_block_delta"));
+    r->done |= str_eq(type, S("message_stop")) && !r->failed;
+    r->failed |= str_eq(type, S("error"));
+}
+
+/* Nearly all are deltas, which say nothing but their text. */
+static void inspect_message(struct llm_relay *r, Str event)
+{
+    if (str_starts(event, S("event: content_block_delta")))
+        r->chunks++;
+    else
+        look_into_message(r, event);
+}
+
 /* Whether @event goes out. */
 static bool inspect(struct llm_relay *r, Str event)
 {
+    if (r->messages) {
+        inspect_message(r, event);
+        return true;
+    }
     if (str_find(event, S("\"choices\"")) != SIZE_MAX)
         r->chunks++;
     bool says = has_value(event, S("\"usage\"")) || has_value(event, S("\"error\"")) ||

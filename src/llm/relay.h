@@ -16,12 +16,13 @@ enum { LLM_HELD_MAX = 16 * 1024 }; /* of an event; a longer one is handed on in 
 
 struct llm_relay {
     bool hide_usage;
-    bool done;       /* [DONE] was seen */
+    bool messages;   /* the stream is of Anthropic's dialect */
+    bool done;       /* [DONE], or its like, was seen */
     bool finished;   /* a choice has a finish_reason */
     bool failed;     /* the upstream sent an error */
     bool inside;     /* a part of a long event is out, its end is not */
     Err fault;       /* it cannot be translated any further */
-    uint64_t chunks; /* with choices */
+    uint64_t chunks; /* with text */
     struct llm_usage usage;
     struct buf held, out;
     struct llm_stream *translation; /* into another dialect, freed with the relay; NULL: none */

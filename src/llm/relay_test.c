@@ -171,3 +171,31 @@ TEST(relay_lets_a_cut_event_not_go_out)
     t_expect(r.done);
     llm_relay_done(&r);
 }
+
+#define MESSAGE                                                                                    \
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{"             \
+    "\"input_tokens\":4,\"cache_read_input_tokens\":2,\"output_tokens\":1}}}\n\n"                  \
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":"     \
+    "\"message_stop\"}}\n\n"                                                                       \
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"          \
+    "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n"
+#define MESSAGE_STOP "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+
+TEST(relay_understands_the_events_of_messages_and_touches_none)
+{
+    Str text = S(MESSAGE MESSAGE_STOP);
+
+    for (size_t cut = 1; cut <= text.n; cut++) {
+        struct llm_relay r;
+        AUTO_BUF(out, KIB(64));
+        llm_relay_init(&r, true);
+        r.messages = true;
+        run(&r, text, cut, text.n, &out);
+        t_expect_str(buf_str(&out), text);
+        t_expect(r.done && r.finished && !r.failed);
+        t_expect_int(r.usage.prompt, 6);
+        t_expect_int(r.usage.completion, 9);
+        t_expect_int(r.chunks, 1);
+        llm_relay_done(&r);
+    }
+}

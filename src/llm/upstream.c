@@ -23,16 +23,19 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
 {
     static const char *const paths[LLM_OPS] = {[LLM_CHAT] = "/chat/completions",
                                                [LLM_COMPLETIONS] = "/completions",
-                                               [LLM_EMBEDDINGS] = "/embeddings"};
+                                               [LLM_EMBEDDINGS] = "/embeddings",
+                                               [LLM_MESSAGES] = "/chat/completions"};
 
     (void)model;
     (void)stream;
     if (p->kind->dialect == &llm_dialect_anthropic) {
-        if (op != LLM_CHAT)
+        if (op == LLM_COMPLETIONS || op == LLM_EMBEDDINGS)
             return has_none(p, op);
-        *ret_url = under_v1(a, p, "/messages");
+        *ret_url = under_v1(a, p, op == LLM_COUNT_TOKENS ? "/messages/count_tokens" : "/messages");
         return OK;
     }
+    if (!paths[op])
+        return has_none(p, op);
     *ret_url = str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
     return OK;
 }
@@ -50,6 +53,7 @@ void llm_upstream_headers(struct arena *a, const struct llm_provider *p, HttpHea
         http_header_add(a, headers, str_c(p->kind->auth_header), str_skip(p->auth, S("Bearer ").n));
     else if (p->auth.n)
         http_header_add(a, headers, S("Authorization"), p->auth);
-    if (p->kind->dialect == &llm_dialect_anthropic)
+    if (p->kind->dialect == &llm_dialect_anthropic &&
+        !http_header_get(headers, S("anthropic-version")).p)
         http_header_add(a, headers, S("anthropic-version"), S("2023-06-01"));
 }

@@ -10,7 +10,7 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
                      bool stream, Str *ret_url);
 /* That of the list of its models. */
 Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p);
-/* The credential, and what the dialect wants beside it. */
+/* The credential, and what the dialect wants beside it, unless @headers have it. */
 void llm_upstream_headers(struct arena *a, const struct llm_provider *p, HttpHeaders *headers);
 
 #endif

@@ -29,7 +29,9 @@ onEachDatabase('auth', (ctx) => {
           pattern.replace(/\{version\}/g, '1').replace(/\{[^}]+\}/g, nobody),
           method === 'get' ? {} : { body: {} },
         );
-        if (pattern.startsWith('/v1/')) assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
+        if (pattern.startsWith('/v1/messages'))
+          assert.equal(expectStatus(r, 401).json.error.type, 'authentication_error');
+        else if (pattern.startsWith('/v1/')) assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
         else expectProblem(r, 401, 'unauthorized');
         asked++;
       }

@@ -186,6 +186,8 @@ struct llm_dialect {
     struct json *(*write_error)(struct arena *a, int status, Str message, Str code);
     /* Usage members of whole answers and events. */
     void (*read_usage)(const struct json *v, struct llm_usage *usage);
+    Str stream_end;   /* the event that ends a stream in order */
+    Str error_before; /* what an error in a stream has before its data */
 };
 
 extern const struct llm_dialect llm_dialect_openai, llm_dialect_anthropic, llm_dialect_gemini;

@@ -450,4 +450,6 @@ const struct llm_dialect llm_dialect_openai = {
     .write_delta = llm_openai_write_delta,
     .write_error = llm_openai_write_error,
     .read_usage = llm_usage_read,
+    .stream_end = S_INIT("data: [DONE]\n\n"),
+    .error_before = S_INIT(""),
 };
