@@ -179,6 +179,26 @@ static Err get_run(struct req *req, struct res *res)
     return res_json(res, 200, doc);
 }
 
+/* The items or rounds of one step, page by page. */
+static Err list_items(struct req *req, struct res *res)
+{
+    struct wf_items_page page = {.tenant = req->who.tenant};
+    struct json *doc;
+    int64_t from, limit;
+
+    TRY(req_id(req, "id", &page.run));
+    TRY(req_query(req, S("node"), &page.node));
+    TRY(req_query(req, S("scope"), &page.scope));
+    TRY(req_query_int(req, S("from"), 0, WF_CYCLE_MAX, 0, &from));
+    TRY(req_query_int(req, S("limit"), 1, 100, 20, &limit));
+    if (!page.node.n)
+        return err_detail(E_BAD_INPUT, "node must be the id of a step that has items or rounds.");
+    page.from = (int)from;
+    page.limit = (int)limit;
+    TRY(wf_run_items(api_of(req)->engine, req->a, &page, &doc));
+    return res_json(res, 200, doc);
+}
+
 static Err cancel_run(struct req *req, struct res *res)
 {
     struct json *doc;
@@ -198,6 +218,9 @@ const struct route api_runs_routes[] = {
      .query = "limit:integer cursor:string workflow_id:string state:string"},
     {HTTP_GET, "/api/runs/:id", get_run, "run.read", .out_schema = "Run",
      .summary = "Get a run with its steps"},
+    {HTTP_GET, "/api/runs/:id/items", list_items, "run.read", .out_schema = "RunItems",
+     .summary = "The items or rounds of a step, with their steps",
+     .query = "node:string scope:string from:integer limit:integer"},
     {HTTP_GET, "/api/runs/:id/events", stream_run, "run.read", .kind = ROUTE_SSE,
      .summary = "Follow a run's events"},
     {HTTP_POST, "/api/runs/:id/cancel", cancel_run, "run.cancel", .out_schema = "Run",

@@ -261,9 +261,22 @@ const struct api_schema api_shapes[] = {
      "\"handle\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},"
      "\"retry_at\":" TIME_OR_NULL ",\"due_at\":" TIME_OR_NULL
      ",\"waiting_for\":{\"type\":[\"object\",\"null\"]},"
+     "\"items\":{\"type\":\"object\",\"description\":\"How far an iteration or a loop is.\","
+     "\"properties\":{\"total\":{\"type\":\"integer\"},\"done\":{\"type\":\"integer\"},"
+     "\"running\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"}}},"
      "\"kept\":{\"type\":[\"string\",\"null\"],\"description\":\"It did not run: its result is "
      "that of "
      "the run that is run again (run), or was edited (edit).\"}}}"},
+    {"RunItems",
+     "{\"type\":\"object\",\"description\":\"Items or rounds of a step that have begun.\","
+     "\"required\":[\"items\",\"total\",\"next\"],\"properties\":{"
+     "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"index\":{\"type\":\"integer\"},\"scope\":{\"type\":\"string\"},"
+     "\"state\":{\"type\":\"string\",\"enum\":[\"running\",\"succeeded\",\"failed\","
+     "\"skipped\"]},"
+     "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}}}}},"
+     "\"total\":{\"type\":\"integer\"},"
+     "\"next\":{\"type\":[\"integer\",\"null\"],\"description\":\"The from of the next page.\"}}}"},
     {"RunList", LIST_OF("Run")},
     {"RunDifference",
      "{\"type\":\"object\",\"description\":\"Where two values differ; long ones are not shown.\","

@@ -19,6 +19,7 @@ struct check_use {
     int node;
     Str field;
     const struct wf_template *t;
+    bool in_body; /* of the node, a container */
 };
 
 struct checker {
@@ -32,7 +33,9 @@ struct checker {
     Str base;             /* JSON pointer of what is being read: "/nodes/2/data" */
     struct wf_node *node; /* whose it is; NULL: of no node */
     VEC(struct check_use) uses;
-    int exprs; /* in the templates seen */
+    bool in_body; /* what is read is answered in the body of the node */
+    Str *parents; /* of each node, as it was written */
+    int exprs;    /* in the templates seen */
 };
 
 /* Whether as many problems were found as are shown: more are counted, and nothing is spent on their
@@ -73,6 +76,15 @@ const struct field *wf_common_fields(void);
 struct wf_check check_of(struct checker *c, const struct json *json);
 /* All nodes, with their settings (def_node.c). */
 void check_nodes(struct checker *c, const struct json *nodes);
+/* Which node is in the body of which (def_body.c). */
+void check_bodies(struct checker *c);
+/* Whether both ends of @edge are in the same body; else that is reported. */
+bool check_same_body(struct checker *c, const struct wf_edge *edge);
+/* The node by which @to, in some body, is seen from @from's: @to itself, or a container around it
+ * that is in the same body as @from; -1: none is. */
+int check_lift(const struct wf_def *def, int from, int to);
+/* What starts each body, when the edges are known. */
+void check_starts(struct checker *c);
 /* All edges (def_edge.c). */
 void check_edges(struct checker *c, const struct json *edges);
 /* Lists of edges by node, order, cycles, reachability, and the names in templates (def_graph.c).

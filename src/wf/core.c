@@ -4,7 +4,7 @@
  * many were taken, so that an event costs as much as the node it is about has edges, however large
  * the graph.
  */
-#include "wf/core.h"
+#include "wf/core_private.h"
 
 #include <math.h>
 
@@ -32,23 +32,65 @@ bool wf_run_state_parse(Str name, enum wf_run_state *ret_state)
 
 /* ---- the fold ---- */
 
-static void push_ready(struct wf_state *s, int node)
+void core_push_ready(struct wf_state *s, struct wf_node_run *n)
 {
-    s->ready[s->ready_n++] = node; /* each node becomes ready once: the queue has room for all */
+    n->queued = true;
+    core_list_add(&s->ready, n);
 }
 
-/* Make the out-edges of @node known: taken where they leave by @handle, else skipped; NULL p: all
- * skipped. */
-static void resolve_out(struct wf_state *s, int node, Str handle)
+const struct json *core_keep(struct wf_state *s, const struct wf_frame *f, const struct json *v)
 {
-    const struct wf_node *n = &s->def->nodes[node];
+    return s->copies && v ? json_dup(core_arena(s, f), v) : v;
+}
 
-    for (int i = 0; i < n->n_out; i++) {
-        const struct wf_edge *e = &s->def->edges[n->out[i]];
-        s->taken_in[e->to] += handle.p && str_eq(e->handle, handle);
-        if (--s->waiting_in[e->to] == 0 && s->nodes[e->to].state == WF_NODE_IDLE)
-            push_ready(s, e->to);
+Str core_keep_str(struct wf_state *s, const struct wf_frame *f, Str text)
+{
+    return s->copies && text.n ? str_dup(core_arena(s, f), text) : text;
+}
+
+static struct wf_error keep_error(struct wf_state *s, const struct wf_frame *f,
+                                  const struct wf_error *e)
+{
+    return (struct wf_error){core_keep_str(s, f, e->code), core_keep_str(s, f, e->message)};
+}
+
+/* An in-edge of @n becomes known. What is skipped in a body is not told by events: it is put on
+ * @skips. */
+static void know_edge(struct wf_state *s, struct wf_node_run *n, bool taken,
+                      struct wf_node_run **skips)
+{
+    n->taken_in += taken;
+    if (--n->waiting_in || n->state != WF_NODE_IDLE || n->queued)
+        return;
+    if (n->taken_in || !n->frame->cycle) {
+        core_push_ready(s, n);
+        return;
     }
+    n->state = WF_NODE_SKIPPED;
+    n->frame->left--;
+    n->next = *skips;
+    *skips = n;
+}
+
+/* Make the out-edges of @n known: taken where they leave by @handle, else skipped; NULL p: all
+ * skipped. */
+static void resolve_out(struct wf_state *s, struct wf_node_run *n, Str handle)
+{
+    struct wf_node_run *skips = NULL;
+
+    do {
+        const struct wf_node *node = &s->def->nodes[n->node];
+        for (int i = 0; i < node->n_out; i++) {
+            const struct wf_edge *e = &s->def->edges[node->out[i]];
+            know_edge(s, core_step_in(s, n->frame, e->to), handle.p && str_eq(e->handle, handle),
+                      &skips);
+        }
+        n = skips;
+        handle = (Str){NULL, 0};
+        skips = n ? n->next : NULL;
+        if (n)
+            n->next = NULL;
+    } while (n);
 }
 
 /* Nodes that the trigger does not lead to take no part: they and their edges count as skipped. */
@@ -75,8 +117,8 @@ static void skip_unreachable(struct arena *a, struct wf_state *s)
         if (!reached[i])
             s->nodes[i].state = WF_NODE_SKIPPED;
     for (int i = 0; i < def->n_nodes; i++)
-        if (!reached[i])
-            resolve_out(s, i, (Str){NULL, 0});
+        if (!reached[i] && def->nodes[i].parent < 0)
+            resolve_out(s, &s->nodes[i], (Str){NULL, 0});
 }
 
 struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def)
@@ -86,15 +128,14 @@ struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def)
     s->def = def;
     s->run = WF_RUN_QUEUED;
     s->error_node = s->failed_node = -1;
-    s->nodes = arena_array(a, struct wf_node_run, def->n_nodes);
-    s->waiting_in = arena_array(a, int, def->n_nodes);
-    s->taken_in = arena_array(a, int, def->n_nodes);
-    s->ready = arena_array(a, int, def->n_nodes);
-    s->retrying = arena_array(a, int, def->n_nodes);
-    s->waits = arena_array(a, int, def->n_nodes);
     s->a = a;
-    for (int i = 0; i < def->n_nodes; i++)
-        s->waiting_in[i] = def->nodes[i].n_in;
+    s->nodes = s->root.nodes = arena_array(a, struct wf_node_run, def->n_nodes);
+    for (int i = 0; i < def->n_nodes; i++) {
+        s->nodes[i].node = i;
+        s->nodes[i].frame = &s->root;
+        s->nodes[i].waiting_in = def->nodes[i].n_in;
+    }
+    arena_defer(a, core_free_frames, s);
     skip_unreachable(a, s);
     return s;
 }
@@ -105,112 +146,134 @@ static Err corrupt(const struct wf_event *ev, const char *why)
                    wf_event_name(ev->kind), why);
 }
 
-/* Whether @node is at the place in the queue from which it may begin: anywhere in it. */
-static bool take_ready(struct wf_state *s, int node)
+/* Out of what is ready, wherever it stands there. */
+static bool take_ready(struct wf_state *s, struct wf_node_run *n)
 {
-    for (int i = s->ready_head; i < s->ready_n; i++) {
-        if (s->ready[i] != node)
-            continue;
-        /* Mostly the first: keep the order of the others. */
-        for (; i > s->ready_head; i--)
-            s->ready[i] = s->ready[i - 1];
-        s->ready_head++;
-        return true;
-    }
-    return false;
-}
-
-static void leave(int *list, int *n, int node)
-{
-    for (int i = 0; i < *n; i++) {
-        if (list[i] == node) {
-            list[i] = list[--*n];
-            return;
-        }
-    }
-}
-
-/* A step begins: it was ready, or is tried again. */
-static bool begin_step(struct wf_state *s, const struct wf_event *ev)
-{
-    struct wf_node_run *n = &s->nodes[ev->node];
-
-    if (n->state == WF_NODE_RETRY && ev->attempt == n->attempt + 1)
-        leave(s->retrying, &s->n_retry, ev->node);
-    else if (n->state != WF_NODE_IDLE || ev->attempt != 1 || !take_ready(s, ev->node))
+    if (n->state != WF_NODE_IDLE || !n->queued)
         return false;
-    n->state = WF_NODE_RUNNING;
+    core_list_take(&s->ready, n);
+    n->queued = false;
+    return true;
+}
+
+/* A step begins: it was ready, or is tried again. It is in no list then. */
+static bool begin_step(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    if (n->state == WF_NODE_RETRY && ev->attempt == n->attempt + 1)
+        core_list_take(&s->retrying, n);
+    else if (ev->attempt != 1 || !take_ready(s, n))
+        return false;
     n->attempt = ev->attempt;
     n->started_at = ev->at - ev->took;
     if (!n->first_at)
         n->first_at = n->started_at;
     s->steps++;
-    s->n_running++;
     return true;
 }
 
-/* A step ends: the attempt that runs or waits, or one that is recorded by its end alone. */
-static bool end_step(struct wf_state *s, const struct wf_event *ev)
+static Err apply_started(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
 {
-    struct wf_node_run *n = &s->nodes[ev->node];
-    bool waited = n->state == WF_NODE_WAITING;
+    if (!begin_step(s, n, ev))
+        return corrupt(ev, "starts a step that cannot start");
+    n->state = WF_NODE_RUNNING;
+    core_list_add(&s->running, n);
+    core_count_running(n->frame, 1);
+    return OK;
+}
 
-    if (n->state != WF_NODE_RUNNING && !waited && !begin_step(s, ev))
+/* A step ends: the attempt that runs or waits, a container, or one that is recorded by its end
+ * alone. It is in no list then. */
+static bool end_step(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    bool begun =
+        n->state == WF_NODE_RUNNING || n->state == WF_NODE_WAITING || n->state == WF_NODE_OPEN;
+
+    if (begun ? n->attempt != ev->attempt : !begin_step(s, n, ev))
         return false;
-    if (n->attempt != ev->attempt)
-        return false;
-    if (waited)
-        leave(s->waits, &s->n_waits, ev->node);
-    else
-        s->n_running--;
+    if (n->state == WF_NODE_OPEN) {
+        if (!n->queued)
+            return false;
+        core_list_take(&s->settled, n);
+        n->queued = false;
+        s->n_open -= !n->frame->cycle;
+    } else if (n->state == WF_NODE_WAITING) {
+        core_list_take(&s->waits, n);
+    } else if (n->state == WF_NODE_RUNNING) {
+        core_list_take(&s->running, n);
+        core_count_running(n->frame, -1);
+    }
     n->ended_at = ev->at;
     n->took = ev->took;
     return true;
 }
 
-static Err apply_finished(struct wf_state *s, const struct wf_event *ev)
+/* @n has come to its end, and its out-edges are known by it; not where nothing goes on. */
+static void go_on(struct wf_state *s, struct wf_node_run *n)
 {
-    struct wf_node_run *n = &s->nodes[ev->node];
-
-    if (!end_step(s, ev))
-        return corrupt(ev, "ends a step that does not run");
     n->state = WF_NODE_DONE;
-    n->output = ev->data;
-    n->handle = ev->handle.n ? ev->handle : S("out");
-    n->kept_by = ev->kept_by;
+    n->frame->left--;
+    if (!wf_frame_is_stopped(n->frame))
+        resolve_out(s, n, n->handle);
+}
+
+static Err apply_finished(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    bool container = n->state == WF_NODE_OPEN;
+
+    if (container && (!n->inside || n->inside->closing || n->inside->live || n->inside->over))
+        return corrupt(ev, "ends a container that is not at its end");
+    if (!end_step(s, n, ev))
+        return corrupt(ev, "ends a step that does not run");
+    n->output = container ? core_cycle_output(s, n) : core_keep(s, n->frame, ev->data);
+    n->handle = ev->handle.n ? core_keep_str(s, n->frame, ev->handle) : S("out");
+    n->kept_by = core_keep_str(s, n->frame, ev->kept_by);
     n->retry_at = 0;
     n->error = (struct wf_error){0};
-    resolve_out(s, ev->node, n->handle);
+    if (s->def->nodes[n->node].type->wait)
+        core_taken(s, n->frame, n->output);
+    go_on(s, n);
     return OK;
 }
 
-static Err apply_waiting(struct wf_state *s, const struct wf_event *ev)
+static Err apply_waiting(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
 {
-    struct wf_node_run *n = &s->nodes[ev->node];
-
-    if (!begin_step(s, ev))
+    if (!begin_step(s, n, ev))
         return corrupt(ev, "starts a step that cannot start");
-    s->n_running--;
+    core_list_add(&s->waits, n);
     s->has_waited = true;
-    s->waits[s->n_waits++] = ev->node;
     n->state = WF_NODE_WAITING;
     n->due_at = ev->until;
     n->relative = ev->relative;
-    n->due_handle = ev->handle;
-    n->wait = ev->data;
+    n->due_handle = core_keep_str(s, n->frame, ev->handle);
+    n->wait = core_keep(s, n->frame, ev->data);
     return OK;
 }
 
-static Err apply_answered(struct wf_state *s, const struct wf_event *ev)
+static Err apply_answered(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
 {
-    struct wf_node_run *n = &s->nodes[ev->node];
-
     if (n->state != WF_NODE_WAITING || n->attempt != ev->attempt)
         return corrupt(ev, "answers a step that does not wait");
     if (!n->answers)
-        n->answers = json_arr(s->a);
-    json_push(s->a, n->answers, ev->data);
+        n->answers = json_arr(core_arena(s, n->frame));
+    json_push(core_arena(s, n->frame), n->answers, core_keep(s, n->frame, ev->data));
     return OK;
+}
+
+static Err apply_opened(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    if (!s->def->nodes[n->node].body || json_int_of(json_at(ev->data, "count"), -1) < 0)
+        return corrupt(ev, "opens what is no container");
+    if (!begin_step(s, n, ev))
+        return corrupt(ev, "opens a step that cannot start");
+    if (!core_open(s, n, ev->data))
+        return corrupt(ev, "opens a container with too much in it");
+    s->n_open += !n->frame->cycle;
+    return OK;
+}
+
+static Err apply_round(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    return n->inside && core_round(s, n, ev) ? OK : corrupt(ev, "decides about no round");
 }
 
 /* The wall clock was set: what is so long after something else moves along. */
@@ -220,45 +283,50 @@ static void apply_clock(struct wf_state *s, Usec shift)
     s->idle += shift;
     if (s->idle_since)
         s->idle_since += shift;
-    for (int i = 0; i < s->n_retry; i++) {
-        struct wf_node_run *n = &s->nodes[s->retrying[i]];
+    for (struct wf_node_run *n = s->retrying.first; n; n = n->next) {
         n->retry_at += shift;
         n->ended_at += shift;
     }
-    for (int i = 0; i < s->n_waits; i++) {
-        struct wf_node_run *n = &s->nodes[s->waits[i]];
+    for (struct wf_node_run *n = s->waits.first; n; n = n->next) {
         n->started_at += shift;
         if (n->relative && n->due_at)
             n->due_at += shift;
     }
 }
 
-static Err apply_failed(struct wf_state *s, const struct wf_event *ev)
+/* Nothing handles the failure of @n. */
+static void fail(struct wf_state *s, struct wf_node_run *n)
 {
-    struct wf_node_run *n = &s->nodes[ev->node];
+    n->state = WF_NODE_FAILED;
+    if (n->frame->cycle) {
+        core_fail_in_body(s, n);
+    } else if (s->failed_node < 0) {
+        s->failed_node = n->node;
+        s->error = n->error;
+        s->error_node = n->node;
+    }
+}
 
-    if (!end_step(s, ev))
+static Err apply_failed(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
+    if (!end_step(s, n, ev))
         return corrupt(ev, "ends a step that does not run");
-    n->error = ev->error;
+    if (n->inside)
+        core_end_cycle(s, n->inside);
+    n->error = keep_error(s, n->frame, &ev->error);
     n->retry_at = ev->retry_at;
-    if (ev->retry_at) {
+    if (ev->retry_at && !wf_frame_is_stopped(n->frame)) {
         n->state = WF_NODE_RETRY;
-        s->retrying[s->n_retry++] = ev->node;
+        core_list_add(&s->retrying, n);
         return OK;
     }
     if (ev->handled == WF_UNHANDLED) {
-        n->state = WF_NODE_FAILED;
-        if (s->failed_node < 0) {
-            s->failed_node = ev->node;
-            s->error = ev->error;
-            s->error_node = ev->node;
-        }
+        fail(s, n);
         return OK;
     }
-    n->state = WF_NODE_DONE;
-    n->output = ev->data;
+    n->output = core_keep(s, n->frame, ev->data);
     n->handle = ev->handled == WF_HANDLED_BRANCH ? S("error") : S("out");
-    resolve_out(s, ev->node, n->handle);
+    go_on(s, n);
     return OK;
 }
 
@@ -269,30 +337,55 @@ static void end_run(struct wf_state *s, const struct wf_event *ev, enum wf_run_s
     s->wait_until = 0;
 }
 
-static Err apply_step(struct wf_state *s, const struct wf_event *ev)
+static Err apply_skipped(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
 {
-    if (ev->node < 0 || ev->node >= s->def->n_nodes)
-        return corrupt(ev, "names no node");
-    if (s->run == WF_RUN_QUEUED)
-        return corrupt(ev, "comes before the start of the run");
+    if (!take_ready(s, n))
+        return corrupt(ev, "skips a step that is not to be decided");
+    n->state = WF_NODE_SKIPPED;
+    n->frame->left--;
+    resolve_out(s, n, (Str){NULL, 0});
+    return OK;
+}
+
+static Err apply_to(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
+{
     switch (ev->kind) {
     case WF_EV_STEP_STARTED:
-        return begin_step(s, ev) ? OK : corrupt(ev, "starts a step that cannot start");
+        return apply_started(s, n, ev);
     case WF_EV_STEP_FINISHED:
-        return apply_finished(s, ev);
+        return apply_finished(s, n, ev);
     case WF_EV_STEP_FAILED:
-        return apply_failed(s, ev);
+        return apply_failed(s, n, ev);
     case WF_EV_STEP_WAITING:
-        return apply_waiting(s, ev);
+        return apply_waiting(s, n, ev);
     case WF_EV_STEP_ANSWERED:
-        return apply_answered(s, ev);
+        return apply_answered(s, n, ev);
+    case WF_EV_STEP_OPENED:
+        return apply_opened(s, n, ev);
+    case WF_EV_STEP_ROUND:
+        return apply_round(s, n, ev);
     default:
-        if (s->nodes[ev->node].state != WF_NODE_IDLE || !take_ready(s, ev->node))
-            return corrupt(ev, "skips a step that is not to be decided");
-        s->nodes[ev->node].state = WF_NODE_SKIPPED;
-        resolve_out(s, ev->node, (Str){NULL, 0});
-        return OK;
+        return apply_skipped(s, n, ev);
     }
+}
+
+static Err apply_step(struct wf_state *s, const struct wf_event *ev)
+{
+    struct wf_frame *f = wf_core_frame(s, &ev->in);
+    struct wf_node_run *n = f ? core_step_in(s, f, ev->node) : NULL;
+
+    if (!n)
+        return corrupt(ev, "names no step");
+    if (s->run == WF_RUN_QUEUED)
+        return corrupt(ev, "comes before the start of the run");
+    TRY(apply_to(s, n, ev));
+    if (!f->cycle)
+        return OK;
+    size_t bytes = arena_used(f->a);
+    s->frame_bytes += bytes - f->bytes;
+    f->bytes = bytes;
+    core_settle(s, f);
+    return OK;
 }
 
 static Err apply_run(struct wf_state *s, const struct wf_event *ev)
@@ -302,19 +395,19 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         if (s->seq)
             return corrupt(ev, "starts a run twice");
         s->run = WF_RUN_RUNNING;
-        s->input = ev->data;
-        s->request = ev->request;
-        s->vars = ev->vars;
-        s->kept = ev->kept;
-        s->rerun_of = ev->rerun_of;
+        s->input = core_keep(s, &s->root, ev->data);
+        s->request = core_keep(s, &s->root, ev->request);
+        s->vars = core_keep(s, &s->root, ev->vars);
+        s->kept = core_keep(s, &s->root, ev->kept);
+        s->rerun_of = core_keep(s, &s->root, ev->rerun_of);
         s->started_at = ev->at;
-        push_ready(s, s->def->trigger);
+        core_push_ready(s, &s->nodes[s->def->trigger]);
         return OK;
     case WF_EV_RUN_QUEUED:
-        if (s->run != WF_RUN_RUNNING || s->n_running)
+        if (s->run != WF_RUN_RUNNING || s->running.n)
             return corrupt(ev, "queues a run in the middle of a step");
         s->run = WF_RUN_QUEUED;
-        s->flow = ev->data;
+        s->flow = core_keep(s, &s->root, ev->data);
         return OK;
     case WF_EV_RUN_ADMITTED:
         if (s->run != WF_RUN_QUEUED || !s->seq)
@@ -340,11 +433,11 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         return OK;
     case WF_EV_RUN_SUCCEEDED:
         end_run(s, ev, WF_RUN_SUCCEEDED);
-        s->output = ev->data;
+        s->output = core_keep(s, &s->root, ev->data);
         return OK;
     case WF_EV_RUN_FAILED:
         end_run(s, ev, WF_RUN_FAILED);
-        s->error = ev->error;
+        s->error = keep_error(s, &s->root, &ev->error);
         s->error_node = ev->node;
         return OK;
     default:
@@ -358,7 +451,7 @@ static bool is_idle(const struct wf_state *s)
 {
     if (s->run == WF_RUN_QUEUED)
         return true;
-    return s->n_waits && !s->n_running && !s->n_retry && s->ready_head == s->ready_n;
+    return s->waits.n && !s->running.n && !s->retrying.n && !s->ready.n && !s->settled.n;
 }
 
 Err wf_core_apply(struct wf_state *s, const struct wf_event *ev)
@@ -368,10 +461,12 @@ Err wf_core_apply(struct wf_state *s, const struct wf_event *ev)
     if (wf_run_state_is_final(s->run))
         return corrupt(ev, "comes after the end of the run");
     bool of_step = ev->kind >= WF_EV_STEP_STARTED && ev->kind <= WF_EV_STEP_SKIPPED;
+    s->dropped.n = 0;
+    core_tidy(s);
     TRY(of_step ? apply_step(s, ev) : apply_run(s, ev));
     s->seq = ev->seq;
     if (ev->clock.n)
-        s->clock = ev->clock;
+        s->clock = core_keep_str(s, &s->root, ev->clock);
     if (s->idle_since)
         s->idle += usec_max(ev->at - s->idle_since, 0);
     s->idle_since = is_idle(s) ? usec_max(ev->at, 1) : 0;
@@ -410,14 +505,14 @@ static bool decide_end(struct wf_state *s, Usec now, struct wf_decision *d)
         d->what = WF_DO_FAIL;
         d->error =
             (struct wf_error){S("timeout"), S("The run took longer than its workflow allows.")};
-    } else if (s->steps >= s->def->max_steps && (s->ready_head < s->ready_n || s->n_retry)) {
+    } else if (s->steps >= s->def->max_steps && (s->ready.n || s->retrying.n)) {
         d->what = WF_DO_FAIL;
         d->error = (struct wf_error){S("too_many_steps"),
                                      S("The run reached the number of steps its workflow allows.")};
     } else {
         return false;
     }
-    if (s->n_running)
+    if (s->running.n)
         d->what = WF_DO_NOTHING;
     return true;
 }
@@ -431,39 +526,59 @@ static bool is_due(const struct wf_node_run *n, Usec now)
     return n->retry_at <= now || n->ended_at > now + CLOCK_SLACK;
 }
 
+static void decide_on(struct wf_decision *d, enum wf_do what, struct wf_node_run *n, int attempt)
+{
+    d->what = what;
+    d->step = n;
+    d->node = n->node;
+    d->attempt = attempt;
+}
+
 static bool decide_retry(struct wf_state *s, Usec now, struct wf_decision *d)
 {
-    for (int i = 0; i < s->n_retry; i++) {
-        int node = s->retrying[i];
-        Usec at = s->nodes[node].retry_at;
-        if (is_due(&s->nodes[node], now)) {
-            d->what = WF_DO_START;
-            d->node = node;
-            d->attempt = s->nodes[node].attempt + 1;
+    for (struct wf_node_run *n = s->retrying.first; n; n = n->next) {
+        if (is_due(n, now)) {
+            decide_on(d, WF_DO_START, n, n->attempt + 1);
             return true;
         }
-        if (!d->until || at < d->until)
-            d->until = at;
+        if (!d->until || n->retry_at < d->until)
+            d->until = n->retry_at;
     }
     return false;
 }
 
 static bool decide_wake(struct wf_state *s, Usec now, struct wf_decision *d)
 {
-    for (int i = 0; i < s->n_waits; i++) {
-        const struct wf_node_run *n = &s->nodes[s->waits[i]];
+    for (struct wf_node_run *n = s->waits.first; n; n = n->next) {
         if (!n->due_at)
             continue;
         if (n->due_at <= now || (n->relative && n->started_at > now + CLOCK_SLACK)) {
-            d->what = WF_DO_WAKE;
-            d->node = s->waits[i];
-            d->attempt = n->attempt;
+            decide_on(d, WF_DO_WAKE, n, n->attempt);
             return true;
         }
         if (!d->until || n->due_at < d->until)
             d->until = n->due_at;
     }
     return false;
+}
+
+/* What comes next of what is ready; false: nothing may begin. */
+static bool decide_ready(struct wf_state *s, struct wf_decision *d)
+{
+    struct wf_node_run *n = s->ready.first;
+
+    if (!n)
+        return false;
+    bool starts = n->frame->cycle ? s->def->nodes[n->node].n_in == 0 : n->node == s->def->trigger;
+    if (n->taken_in == 0 && !starts)
+        decide_on(d, WF_DO_SKIP, n, 0);
+    else if (!n->frame->cycle && json_get(s->kept, s->def->nodes[n->node].id))
+        decide_on(d, WF_DO_KEEP, n, 1);
+    else if (s->running.n < s->def->max_parallel)
+        decide_on(d, WF_DO_START, n, 1);
+    else
+        return false;
+    return true;
 }
 
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
@@ -477,28 +592,16 @@ void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
     }
     if (decide_wake(s, now, d))
         return;
-    if (s->ready_head < s->ready_n) {
-        int node = s->ready[s->ready_head];
-        if (s->taken_in[node] == 0 && node != s->def->trigger) {
-            d->what = WF_DO_SKIP;
-            d->node = node;
-            return;
-        }
-        if (json_get(s->kept, s->def->nodes[node].id)) {
-            d->what = WF_DO_KEEP;
-            d->node = node;
-            return;
-        }
-        if (s->n_running < s->def->max_parallel) {
-            d->what = WF_DO_START;
-            d->node = node;
-            d->attempt = 1;
-            return;
-        }
-    }
-    if (s->n_running < s->def->max_parallel && decide_retry(s, now, d))
+    if (s->settled.first) {
+        const struct wf_cycle *c = s->settled.first->inside;
+        decide_on(d, c->over ? WF_DO_ROUND : WF_DO_CLOSE, s->settled.first, 1);
         return;
-    if (s->ready_head == s->ready_n && !s->n_running && !s->n_retry && !s->n_waits) {
+    }
+    if (decide_ready(s, d))
+        return;
+    if (s->running.n < s->def->max_parallel && decide_retry(s, now, d))
+        return;
+    if (!s->ready.n && !s->running.n && !s->retrying.n && !s->waits.n && !s->n_open) {
         d->what = WF_DO_SUCCEED;
         return;
     }
@@ -544,17 +647,17 @@ static Usec backoff(const struct wf_retry *r, int attempt, double chance)
 }
 
 /* When the step is tried again; 0: not. */
-static Usec next_attempt_at(const struct wf_state *s, int node, int attempt, Err e, Usec now,
-                            Usec retry_after, double chance)
+static Usec next_attempt_at(const struct wf_state *s, const struct wf_node_run *r, int attempt,
+                            Err e, Usec now, Usec retry_after, double chance)
 {
-    const struct wf_node *n = &s->def->nodes[node];
+    const struct wf_node *n = &s->def->nodes[r->node];
 
     if (attempt >= n->retry.max_attempts || !(n->retry.on & retry_class(e)))
         return 0;
-    if (s->cancel_requested || s->failed_node >= 0)
+    if (s->cancel_requested || s->failed_node >= 0 || wf_frame_is_stopped(r->frame))
         return 0;
     Usec at = now + usec_max(backoff(&n->retry, attempt, chance), retry_after);
-    Usec first = s->nodes[node].first_at ? s->nodes[node].first_at : now;
+    Usec first = r->first_at ? r->first_at : now;
     if (n->total_timeout && at > first + n->total_timeout)
         return 0;
     return at < wf_core_deadline(s) ? at : 0;
@@ -574,55 +677,71 @@ static void give_up(struct arena *a, const struct wf_node *n, struct wf_event *e
     }
 }
 
-void wf_core_failure(struct arena *a, const struct wf_state *s, int node, int attempt, Err e,
-                     Str message, Usec now, Usec retry_after, double chance,
+void wf_core_give_up(struct arena *a, const struct wf_state *s, const struct wf_node_run *n,
+                     int attempt, struct wf_error error, struct wf_event *ret_event)
+{
+    *ret_event = (struct wf_event){.kind = WF_EV_STEP_FAILED,
+                                   .node = n->node,
+                                   .in = n->frame->path,
+                                   .attempt = attempt,
+                                   .error = error};
+    if (!s->cancel_requested && !wf_frame_is_stopped(n->frame))
+        give_up(a, &s->def->nodes[n->node], ret_event);
+}
+
+void wf_core_failure(struct arena *a, const struct wf_state *s, const struct wf_node_run *n,
+                     int attempt, Err e, Str message, Usec now, Usec retry_after, double chance,
                      struct wf_event *ret_event)
 {
     *ret_event = (struct wf_event){
         .kind = WF_EV_STEP_FAILED,
-        .node = node,
+        .node = n->node,
+        .in = n->frame->path,
         .attempt = attempt,
         .error = {str_c(err_slug(e)), message},
-        .retry_at = next_attempt_at(s, node, attempt, e, now, retry_after, chance),
+        .retry_at = next_attempt_at(s, n, attempt, e, now, retry_after, chance),
     };
-    /* A step that is stopped because its run ends has not failed by itself: nothing handles that.
-     */
-    if (!ret_event->retry_at && !s->cancel_requested && e != E_CANCELLED)
-        give_up(a, &s->def->nodes[node], ret_event);
+    /* A step that is stopped because its run or its item ends has not failed by itself: nothing
+     * handles that. */
+    if (!ret_event->retry_at && e != E_CANCELLED)
+        wf_core_give_up(a, s, n, attempt, ret_event->error, ret_event);
 }
 
-void wf_core_interrupted(struct arena *a, const struct wf_state *s, int node, Usec now,
-                         struct wf_event *ret_event)
+void wf_core_interrupted(struct arena *a, const struct wf_state *s, const struct wf_node_run *r,
+                         Usec now, struct wf_event *ret_event)
 {
-    const struct wf_node *n = &s->def->nodes[node];
+    const struct wf_node *n = &s->def->nodes[r->node];
     bool repeat = n->on_unknown == WF_UNKNOWN_REPEAT ||
                   (n->on_unknown == WF_UNKNOWN_TYPE && wf_node_effects(n) != WF_EXTERNAL);
+    bool goes_on = !s->cancel_requested && s->failed_node < 0 && !wf_frame_is_stopped(r->frame);
 
     *ret_event = (struct wf_event){
         .kind = WF_EV_STEP_FAILED,
-        .node = node,
-        .attempt = s->nodes[node].attempt,
+        .node = r->node,
+        .in = r->frame->path,
+        .attempt = r->attempt,
         .error =
             {S("unknown_outcome"),
              repeat
                  ? S("The server stopped while this step ran; it is run again.")
                  : S("The server stopped while this step ran, and it is not known whether its "
                      "call took effect. Set on_unknown to \"repeat\" if a repeat does no harm.")},
-        .retry_at = repeat && !s->cancel_requested && s->failed_node < 0 ? now : 0,
+        .retry_at = repeat && goes_on ? now : 0,
     };
-    if (!ret_event->retry_at && !s->cancel_requested)
-        give_up(a, n, ret_event);
+    if (!ret_event->retry_at)
+        wf_core_give_up(a, s, r, r->attempt, ret_event->error, ret_event);
 }
 
 /* ---- results that are kept ---- */
 
-void wf_core_kept(const struct wf_state *s, int node, struct wf_event *ret_event)
+void wf_core_kept(const struct wf_state *s, const struct wf_node_run *n, struct wf_event *ret_event)
 {
-    const struct json *kept = json_get(s->kept, s->def->nodes[node].id);
+    const struct json *kept = json_get(s->kept, s->def->nodes[n->node].id);
 
     *ret_event = (struct wf_event){
         .kind = WF_EV_STEP_FINISHED,
-        .node = node,
+        .node = n->node,
+        .in = n->frame->path,
         .attempt = 1,
         .handle = json_str_of(json_at(kept, "handle"), S("out")),
         .data = json_at(kept, "output"),
@@ -644,14 +763,14 @@ static struct json *wait_output(struct arena *a, const struct wf_node_run *n, co
     return o;
 }
 
-void wf_core_due(struct arena *a, const struct wf_state *s, int node, struct wf_event *ret_event)
+void wf_core_due(struct arena *a, const struct wf_node_run *n, struct wf_event *ret_event)
 {
-    const struct wf_node_run *n = &s->nodes[node];
     bool timeout = str_eq(n->due_handle, S("timeout"));
 
     *ret_event = (struct wf_event){
         .kind = WF_EV_STEP_FINISHED,
-        .node = node,
+        .node = n->node,
+        .in = n->frame->path,
         .attempt = n->attempt,
         .handle = n->due_handle,
         .data = wait_output(a, n, timeout ? "timeout" : "due"),
@@ -691,15 +810,14 @@ static bool answer_approval(struct arena *a, const struct wf_node_run *n, const 
     return true;
 }
 
-bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const struct json *answer,
+bool wf_core_answer(struct arena *a, const struct wf_node_run *n, const struct json *answer,
                     struct wf_event *ret_event)
 {
-    const struct wf_node_run *n = &s->nodes[node];
-
     if (n->state != WF_NODE_WAITING)
         return false;
     *ret_event = (struct wf_event){.kind = WF_EV_STEP_FINISHED,
-                                   .node = node,
+                                   .node = n->node,
+                                   .in = n->frame->path,
                                    .attempt = n->attempt,
                                    .handle = S("out"),
                                    .data = answer};
@@ -710,44 +828,53 @@ bool wf_core_answer(struct arena *a, const struct wf_state *s, int node, const s
 
 /* ---- output and names ---- */
 
-static bool is_output(const struct wf_state *s, int i, bool of_type)
+static bool is_output(const struct wf_state *s, const struct wf_node_run *r, bool of_type)
 {
-    const struct wf_node *n = &s->def->nodes[i];
-    if (s->nodes[i].state != WF_NODE_DONE)
+    const struct wf_node *n = &s->def->nodes[r->node];
+    if (r->state != WF_NODE_DONE)
         return false;
     return of_type ? str_eq(str_c(n->type->name), S("output")) : n->n_out == 0;
 }
 
-static const struct json *collect_outputs(struct arena *a, const struct wf_state *s, bool of_type,
-                                          int *ret_n)
+static const struct json *collect_outputs(struct arena *a, const struct wf_state *s,
+                                          const struct wf_frame *f, bool of_type, int *ret_n)
 {
+    int count = f->cycle ? s->def->nodes[f->cycle->step->node].body->n : s->def->n_nodes;
+    const struct wf_node_run *only = NULL;
     struct json *all = NULL;
-    int only = -1, n = 0;
+    int n = 0;
 
-    for (int i = 0; i < s->def->n_nodes; i++) {
-        if (!is_output(s, i, of_type))
+    for (int i = 0; i < count; i++) {
+        const struct wf_node_run *r = &f->nodes[i];
+        if (!is_output(s, r, of_type))
             continue;
         if (n++ == 0) {
-            only = i;
+            only = r;
             continue;
         }
         if (!all) {
             all = json_obj(a, NULL);
-            json_set(a, all, s->def->nodes[only].id, s->nodes[only].output);
+            json_set(a, all, s->def->nodes[only->node].id, only->output);
         }
-        json_set(a, all, s->def->nodes[i].id, s->nodes[i].output);
+        json_set(a, all, s->def->nodes[r->node].id, r->output);
     }
     *ret_n = n;
-    return all ? all : only >= 0 ? s->nodes[only].output : NULL;
+    return all ? all : only ? only->output : NULL;
+}
+
+const struct json *wf_core_output_of(struct arena *a, const struct wf_state *s,
+                                     const struct wf_frame *f)
+{
+    int n;
+    const struct json *output = collect_outputs(a, s, f, true, &n);
+    if (n == 0)
+        output = collect_outputs(a, s, f, false, &n);
+    return output;
 }
 
 const struct json *wf_core_output(struct arena *a, const struct wf_state *s)
 {
-    int n;
-    const struct json *output = collect_outputs(a, s, true, &n);
-    if (n == 0)
-        output = collect_outputs(a, s, false, &n);
-    return output;
+    return wf_core_output_of(a, s, &s->root);
 }
 
 static struct json *find_variable(const struct wf_state *s, Str name)
@@ -767,6 +894,33 @@ static struct json *all_variables(struct arena *a, const struct wf_state *s)
     return vars;
 }
 
+/* What the name of a node means in @f: its output, or what the container around gives the body. A
+ * node that did not run has no output: a path into it leads nowhere. */
+static struct json *of_node(struct wf_names *names, int node)
+{
+    const struct wf_state *s = names->state;
+
+    for (const struct wf_frame *f = names->frame; f && f->cycle; f = wf_frame_above(f))
+        if (f->cycle->step->node == node)
+            return wf_frame_json(names->a, f);
+    const struct wf_node_run *n = wf_core_step(s, names->frame, node);
+    return n && n->state == WF_NODE_DONE ? (struct json *)(uintptr_t)n->output : NULL;
+}
+
+/* "item" and "index" of the innermost iteration. */
+static struct json *of_item(struct wf_names *names, Str name)
+{
+    const struct wf_frame *f = names->frame;
+
+    while (f && f->cycle && f->cycle->rules.rounds)
+        f = wf_frame_above(f);
+    if (!f || !f->cycle)
+        return NULL;
+    if (str_eq(name, S("item")))
+        return wf_cycle_item(names->a, f->cycle, f->index);
+    return str_eq(name, S("index")) ? json_int(names->a, f->index) : NULL;
+}
+
 static struct json *root(void *ctx, Str name)
 {
     struct wf_names *names = ctx;
@@ -775,11 +929,8 @@ static struct json *root(void *ctx, Str name)
     struct arena *a = names->a;
     int node = wf_def_node(s->def, name);
 
-    /* A node that did not run has no output: a path into it leads nowhere. */
     if (node >= 0)
-        return s->nodes[node].state == WF_NODE_DONE
-                   ? (struct json *)(uintptr_t)s->nodes[node].output
-                   : NULL;
+        return of_node(names, node);
     if (str_eq(name, S("input")))
         return s->input ? (struct json *)(uintptr_t)s->input : json_null(a);
     if (str_eq(name, S("vars")))
@@ -792,7 +943,8 @@ static struct json *root(void *ctx, Str name)
                         "version", json_int(a, f->version), NULL);
     if (str_eq(name, S("request")))
         return s->request ? (struct json *)(uintptr_t)s->request : json_null(a);
-    return find_variable(s, name);
+    struct json *variable = find_variable(s, name);
+    return variable ? variable : of_item(names, name);
 }
 
 struct wf_scope wf_core_scope(struct wf_names *names)

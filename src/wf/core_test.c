@@ -5,6 +5,7 @@
  * end. A failing seed is printed: HEDDLE_SIM_SEED=n runs it alone, HEDDLE_SIM_SEEDS=n sets how many
  * there are.
  */
+#include "base/map.h"
 #include "base/test.h"
 #include "wf/core.h"
 
@@ -121,7 +122,7 @@ TEST(a_step_takes_over_the_result_that_is_kept_for_it_where_it_is_reached)
     for (int i = 0; i < 2; i++) {
         wf_core_next(s, 1000, &d);
         t_expect_int(d.what, WF_DO_KEEP);
-        wf_core_kept(s, d.node, &ev);
+        wf_core_kept(s, d.step, &ev);
         /* As the journal keeps it. */
         struct wf_event again;
         t_expect_ok(wf_event_read(def, wf_event_json(a, def, &ev), &again));
@@ -132,7 +133,7 @@ TEST(a_step_takes_over_the_result_that_is_kept_for_it_where_it_is_reached)
     t_expect_int(of_a->state, WF_NODE_DONE);
     t_expect_int(json_int_of(of_a->output, 0), 7);
     t_expect_str(of_a->kept_by, S("edit"));
-    t_expect_int(s->taken_in[wf_def_node(def, S("j"))], 1);
+    t_expect_int(s->nodes[wf_def_node(def, S("j"))].taken_in, 1);
     wf_core_next(s, 1000, &d);
     t_expect_int(d.what, WF_DO_START);
     t_expect_int(d.node, wf_def_node(def, S("j")));
@@ -202,11 +203,11 @@ TEST(a_failure_is_tried_again_after_the_longer_of_backoff_and_retry_after)
     struct wf_decision d;
     t_expect(def != NULL);
     struct wf_state *s = at_call(a, def);
-    wf_core_failure(a, s, 1, 1, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 1, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
     t_expect_int(ev.retry_at, 5000 + 2 * USEC_S);
-    wf_core_failure(a, s, 1, 2, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 2, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
     t_expect_int(ev.retry_at, 5000 + 4 * USEC_S);
-    wf_core_failure(a, s, 1, 1, E_RATE_LIMITED, S("x"), 5000, 9 * USEC_S, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 1, E_RATE_LIMITED, S("x"), 5000, 9 * USEC_S, 0.5, &ev);
     t_expect_int(ev.retry_at, 5000 + 9 * USEC_S);
     t_expect_ok(apply(s, ev));
     wf_core_next(s, 5000, &d);
@@ -215,9 +216,9 @@ TEST(a_failure_is_tried_again_after_the_longer_of_backoff_and_retry_after)
     wf_core_next(s, d.until, &d);
     t_expect_int(d.what, WF_DO_START);
     t_expect_int(d.attempt, 2);
-    wf_core_failure(a, s, 1, 3, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 3, E_UNAVAILABLE, S("x"), 5000, 0, 0.5, &ev);
     t_expect_int(ev.retry_at, 0);
-    wf_core_failure(a, s, 1, 1, E_INVALID, S("x"), 5000, 0, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 1, E_INVALID, S("x"), 5000, 0, 0.5, &ev);
     t_expect_int(ev.retry_at, 0);
 }
 
@@ -231,7 +232,7 @@ TEST(a_clock_that_was_set_back_does_not_stretch_a_wait)
     Usec at = 30 * USEC_MIN;
     t_expect(def != NULL);
     struct wf_state *s = at_call(a, def);
-    wf_core_failure(a, s, 1, 1, E_UNAVAILABLE, S("x"), at, 0, 0.5, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 1, E_UNAVAILABLE, S("x"), at, 0, 0.5, &ev);
     ev.at = at;
     t_expect_ok(apply(s, ev));
     wf_core_next(s, at - USEC_S, &d); /* a little back: it waits a little longer */
@@ -249,7 +250,7 @@ TEST(an_error_branch_takes_the_edges_of_its_handle_and_the_run_goes_on)
     struct wf_decision d;
     t_expect(def != NULL);
     struct wf_state *s = at_call(a, def);
-    wf_core_failure(a, s, 1, 1, E_INVALID, S("no such host"), 5000, 0, 0, &ev);
+    wf_core_failure(a, s, &s->nodes[1], 1, E_INVALID, S("no such host"), 5000, 0, 0, &ev);
     t_expect_int(ev.handled, WF_HANDLED_BRANCH);
     t_expect_ok(apply(s, ev));
     t_expect_str(s->nodes[1].handle, S("error"));
@@ -278,16 +279,20 @@ TEST(a_step_whose_end_is_unknown_is_repeated_only_if_that_does_no_harm)
 {
     struct arena *a = t_arena();
     struct wf_event ev;
+    struct wf_state *at;
     AUTO(wf_def) *get = parse(a, CALL(""));
     AUTO(wf_def) *post = parse(a, CALL(",\"method\":\"POST\""));
     AUTO(wf_def) *told = parse(a, CALL(",\"method\":\"POST\",\"on_unknown\":\"repeat\""));
     t_expect(get && post && told);
-    wf_core_interrupted(a, at_call(a, get), 1, 5000, &ev);
+    at = at_call(a, get);
+    wf_core_interrupted(a, at, &at->nodes[1], 5000, &ev);
     t_expect_int(ev.retry_at, 5000);
-    wf_core_interrupted(a, at_call(a, post), 1, 5000, &ev);
+    at = at_call(a, post);
+    wf_core_interrupted(a, at, &at->nodes[1], 5000, &ev);
     t_expect_int(ev.retry_at, 0);
     t_expect_str(ev.error.code, S("unknown_outcome"));
-    wf_core_interrupted(a, at_call(a, told), 1, 5000, &ev);
+    at = at_call(a, told);
+    wf_core_interrupted(a, at, &at->nodes[1], 5000, &ev);
     t_expect_int(ev.retry_at, 5000);
 }
 
@@ -363,7 +368,7 @@ TEST(a_wait_holds_up_only_what_is_behind_it_and_ends_on_time)
     wf_core_next(s, d.until, &d);
     t_expect_int(d.what, WF_DO_WAKE);
     t_expect_int(d.node, 1);
-    wf_core_due(a, s, d.node, &ev);
+    wf_core_due(a, d.step, &ev);
     ev.at = T0 + 7 * USEC_DAY;
     t_expect_ok(apply(s, ev));
     t_expect_err(apply(s, ev), E_CORRUPT);
@@ -381,7 +386,7 @@ TEST(time_in_which_a_run_only_waits_does_not_count_for_its_timeout)
     t_expect(def != NULL);
     struct wf_state *s = at_wait(a, def);
     t_expect_int(wf_core_deadline(s), USEC_NEVER);
-    wf_core_due(a, s, 1, &ev);
+    wf_core_due(a, &s->nodes[1], &ev);
     ev.at = T0 + 7 * USEC_DAY;
     t_expect_ok(apply(s, ev));
     t_expect_int(wf_core_deadline(s), T0 + 7 * USEC_DAY + USEC_H);
@@ -474,8 +479,8 @@ static bool decided(struct arena *a, struct wf_state *s, const char *by, const c
 {
     struct wf_event ev;
     bool counts = wf_core_answer(
-        a, s, 1, json_obj(a, "by", json_str_c(a, by), "decision", json_str_c(a, decision), NULL),
-        &ev);
+        a, &s->nodes[1],
+        json_obj(a, "by", json_str_c(a, by), "decision", json_str_c(a, decision), NULL), &ev);
     return counts && apply(s, ev) == OK;
 }
 
@@ -510,6 +515,16 @@ TEST(one_who_rejects_decides)
 
 /* ---- simulation ---- */
 
+/* One step of one item, over all crashes. */
+struct sim_step {
+    struct wf_path in;
+    int node;
+    int effects, attempts;         /* calls made; starts recorded */
+    const struct json *first_seen; /* the durable result */
+    Usec wait_until;               /* when the wait is over, on the steady clock */
+    bool waits_durably;            /* the store knows that it waits */
+};
+
 struct sim {
     uint64_t seed;
     struct arena *a;
@@ -519,13 +534,11 @@ struct sim {
     size_t n_durable;
     Usec now;
     int crashes;
-    int *effects;                   /* calls made by each node */
-    Usec began;                     /* on the steady clock */
-    Usec skew;                      /* the wall clock less the steady one */
-    Usec *wait_until;               /* when each wait is over, on the steady clock */
-    VEC(int) mail;                  /* nodes that were answered, as the store has it */
-    bool *waits_durably;            /* the store knows that the node waits */
-    const struct json **first_seen; /* the durable result of each node */
+    Usec began;                   /* on the steady clock */
+    Usec skew;                    /* the wall clock less the steady one */
+    VEC(struct sim_step *) steps; /* all there ever were */
+    struct map *by_key;
+    VEC(struct sim_step *) mail; /* steps that were answered, as the store has it */
     const char *broken;
 };
 
@@ -582,53 +595,138 @@ static bool add_wait(struct sim *m, struct buf *b, int i)
     return false;
 }
 
-/* A random graph: node i takes edges from nodes before it. */
+/* A node with a body: an iteration, or a loop. */
+static void add_container(struct sim *m, struct buf *b, int i)
+{
+    static const char *const item_errors[] = {"fail", "skip", "null"};
+    static const char *const strategies[] = {
+        "{\"strategy\":\"fail\"}", "{\"strategy\":\"branch\"}",
+        "{\"strategy\":\"default\",\"output\":{\"results\":[]}}"};
+    buf_add_fmt(b,
+                ",{\"id\":\"n%d\",\"type\":\"iteration\",\"data\":{\"items\":[1],"
+                "\"parallel\":%d,\"on_item_error\":\"%s\",\"on_error\":%s}",
+                i, (int)(rnd(m) % 3) + 1, item_errors[rnd(m) % 3], strategies[i % 3]);
+}
+
+enum { SIM_NODES = 24 };
+
+struct sim_graph {
+    enum { SIM_CALL, SIM_CONDITION, SIM_PLAIN, SIM_ASKS, SIM_BODY } kind[SIM_NODES];
+    int parent[SIM_NODES], depth[SIM_NODES];
+    int n, edges;
+};
+
+/* In which body node @i is: that of a container before it, or none; a fresh container has the next
+ * node in it. */
+static void place_node(struct sim *m, struct sim_graph *g, int i)
+{
+    g->parent[i] = 0;
+    if (i > 1 && g->kind[i - 1] == SIM_BODY)
+        g->parent[i] = i - 1;
+    else if (chance(m, 50))
+        for (int k = 1; k < i; k++)
+            if (g->kind[k] == SIM_BODY && chance(m, 50))
+                g->parent[i] = k;
+    g->depth[i] = g->parent[i] ? g->depth[g->parent[i]] + 1 : 0;
+}
+
+static void add_node(struct sim *m, struct sim_graph *g, struct buf *b, int i)
+{
+    place_node(m, g, i);
+    if (i < g->n - 1 && g->depth[i] < 2 && chance(m, 15)) {
+        g->kind[i] = SIM_BODY;
+        add_container(m, b, i);
+    } else if (chance(m, 30)) {
+        g->kind[i] = SIM_CONDITION;
+        add_condition(b, i);
+    } else if (chance(m, 25)) {
+        g->kind[i] = add_wait(m, b, i) ? SIM_ASKS : SIM_PLAIN;
+    } else {
+        add_call(m, b, i);
+    }
+    if (g->parent[i]) {
+        b->n -= g->kind[i] != SIM_BODY; /* the brace that ends the node */
+        buf_add_fmt(b, ",\"parentId\":\"n%d\"", g->parent[i]);
+        if (g->kind[i] != SIM_BODY)
+            buf_add_char(b, '}');
+    }
+    if (g->kind[i] == SIM_BODY)
+        buf_add_char(b, '}');
+}
+
+static void add_edge(struct sim *m, struct sim_graph *g, struct buf *b, int from, int to)
+{
+    bool fails = g->kind[from] == SIM_CALL || g->kind[from] == SIM_BODY;
+    const char *handle = g->kind[from] == SIM_ASKS        ? (chance(m, 60) ? "approve" : "reject")
+                         : g->kind[from] == SIM_CONDITION ? (chance(m, 50) ? "yes" : "else")
+                         : fails && from && from % 3 == 1 && chance(m, 30) ? "error"
+                                                                           : "out";
+    char source[8] = "t";
+
+    if (from)
+        snprintf(source, sizeof source, "n%d", from);
+    buf_add_fmt(b,
+                "%s{\"id\":\"e%d\",\"source\":\"%s\",\"target\":\"n%d\",\"sourceHandle\":\"%s\"}",
+                g->edges ? "," : "", g->edges, source, to, handle);
+    g->edges++;
+}
+
+/* A random graph: node i takes edges from nodes before it in the same body. */
 static struct wf_def *random_graph(struct sim *m)
 {
     AUTO_BUF(b, MIB(1));
-    int n = 2 + (int)(rnd(m) % 14), edge = 0;
-    bool is_condition[20] = {0}, is_plain[20] = {0}, asks[20] = {0};
+    struct sim_graph g = {.n = 2 + (int)(rnd(m) % 14)};
 
     buf_add_fmt(
         &b,
         "{\"heddle\":1,\"name\":\"sim\",\"settings\":{\"max_parallel\":%d%s},\"nodes\":[" TRIGGER,
         (int)(rnd(m) % 4) + 1, chance(m, 20) ? ",\"deadline\":\"20h\"" : "");
-    for (int i = 1; i < n; i++) {
-        is_condition[i] = chance(m, 30);
-        is_plain[i] = !is_condition[i] && chance(m, 25);
-        if (is_condition[i])
-            add_condition(&b, i);
-        else if (is_plain[i])
-            asks[i] = add_wait(m, &b, i);
-        else
-            add_call(m, &b, i);
-    }
+    for (int i = 1; i < g.n; i++)
+        add_node(m, &g, &b, i);
     buf_add_c(&b, "],\"edges\":[");
-    for (int to = 1; to < n; to++) {
-        int edges = 1 + (int)(rnd(m) % 3);
-        bool linked[20] = {0};
+    for (int to = 1; to < g.n; to++) {
+        int edges = (g.parent[to] == 0) + (int)(rnd(m) % 3);
+        bool linked[SIM_NODES] = {0};
         for (int k = 0; k < edges; k++) {
             int from = (int)(rnd(m) % (uint64_t)to);
-            if (linked[from])
+            if (linked[from] || g.parent[from] != g.parent[to] || (from == 0 && g.parent[to]))
                 continue;
             linked[from] = true;
-            const char *handle = asks[from]           ? (chance(m, 60) ? "approve" : "reject")
-                                 : is_condition[from] ? (chance(m, 50) ? "yes" : "else")
-                                 : !is_plain[from] && from && from % 3 == 1 && chance(m, 30)
-                                     ? "error"
-                                     : "out";
-            char source[8] = "t";
-            if (from)
-                snprintf(source, sizeof source, "n%d", from);
-            buf_add_fmt(
-                &b,
-                "%s{\"id\":\"e%d\",\"source\":\"%s\",\"target\":\"n%d\",\"sourceHandle\":\"%s\"}",
-                edge ? "," : "", edge, source, to, handle);
-            edge++;
+            add_edge(m, &g, &b, from, to);
         }
     }
     buf_add_c(&b, "]}");
     return parse(m->a, str_dup_c(m->a, buf_str(&b)));
+}
+
+static struct sim_step *step_at(struct sim *m, const struct wf_path *in, int node)
+{
+    char key[128];
+    int n = snprintf(key, sizeof key, "%d", node);
+
+    for (int i = 0; i < in->depth; i++)
+        n += snprintf(key + n, sizeof key - (size_t)n, "/%d[%d]", in->at[i].node, in->at[i].index);
+    struct sim_step *step = map_get(m->by_key, str_from(key, (size_t)n));
+    if (step)
+        return step;
+    step = arena_new_of(m->a, struct sim_step);
+    *step = (struct sim_step){.in = *in, .node = node};
+    map_put(m->by_key, str_from(key, (size_t)n), step);
+    vec_push(m->a, &m->steps, step);
+    return step;
+}
+
+static struct sim_step *step_of(struct sim *m, const struct wf_node_run *n)
+{
+    return step_at(m, &n->frame->path, n->node);
+}
+
+/* What is under way of it now; NULL. */
+static struct wf_node_run *live(const struct sim *m, const struct sim_step *step)
+{
+    const struct wf_frame *f = wf_core_frame(m->s, &step->in);
+    struct wf_node_run *n = f ? wf_core_step(m->s, f, step->node) : NULL;
+    return n && n->frame == f ? n : NULL;
 }
 
 static void fault(struct sim *m, const char *what)
@@ -643,10 +741,14 @@ static void record(struct sim *m, struct wf_event ev)
     ev.at = m->now;
     if (ev.kind == WF_EV_RUN_STARTED)
         m->began = m->now - m->skew;
+    struct wf_event kept = ev; /* what it holds may be of an item, and go with it */
+    kept.data = ev.data ? json_dup(m->a, ev.data) : NULL;
+    kept.handle = str_dup(m->a, ev.handle);
+    kept.error = (struct wf_error){str_dup(m->a, ev.error.code), str_dup(m->a, ev.error.message)};
     if (wf_core_apply(m->s, &ev) != OK)
         fault(m, "an event that the core decided cannot be applied");
     else
-        vec_push(m->a, &m->journal, ev);
+        vec_push(m->a, &m->journal, kept);
 }
 
 /* Everything applied becomes durable; a durable result must be the first one seen. */
@@ -654,32 +756,56 @@ static void commit(struct sim *m)
 {
     for (; m->n_durable < m->journal.n; m->n_durable++) {
         const struct wf_event *ev = &m->journal.at[m->n_durable];
-        if (ev->node >= 0)
-            m->waits_durably[ev->node] =
-                ev->kind == WF_EV_STEP_WAITING || ev->kind == WF_EV_STEP_ANSWERED;
-        if (ev->kind != WF_EV_STEP_FINISHED)
+        if (ev->node < 0)
             continue;
-        if (m->first_seen[ev->node])
+        struct sim_step *step = step_at(m, &ev->in, ev->node);
+        step->waits_durably = ev->kind == WF_EV_STEP_WAITING || ev->kind == WF_EV_STEP_ANSWERED;
+        if (ev->kind != WF_EV_STEP_FINISHED || !ev->data)
+            continue;
+        if (step->first_seen)
             fault(m, "a step has a second durable result");
-        m->first_seen[ev->node] = ev->data;
+        step->first_seen = ev->data;
     }
+}
+
+static bool cycles_equal(const struct wf_cycle *x, const struct wf_cycle *y)
+{
+    if (!x || !y)
+        return x == y;
+    return x->count == y->count && x->begun == y->begun && x->done == y->done &&
+           x->failed == y->failed && x->live == y->live && x->closing == y->closing &&
+           json_equal(x->results, y->results) && json_equal(x->errors, y->errors) &&
+           str_eq(x->error.message, y->error.message) && str_eq(x->ended_by, y->ended_by);
+}
+
+static bool steps_equal(const struct wf_node_run *p, const struct wf_node_run *q)
+{
+    return p->state == q->state && p->attempt == q->attempt && p->retry_at == q->retry_at &&
+           p->due_at == q->due_at && json_len(p->answers) == json_len(q->answers) &&
+           str_eq(p->handle, q->handle) && p->waiting_in == q->waiting_in &&
+           p->taken_in == q->taken_in && cycles_equal(p->inside, q->inside) &&
+           json_equal(p->output ? p->output : &(struct json){0},
+                      q->output ? q->output : &(struct json){0});
 }
 
 static bool states_equal(const struct wf_state *x, const struct wf_state *y)
 {
     if (x->run != y->run || x->seq != y->seq || x->steps != y->steps ||
-        x->n_running != y->n_running || x->n_retry != y->n_retry || x->n_waits != y->n_waits ||
-        x->idle != y->idle || x->idle_since != y->idle_since ||
-        x->ready_n - x->ready_head != y->ready_n - y->ready_head ||
+        x->running.n != y->running.n || x->retrying.n != y->retrying.n ||
+        x->waits.n != y->waits.n || x->idle != y->idle || x->idle_since != y->idle_since ||
+        x->ready.n != y->ready.n || x->settled.n != y->settled.n || x->n_open != y->n_open ||
         x->failed_node != y->failed_node)
         return false;
-    for (int i = 0; i < x->def->n_nodes; i++) {
-        const struct wf_node_run *p = &x->nodes[i], *q = &y->nodes[i];
-        if (p->state != q->state || p->attempt != q->attempt || p->retry_at != q->retry_at ||
-            p->due_at != q->due_at || json_len(p->answers) != json_len(q->answers) ||
-            !str_eq(p->handle, q->handle) || x->waiting_in[i] != y->waiting_in[i] ||
-            x->taken_in[i] != y->taken_in[i])
+    for (int i = 0; i < x->def->n_nodes; i++)
+        if (!steps_equal(&x->nodes[i], &y->nodes[i]))
             return false;
+    for (const struct wf_frame *f = x->frames; f; f = f->next) {
+        const struct wf_frame *g = wf_core_frame_kept(y, &f->path);
+        if (!g || f->left != g->left || f->running != g->running || f->stopped != g->stopped)
+            return false;
+        for (int i = 0; i < x->def->nodes[f->cycle->step->node].body->n; i++)
+            if (!steps_equal(&f->nodes[i], &g->nodes[i]))
+                return false;
     }
     return true;
 }
@@ -687,6 +813,7 @@ static bool states_equal(const struct wf_state *x, const struct wf_state *y)
 static struct wf_state *fold(struct sim *m, size_t n)
 {
     struct wf_state *s = wf_core_new(m->a, m->def);
+    s->copies = true;
     for (size_t i = 0; i < n; i++) {
         /* By way of its JSON, as the store has it. */
         struct wf_event ev;
@@ -694,6 +821,7 @@ static struct wf_state *fold(struct sim *m, size_t n)
         if (wf_event_read(m->def, json, &ev) != OK || wf_core_apply(s, &ev) != OK)
             fault(m, "a durable journal cannot be folded");
     }
+    s->copies = false;
     return s;
 }
 
@@ -712,30 +840,30 @@ static void crash(struct sim *m)
     if (wf_run_state_is_final(m->s->run))
         return;
     record(m, (struct wf_event){.kind = WF_EV_RUN_RESUMED, .node = -1});
-    for (int i = 0; i < m->def->n_nodes; i++) {
+    while (m->s->running.first && !m->broken) {
         struct wf_event ev;
-        if (m->s->nodes[i].state != WF_NODE_RUNNING)
-            continue;
-        wf_core_interrupted(m->a, m->s, i, m->now, &ev);
+        wf_core_interrupted(m->a, m->s, m->s->running.first, m->now, &ev);
         record(m, ev);
     }
 }
 
-static void end_attempt(struct sim *m, int node, int attempt)
+static void end_attempt(struct sim *m, struct wf_node_run *r, int attempt)
 {
-    const struct wf_node *n = &m->def->nodes[node];
-    if (chance(m, 25) && node != m->def->trigger && str_eq(str_c(n->type->name), S("api-call"))) {
+    const struct wf_node *n = &m->def->nodes[r->node];
+    if (chance(m, 25) && r->node != m->def->trigger &&
+        str_eq(str_c(n->type->name), S("api-call"))) {
         static const Err errors[] = {E_TIMEOUT, E_UNAVAILABLE, E_INVALID, E_RATE_LIMITED,
                                      E_UPSTREAM};
+        Err e = wf_frame_is_stopped(r->frame) ? E_CANCELLED : errors[rnd(m) % ARRAY_LEN(errors)];
         struct wf_event ev;
-        wf_core_failure(m->a, m->s, node, attempt, errors[rnd(m) % ARRAY_LEN(errors)], S("sim"),
-                        m->now, 0, 0.5, &ev);
+        wf_core_failure(m->a, m->s, r, attempt, e, S("sim"), m->now, 0, 0.5, &ev);
         record(m, ev);
         return;
     }
     bool condition = str_eq(str_c(n->type->name), S("condition"));
     record(m, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
-                                .node = node,
+                                .node = r->node,
+                                .in = r->frame->path,
                                 .attempt = attempt,
                                 .handle =
                                     condition ? (chance(m, 50) ? S("yes") : S("else")) : S("out"),
@@ -745,11 +873,11 @@ static void end_attempt(struct sim *m, int node, int attempt)
 /* End one step in flight, whichever; false if there is none. */
 static bool end_one(struct sim *m)
 {
-    int pick = m->s->n_running ? (int)(rnd(m) % (uint64_t)m->s->n_running) : -1;
-    for (int i = 0; i < m->def->n_nodes && pick >= 0; i++) {
-        if (m->s->nodes[i].state != WF_NODE_RUNNING || pick-- > 0)
+    int pick = m->s->running.n ? (int)(rnd(m) % (uint64_t)m->s->running.n) : -1;
+    for (struct wf_node_run *n = m->s->running.first; n; n = n->next) {
+        if (pick-- > 0)
             continue;
-        end_attempt(m, i, m->s->nodes[i].attempt);
+        end_attempt(m, n, n->attempt);
         commit(m);
         return true;
     }
@@ -782,10 +910,10 @@ static bool answer_some(struct sim *m)
 {
     bool any = false;
 
-    for (int i = 0; i < m->def->n_nodes; i++) {
-        if (!m->waits_durably[i] || !chance(m, 50) || !is_answered(m, i))
+    vec_each(&m->steps, step) {
+        if (!(*step)->waits_durably || !chance(m, 50) || !is_answered(m, (*step)->node))
             continue;
-        vec_push(m->a, &m->mail, i);
+        vec_push(m->a, &m->mail, *step);
         any = true;
     }
     return any;
@@ -795,9 +923,10 @@ static bool answer_some(struct sim *m)
  * there. */
 static void take_mail(struct sim *m)
 {
-    vec_each(&m->mail, node) {
+    vec_each(&m->mail, step) {
         struct wf_event ev;
-        if (wf_core_answer(m->a, m->s, *node, random_answer(m, *node), &ev))
+        struct wf_node_run *n = live(m, *step);
+        if (n && wf_core_answer(m->a, n, random_answer(m, n->node), &ev))
             record(m, ev);
     }
     if (chance(m, 20))
@@ -818,32 +947,33 @@ static void set_clock(struct sim *m)
     commit(m); /* who forgets that the clock was set cannot know it */
 }
 
-static void begin_wait(struct sim *m, int node, int attempt)
+static void begin_wait(struct sim *m, struct wf_node_run *n, int attempt)
 {
     Usec span = (Usec)(rnd(m) % 100000) * USEC_S + 1;
-    bool open = is_answered(m, node) && chance(m, 50);
+    bool open = is_answered(m, n->node) && chance(m, 50);
 
     const struct json *what = json_obj(m->a, "kind", json_str_c(m->a, "approval"), "needed",
                                        json_int(m->a, (int64_t)(rnd(m) % 3) + 1), NULL);
-    m->wait_until[node] = m->now - m->skew + span;
+    step_of(m, n)->wait_until = m->now - m->skew + span;
     record(m, (struct wf_event){.kind = WF_EV_STEP_WAITING,
-                                .node = node,
+                                .node = n->node,
+                                .in = n->frame->path,
                                 .attempt = attempt,
                                 .until = open ? 0 : m->now + span,
                                 .relative = true,
                                 .handle = S("timeout"),
-                                .data = is_approval(m, node) ? what : NULL});
+                                .data = is_approval(m, n->node) ? what : NULL});
     if (chance(m, 70))
         commit(m);
 }
 
-static void end_wait(struct sim *m, int node)
+static void end_wait(struct sim *m, struct wf_node_run *n)
 {
     struct wf_event ev;
 
-    if (m->now - m->skew < m->wait_until[node])
+    if (m->now - m->skew < step_of(m, n)->wait_until)
         fault(m, "a wait ends too early");
-    wf_core_due(m->a, m->s, node, &ev);
+    wf_core_due(m->a, n, &ev);
     record(m, ev);
 }
 
@@ -858,6 +988,55 @@ static void queue_on(struct sim *m, const struct wf_decision *d)
         record(m, (struct wf_event){.kind = WF_EV_RUN_ADMITTED, .node = -1});
 }
 
+static void open_container(struct sim *m, struct wf_node_run *n)
+{
+    struct wf_opening opening = {.count = (int64_t)(rnd(m) % 6)};
+    struct wf_event ev;
+
+    wf_core_open(m->a, n, &opening, &ev);
+    record(m, ev);
+}
+
+static void close_container(struct sim *m, struct wf_node_run *n)
+{
+    struct wf_event ev;
+
+    wf_core_close(m->a, m->s, n, &ev);
+    record(m, ev);
+}
+
+/* What must hold at any time. */
+static void check_limits(struct sim *m)
+{
+    if (m->s->running.n > m->def->max_parallel)
+        fault(m, "more steps run at once than allowed");
+    for (const struct wf_frame *f = m->s->frames; f; f = f->next)
+        if (f->cycle->live > (f->cycle->rules.rounds ? 1 : f->cycle->rules.parallel))
+            fault(m, "more items run at once than allowed");
+}
+
+static void start(struct sim *m, const struct wf_decision *d)
+{
+    const struct wf_node *node = &m->def->nodes[d->node];
+
+    if (node->body) {
+        open_container(m, d->step);
+    } else if (node->type->wait) {
+        begin_wait(m, d->step, d->attempt);
+    } else if (wf_node_effects(node) == WF_PURE) {
+        end_attempt(m, d->step, d->attempt);
+    } else {
+        struct sim_step *step = step_of(m, d->step);
+        record(m, (struct wf_event){.kind = WF_EV_STEP_STARTED,
+                                    .node = d->node,
+                                    .in = d->step->frame->path,
+                                    .attempt = d->attempt});
+        step->attempts = d->attempt > step->attempts ? d->attempt : step->attempts;
+        commit(m); /* before the call */
+        step->effects++;
+    }
+}
+
 static void carry_out(struct sim *m, const struct wf_decision *d)
 {
     bool ends = d->what == WF_DO_CANCELLED || d->what == WF_DO_FAIL;
@@ -868,23 +1047,13 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
     }
     switch (d->what) {
     case WF_DO_WAKE:
-        end_wait(m, d->node);
+        end_wait(m, d->step);
         return;
     case WF_DO_START:
-        if (m->def->nodes[d->node].type->wait) {
-            begin_wait(m, d->node, d->attempt);
-            return;
-        }
-        if (wf_node_effects(&m->def->nodes[d->node]) == WF_PURE) {
-            end_attempt(m, d->node, d->attempt);
-            return;
-        }
-        record(m, (struct wf_event){
-                      .kind = WF_EV_STEP_STARTED, .node = d->node, .attempt = d->attempt});
-        if (m->s->n_running > m->def->max_parallel)
-            fault(m, "more steps run at once than allowed");
-        commit(m); /* before the call */
-        m->effects[d->node]++;
+        start(m, d);
+        return;
+    case WF_DO_CLOSE:
+        close_container(m, d->step);
         return;
     case WF_DO_SKIP:
         record(m, (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d->node});
@@ -892,7 +1061,7 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
     case WF_DO_NOTHING:
         commit(m);
         if (!end_one(m)) {
-            if (!d->until && m->s->n_waits) {
+            if (!d->until && m->s->waits.n) {
                 (void)answer_some(m); /* sooner or later somebody does */
                 return;
             }
@@ -911,6 +1080,30 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
     }
 }
 
+/* The results of an iteration are what its items' last steps gave first, in the order of the list.
+ */
+static void check_results(struct sim *m, const struct wf_node_run *n)
+{
+    const struct wf_body *body = m->def->nodes[n->node].body;
+    const struct json *results = json_at(n->output, "results");
+
+    if (!n->inside || n->inside->rules.rounds || n->inside->closing || body->n != 1)
+        return;
+    if (json_len(results) + (m->def->nodes[n->node].cycle.on_item_error == WF_ITEM_SKIP
+                                 ? (size_t)n->inside->failed
+                                 : 0) !=
+        (size_t)n->inside->count)
+        fault(m, "an iteration has not as many results as items");
+    for (int i = 0; n->inside->failed == 0 && i < n->inside->count; i++) {
+        struct wf_path in = n->frame->path;
+        in.at[in.depth].node = n->node;
+        in.at[in.depth++].index = i;
+        const struct json *seen = step_at(m, &in, body->nodes[0])->first_seen;
+        if (seen && !json_equal(seen, json_item(results, (size_t)i)))
+            fault(m, "an item's result is not what its step gave");
+    }
+}
+
 /* At the end: every node's state follows from its in-edges, and effects were made as often as
  * recorded. */
 static void check_end(struct sim *m)
@@ -921,6 +1114,8 @@ static void check_end(struct sim *m)
     for (int i = 0; i < def->n_nodes; i++) {
         const struct wf_node_run *n = &m->s->nodes[i];
         bool taken = i == def->trigger, known = true;
+        if (def->nodes[i].parent >= 0)
+            continue;
         for (int k = 0; k < def->nodes[i].n_in; k++) {
             const struct wf_edge *e = &def->edges[def->nodes[i].in[k]];
             const struct wf_node_run *from = &m->s->nodes[e->from];
@@ -933,61 +1128,68 @@ static void check_end(struct sim *m)
             fault(m, "a node of a succeeded run did neither run nor was it rightly skipped");
         if (n->state == WF_NODE_DONE && !(taken && known))
             fault(m, "a node ran whose in-edges did not allow it");
-        if (m->effects[i] > n->attempt + m->crashes)
-            fault(m, "a step was called more often than attempts and crashes explain");
+        if (n->state == WF_NODE_DONE)
+            check_results(m, n);
     }
+    vec_each(&m->steps, step)
+        if ((*step)->effects > (*step)->attempts + m->crashes)
+            fault(m, "a step was called more often than attempts and crashes explain");
+    if (succeeded && (m->s->frames || m->s->frame_bytes))
+        fault(m, "items are left behind");
     if (succeeded && def->deadline && m->now - m->skew - m->began >= def->deadline)
         fault(m, "a run succeeded after its deadline");
     if (!states_equal(m->s, fold(m, m->journal.n)))
         fault(m, "the folded journal is not the live state");
 }
 
+static void turn(struct sim *m, unsigned crash_rate, bool cancels, bool sets_clock, bool queues)
+{
+    struct wf_decision d;
+
+    if (m->crashes < 30 && chance(m, crash_rate)) {
+        crash(m);
+        return;
+    }
+    if (cancels && chance(m, 5) && !m->s->cancel_requested)
+        record(m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
+    if (chance(m, 5))
+        (void)answer_some(m);
+    if (queues && m->s->run == WF_RUN_RUNNING && !m->s->running.n && chance(m, 20))
+        record(m, (struct wf_event){.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_null(m->a)});
+    if (m->mail.n && m->s->run == WF_RUN_RUNNING && !m->s->cancel_requested && chance(m, 50))
+        take_mail(m);
+    if (sets_clock && chance(m, 5))
+        set_clock(m);
+    m->now += (Usec)(rnd(m) % 1000000);
+    wf_core_next(m->s, m->now, &d);
+    carry_out(m, &d);
+    check_limits(m);
+}
+
 static const char *simulate(uint64_t seed)
 {
     AUTO(arena) *a = arena_new(MIB(256));
     struct sim m = {.seed = seed * 0x9e3779b97f4a7c15u + 1, .a = a, .now = 1700000000000000};
+    struct map *by_key = m.by_key = map_new();
 
     m.def = random_graph(&m);
     if (!m.def)
         return "the graph is not valid";
-    m.effects = arena_array(a, int, m.def->n_nodes);
-    m.first_seen = arena_array(a, const struct json *, m.def->n_nodes);
-    m.wait_until = arena_array(a, Usec, m.def->n_nodes);
-    m.waits_durably = arena_array(a, bool, m.def->n_nodes);
     m.s = wf_core_new(a, m.def);
     record(&m, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1});
     if (chance(&m, 50))
         commit(&m);
     unsigned crash_rate = (unsigned)(rnd(&m) % 15);
     bool cancels = chance(&m, 10), sets_clock = chance(&m, 20), queues = chance(&m, 20);
-    for (int turn = 0; !wf_run_state_is_final(m.s->run) && !m.broken; turn++) {
-        struct wf_decision d;
-        if (turn > 2000) {
+    for (int n = 0; !wf_run_state_is_final(m.s->run) && !m.broken; n++) {
+        if (n > 20000)
             fault(&m, "the run does not end");
-            break;
-        }
-        if (m.crashes < 30 && chance(&m, crash_rate)) {
-            crash(&m);
-            continue;
-        }
-        if (cancels && chance(&m, 5) && !m.s->cancel_requested)
-            record(&m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
-        if (chance(&m, 5))
-            (void)answer_some(&m);
-        if (queues && m.s->run == WF_RUN_RUNNING && !m.s->n_running && chance(&m, 20))
-            record(&m,
-                   (struct wf_event){.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_null(m.a)});
-        if (m.mail.n && m.s->run == WF_RUN_RUNNING && !m.s->cancel_requested && chance(&m, 50))
-            take_mail(&m);
-        if (sets_clock && chance(&m, 5))
-            set_clock(&m);
-        m.now += (Usec)(rnd(&m) % 1000000);
-        wf_core_next(m.s, m.now, &d);
-        carry_out(&m, &d);
+        turn(&m, crash_rate, cancels, sets_clock, queues);
     }
     if (!m.broken)
         check_end(&m);
     wf_def_unref(m.def);
+    map_free(by_key, NULL);
     return m.broken;
 }
 

@@ -18,6 +18,7 @@ enum {
     WF_EDGES_MAX = 20000,
     WF_TEXT_MAX = 4 << 20, /* bytes of a definition */
     WF_ATTEMPTS_MAX = 100,
+    WF_DEPTH_MAX = 5, /* bodies inside each other */
 };
 
 /* Which errors a step tries again. */
@@ -48,6 +49,24 @@ struct wf_edge {
     Str handle;   /* "out", "error", a case of a condition */
 };
 
+/* The nodes that a container (an iteration, a loop) runs again and again. */
+struct wf_body {
+    int *nodes; /* indexes, in the order of the definition */
+    int n;
+    int *starts; /* those without in-edges */
+    int n_starts;
+};
+
+/* What becomes of an iteration of which an item fails. */
+enum wf_item_error { WF_ITEM_FAIL, WF_ITEM_SKIP, WF_ITEM_NULL };
+
+/* How a container goes through its body. */
+struct wf_cycle_rules {
+    bool rounds;  /* one after the other, each decides about the next; else one for each item */
+    int parallel; /* items at once */
+    enum wf_item_error on_item_error;
+};
+
 struct wf_node {
     int index;
     Str id, title;
@@ -61,7 +80,12 @@ struct wf_node {
     enum wf_unknown on_unknown;
     int *in, *out; /* edge indexes */
     int n_in, n_out;
-    bool reachable; /* a path leads here from the trigger; else it never runs */
+    int parent;                  /* the container whose body it is in; -1: none */
+    int place;                   /* in that body */
+    int depth;                   /* how many containers it is in */
+    const struct wf_body *body;  /* of a container; else NULL */
+    struct wf_cycle_rules cycle; /* of a container */
+    bool reachable;              /* a path leads here from the trigger; else it never runs */
 };
 
 struct wf_variable {

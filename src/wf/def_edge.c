@@ -114,6 +114,8 @@ static void check_edge(struct checker *c, const struct json *json, struct wf_edg
         check_wrong(c, S("targetHandle"), S("unknown_handle"), "The only target handle is \"in\".");
     if (edge->from >= 0)
         check_handle(c, &c->def->nodes[edge->from], edge->handle);
+    if (!check_same_body(c, edge))
+        edge->to = -1;
     if (edge->to >= 0 && edge->to == c->def->trigger)
         check_wrong(c, S("target"), S("into_trigger"), "No edge leads to the trigger.");
 }

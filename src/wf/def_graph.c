@@ -165,6 +165,10 @@ static void reach(struct graph *g)
                 queue[n++] = to;
             def->nodes[to].reachable = true;
         }
+        for (int k = 0; node->body && k < node->body->n_starts; k++) {
+            queue[n++] = node->body->starts[k];
+            def->nodes[node->body->starts[k]].reachable = true;
+        }
     }
 }
 
@@ -297,6 +301,31 @@ static void check_member(struct naming *n, size_t root, Str member)
                     P(guess_text(n->g->c->scratch, &guess)));
 }
 
+/* Whether the output of node @at, or what a container gives its body, is there where @use stands.
+ */
+static bool is_known(const struct graph *g, const struct check_use *use, int at)
+{
+    if (use->in_body && (at == use->node || g->def->nodes[at].parent == use->node))
+        return true;
+    int sees = check_lift(g->def, at, use->node);
+    if (sees < 0)
+        return false;
+    return sees == at ? at != use->node : comes_before(g, at, sees);
+}
+
+/* "item" and "index" mean something inside of an iteration, where nothing else is called so. */
+static bool is_of_item(const struct naming *n, Str name)
+{
+    const struct wf_def *def = n->g->def;
+
+    if (!str_eq(name, S("item")) && !str_eq(name, S("index")))
+        return false;
+    for (int at = def->nodes[n->use->node].parent; at >= 0; at = def->nodes[at].parent)
+        if (!def->nodes[at].cycle.rounds)
+            return true;
+    return false;
+}
+
 static void check_name(void *ctx, Str name, Str member)
 {
     struct naming *n = ctx;
@@ -311,7 +340,7 @@ static void check_name(void *ctx, Str name, Str member)
     }
     int at = wf_def_node(g->def, name);
     if (at < 0) {
-        if (!map_get(n->variables, name))
+        if (!map_get(n->variables, name) && !is_of_item(n, name))
             unknown_name(n, name);
         return;
     }
@@ -322,9 +351,15 @@ static void check_name(void *ctx, Str name, Str member)
                     P(name));
         return;
     }
-    if (g->n_order < g->def->n_nodes || comes_before(g, at, n->use->node))
+    if (g->n_order < g->def->n_nodes || is_known(g, n->use, at))
         return; /* with cycles there is no before, and the cycle has been told */
-    if (at == n->use->node)
+    int sees = check_lift(g->def, at, n->use->node);
+    if (sees < 0)
+        check_wrong(g->c, n->use->field, S("not_before"),
+                    "{{ %.*s }}: \"%.*s\" is inside \"%.*s\", which alone can be asked from "
+                    "outside.",
+                    P(name), P(name), P(g->def->nodes[g->def->nodes[at].parent].id));
+    else if (at == n->use->node)
         check_wrong(g->c, n->use->field, S("not_before"),
                     "{{ %.*s }}: a node cannot use its own output.", P(name));
     else
@@ -359,6 +394,7 @@ void check_graph(struct checker *c, int *ret_depth)
 
     g.order = arena_array(c->scratch, int, c->def->n_nodes);
     link_edges(c->def);
+    check_starts(c);
     sort(&g);
     if (g.n_order < c->def->n_nodes)
         find_cycles(&g);

@@ -9,7 +9,7 @@ enum { ID_MAX = 64 };
 /* What stands beside a node's data. The looks are React Flow's own: kept, or dropped (def_text.c).
  */
 struct node_outer {
-    Str id, type;
+    Str id, type, parent;
     const struct json *position, *data, *looks;
 };
 #define LOOK(name_)                                                                                \
@@ -23,7 +23,7 @@ static const struct field outer_fields[] = {
     {"data", F_JSON, offsetof(struct node_outer, data)},
     LOOK("width"),
     LOOK("height"),
-    LOOK("parentId"),
+    {"parentId", F_STR, offsetof(struct node_outer, parent)},
     LOOK("extent"),
     LOOK("zIndex"),
     LOOK("style"),
@@ -222,6 +222,20 @@ static bool has_template(const struct json *json)
     return false;
 }
 
+/* A container only goes through its body: what is tried again and takes its time are the nodes in
+ * it. */
+static void check_container(struct wf_check *ck, struct wf_node *node)
+{
+    static const char *const idle[] = {"timeout", "total_timeout", "retry", "on_unknown"};
+
+    node->cycle = node->type->cycle(node->settings);
+    for (size_t i = 0; i < ARRAY_LEN(idle); i++)
+        if (json_get(ck->data, str_c(idle[i])))
+            wf_check_problem(ck, str_c(idle[i]), S("not_used"),
+                             "\"%s\" is set for the nodes inside \"%.*s\", not for itself.",
+                             idle[i], P(node->id));
+}
+
 static void take_common(struct wf_check *ck, struct wf_node *node, const struct common *in)
 {
     static const struct {
@@ -264,6 +278,8 @@ static void check_data(struct checker *c, struct wf_node *node, const struct jso
     node->settings = arena_alloc(c->a, node->type->settings_size);
     field_read(&ck, S(""), node->type->fields, data, node->settings);
     take_common(&ck, node, &common);
+    if (c->errors == before && node->type->cycle)
+        check_container(&ck, node);
     if (c->errors == before && node->type->check)
         node->type->check(&ck, node->settings);
     if (c->errors != before)
@@ -285,6 +301,7 @@ static void check_node(struct checker *c, const struct json *json, struct wf_nod
     field_unknown(&ck, S(""), tables, 1, json);
     check_position(c, outer.position);
     check_type(c, node, outer.type);
+    c->parents[node->index] = outer.parent;
     if (outer.data && !json_is(outer.data, JSON_OBJ)) {
         check_wrong(c, S("data"), S("type"), "\"data\" must be an object, not %s.",
                     json_type_name(outer.data));
@@ -332,6 +349,7 @@ void check_nodes(struct checker *c, const struct json *nodes)
     }
     def->n_nodes = (int)json_len(nodes);
     def->nodes = arena_array(c->a, struct wf_node, def->n_nodes);
+    c->parents = arena_array(c->scratch, Str, def->n_nodes);
     for (int i = 0; i < def->n_nodes; i++) {
         def->nodes[i].index = i;
         c->base = str_fmt(c->scratch, "/nodes/%d", i);
@@ -341,4 +359,5 @@ void check_nodes(struct checker *c, const struct json *nodes)
     c->base = S("");
     c->node = NULL;
     check_triggers(c);
+    check_bodies(c);
 }

@@ -34,9 +34,9 @@ static struct json *without(struct arena *a, const struct json *from, const char
 
 static const char *const passing[] = {"selected", "dragging",         "measured",
                                       "resizing", "positionAbsolute", NULL};
-static const char *const looks[] = {"position",  "width",    "height", "parentId",  "extent",
-                                    "zIndex",    "style",    "label",  "className", "animated",
-                                    "markerEnd", "viewport", NULL};
+static const char *const looks[] = {"position", "width",     "height",   "extent",
+                                    "zIndex",   "style",     "label",    "className",
+                                    "animated", "markerEnd", "viewport", NULL};
 /* An edge's type and data are looks too; a node's are not. */
 static const char *const edge_looks[] = {"type", "data", NULL};
 

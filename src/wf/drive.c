@@ -152,6 +152,7 @@ Err run_note(struct wf_run *run, const struct wf_event *ev)
     }
     if (!run->first_pending)
         run->first_pending = ev->seq;
+    run_drop_waits(run);
     return OK;
 }
 
@@ -169,11 +170,6 @@ static Err record(struct wf_run *run, struct wf_event ev)
 Err run_record(struct wf_run *run, struct wf_event ev)
 {
     return record(run, ev);
-}
-
-static Err record_kind(struct wf_run *run, enum wf_event_kind kind, int node, int attempt)
-{
-    return record(run, (struct wf_event){.kind = kind, .node = node, .attempt = attempt});
 }
 
 /* By which clock the times of this run are written now: the start of the machine, and the wall time
@@ -389,6 +385,8 @@ static void publish_live(struct wf_step *step, Str kind, const struct json *data
     struct json *o =
         json_obj(step->a, "type", json_str(step->a, kind), "run_id", json_id(step->a, step->run),
                  "node", json_str(step->a, step->node->id), NULL);
+    if (step->where.n)
+        json_set(step->a, o, S("scope"), json_str(step->a, step->where));
     for (size_t i = 0; json_is(data, JSON_OBJ) && i < data->n; i++)
         json_set(step->a, o, str_from(data->obj[i].key.s, data->obj[i].key.n), &data->obj[i].val);
     wf_hub_publish(e->hub, step->run, WF_HUB_LIVE, 0, kind, json_text(step->a, o));
@@ -401,41 +399,54 @@ static Usec run_deadline(const struct wf_run *run)
     return at == USEC_NEVER ? at : usec_in(usec_max(at - run_now(run), 0));
 }
 
-static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_node *node)
+/* The same for all attempts of a step, and of no other. */
+static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_node *node,
+                    Str where)
 {
     char id[ID_TEXT_SIZE];
-    return str_fmt(a, "%.*s:%.*s", P(id_text(run->row.id, id)), P(node->id));
+    return str_fmt(a, "%.*s:%.*s%s%.*s", P(id_text(run->row.id, id)), P(where), where.n ? "/" : "",
+                   P(node->id));
 }
 
-struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node *n, int number,
-                        const struct wf_scope *scope)
+struct arena *run_arena(const struct wf_run *run, const struct wf_node_run *n)
 {
+    return n->frame->cycle ? n->frame->a : run->a;
+}
+
+struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node_run *n,
+                        int number, struct wf_names *names, struct wf_scope *scope)
+{
+    const struct wf_node *node = &run->def->nodes[n->node];
+    Str where = wf_path_text(a, run->def, &n->frame->path);
+
+    *names = (struct wf_names){a, run->state, &run->facts, n->frame};
+    *scope = wf_core_scope(names);
     return (struct wf_step){
         .a = a,
         .env = &run->engine->o.env,
         .def = run->def,
-        .node = n,
+        .node = node,
         .scope = scope,
         .tenant = run->row.tenant,
         .run = run->row.id,
         .attempt = number,
-        .key = step_key(a, run, n),
-        .deadline = usec_min(usec_in(n->timeout), run_deadline(run)),
+        .where = where,
+        .key = step_key(a, run, node, where),
+        .deadline = usec_min(usec_in(node->timeout), run_deadline(run)),
         .input = run->state->input,
         .live = publish_live,
         .engine = run->engine,
     };
 }
 
-/* Run one attempt of @node in @a. */
-static Err run_attempt(struct wf_run *run, struct arena *a, int node, int number,
+/* Run one attempt of @n in @a. */
+static Err run_attempt(struct wf_run *run, struct arena *a, const struct wf_node_run *n, int number,
                        struct wf_outcome *ret_outcome)
 {
-    const struct wf_node *n = &run->def->nodes[node];
-    struct wf_names names = {a, run->state, &run->facts};
-    struct wf_scope scope = wf_core_scope(&names);
-    struct wf_step step = run_step(run, a, n, number, &scope);
-    return n->type->run(&step, n->settings, ret_outcome);
+    struct wf_names names;
+    struct wf_scope scope;
+    struct wf_step step = run_step(run, a, n, number, &names, &scope);
+    return step.node->type->run(&step, step.node->settings, ret_outcome);
 }
 
 /* The bytes of @output as JSON, held to the limit of a step. */
@@ -457,58 +468,60 @@ static Err measure_output(struct wf_run *run, const struct wf_node *node, const 
  * steps may end at once. */
 Err run_check_memory(const struct wf_run *run, size_t n)
 {
-    if (arena_used(run->a) + n * 4 > RUN_MEMORY_MAX)
+    if (arena_used(run->a) + run->state->frame_bytes + n * 4 > RUN_MEMORY_MAX)
         return err_detail(E_TOO_LARGE, "The values of this run are too large to keep in memory.");
     return OK;
 }
 
 /* E_TOO_LARGE: nothing was recorded. */
-static Err record_success(struct wf_run *run, int node, int number, struct wf_outcome *o, Usec took)
+static Err record_success(struct wf_run *run, struct wf_node_run *n, int number,
+                          struct wf_outcome *o, Usec took)
 {
     TRY(record(run, (struct wf_event){.kind = WF_EV_STEP_FINISHED,
-                                      .node = node,
+                                      .node = n->node,
+                                      .in = n->frame->path,
                                       .attempt = number,
                                       .handle = o->handle,
                                       .data = o->output,
                                       .took = took}));
-    run_count_step(&run->def->nodes[node], true, took);
+    run_count_step(&run->def->nodes[n->node], true, took);
     return OK;
 }
 
-Err run_record_failure(struct wf_run *run, int node, int number, Err e, Str message,
+Err run_record_failure(struct wf_run *run, struct wf_node_run *n, int number, Err e, Str message,
                        Usec retry_after, Usec took)
 {
     struct wf_event ev;
     double chance = (double)(crypto_random_u64() >> 11) / 9007199254740992.0;
 
-    wf_core_failure(run->a, run->state, node, number, e, message, run_now(run), retry_after, chance,
-                    &ev);
+    wf_core_failure(run_arena(run, n), run->state, n, number, e, message, run_now(run), retry_after,
+                    chance, &ev);
     ev.took = took;
-    run_count_step(&run->def->nodes[node], false, took);
+    run_count_step(&run->def->nodes[n->node], false, took);
     return record(run, ev);
 }
 
-/* A pure step: computed here and now, in the run's own memory. */
-static Err run_pure(struct wf_run *run, int node, int number)
+/* A pure step: computed here and now, in the memory of what it belongs to. */
+static Err run_pure(struct wf_run *run, struct wf_node_run *n, int number)
 {
     struct wf_outcome outcome = {0};
+    struct arena *a = run_arena(run, n);
     Usec began = time_mono();
     Err e = run_check_memory(run, 0);
 
     if (e == OK)
-        e = run_attempt(run, run->a, node, number, &outcome);
+        e = run_attempt(run, a, n, number, &outcome);
     if (e == OK && outcome.output == NULL)
-        outcome.output = json_null(run->a);
+        outcome.output = json_null(a);
     Usec took = time_mono() - began;
     if (e == OK) {
-        e = record_success(run, node, number, &outcome, took);
+        e = record_success(run, n, number, &outcome, took);
         if (e != E_TOO_LARGE)
             return e;
     }
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
-    return run_record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))), 0,
-                              took);
+    return run_record_failure(run, n, number, e, str_dup(a, str_c(err_client_text(e))), 0, took);
 }
 
 static Err attempt_fiber(void *arg)
@@ -519,9 +532,12 @@ static Err attempt_fiber(void *arg)
 
     (void)fiber_deadline_set(deadline);
     t->began = time_mono();
+    t->fiber = fiber_self();
     INJECT_VOID("wf.step.before_call");
-    t->result = run_attempt(run, t->a, t->node, t->number, &t->outcome);
+    t->result = t->stopped ? err_detail(E_CANCELLED, "It was stopped before it began.")
+                           : run_attempt(run, t->a, t->step, t->number, &t->outcome);
     INJECT_VOID("wf.step.after_call");
+    t->fiber = NULL;
     t->took = time_mono() - t->began;
     if (t->result == OK) {
         if (!t->outcome.output)
@@ -538,15 +554,17 @@ static Err attempt_fiber(void *arg)
     return OK;
 }
 
-static struct attempt *attempt_new(struct wf_run *run, int node, int number)
+static struct attempt *attempt_new(struct wf_run *run, struct wf_node_run *n, int number)
 {
     struct attempt *t = calloc(1, sizeof *t);
     if (!t)
         DIE("out of memory");
     t->run = run;
-    t->node = node;
+    t->step = n;
+    t->node = n->node;
     t->number = number;
     t->a = arena_new(ATTEMPT_MEMORY_MAX);
+    n->attempt_of = t;
     return t;
 }
 
@@ -573,18 +591,49 @@ static Err launch(struct wf_run *run)
     return OK;
 }
 
-static Err begin_step(struct wf_run *run, int node, int number)
+/* Stop the calls of frames that were stopped since this was looked at last. */
+static void stop_attempts(struct wf_run *run)
 {
-    if (run->def->nodes[node].type->wait) {
-        TRY(run_begin_wait(run, node, number));
+    if (run->stops_seen == run->state->stops)
+        return;
+    run->stops_seen = run->state->stops;
+    for (struct wf_node_run *n = run->state->running.first; n; n = n->next) {
+        struct attempt *t = n->attempt_of;
+        if (!t || !wf_frame_is_stopped(n->frame))
+            continue;
+        t->stopped = true;
+        if (t->fiber)
+            fiber_cancel(t->fiber);
+    }
+}
+
+static Err begin_step(struct wf_run *run, struct wf_node_run *n, int number)
+{
+    const struct wf_node *node = &run->def->nodes[n->node];
+    Err e = run_find_items(&run->engine->o.env, run->state, &run->facts, n->frame);
+
+    if (e == E_CANCELLED && fiber_cancelled())
+        return e;
+    if (e != OK)
+        return run_record_failure(run, n, number, e,
+                                  str_dup(run_arena(run, n), str_c(err_client_text(e))), 0, 0);
+    if (node->body) {
+        TRY(run_open(run, n));
         return fiber_breathe();
     }
-    if (wf_node_effects(&run->def->nodes[node]) == WF_PURE) {
-        TRY(run_pure(run, node, number));
+    if (node->type->wait) {
+        TRY(run_begin_wait(run, n, number));
         return fiber_breathe();
     }
-    TRY(record_kind(run, WF_EV_STEP_STARTED, node, number));
-    struct attempt *t = attempt_new(run, node, number);
+    if (wf_node_effects(node) == WF_PURE) {
+        TRY(run_pure(run, n, number));
+        return fiber_breathe();
+    }
+    TRY(record(run, (struct wf_event){.kind = WF_EV_STEP_STARTED,
+                                      .node = n->node,
+                                      .in = n->frame->path,
+                                      .attempt = number}));
+    struct attempt *t = attempt_new(run, n, number);
     struct attempt **at = &run->starting;
     while (*at)
         at = &(*at)->next;
@@ -595,18 +644,20 @@ static Err begin_step(struct wf_run *run, int node, int number)
 static Err record_end(struct wf_run *run, struct attempt *t)
 {
     Err e = t->result == OK ? run_check_memory(run, t->output_n) : t->result;
+    struct arena *a = run_arena(run, t->step);
     Str message = t->message;
 
+    t->step->attempt_of = NULL;
     if (e == OK) {
-        t->outcome.output = json_dup(run->a, t->outcome.output);
-        t->outcome.handle = str_dup(run->a, t->outcome.handle);
-        e = record_success(run, t->node, t->number, &t->outcome, t->took);
+        t->outcome.output = json_dup(a, t->outcome.output);
+        t->outcome.handle = str_dup(a, t->outcome.handle);
+        e = record_success(run, t->step, t->number, &t->outcome, t->took);
         if (e != E_TOO_LARGE)
             return e;
     }
     if (t->result == OK)
         message = str_c(err_client_text(e));
-    return run_record_failure(run, t->node, t->number, e, str_dup(run->a, message), t->retry_after,
+    return run_record_failure(run, t->step, t->number, e, str_dup(a, message), t->retry_after,
                               t->took);
 }
 
@@ -617,7 +668,7 @@ static void name_timeout(struct wf_run *run, struct attempt *t)
     const struct wf_state *s = run->state;
 
     if (t->result != E_CANCELLED || run->stopping || s->cancel_requested || s->failed_node >= 0 ||
-        run_now(run) < wf_core_deadline(s))
+        t->stopped || run_now(run) < wf_core_deadline(s))
         return;
     t->result = E_TIMEOUT;
     t->message = S("The run took longer than its workflow allows.");
@@ -640,7 +691,8 @@ static Err take_outcomes(struct wf_run *run)
         in_order = t->next;
         run->in_flight--;
         /* Broken off by the stop: its end is not known, and the next start decides. */
-        bool unknown = run->stopping && t->result == E_CANCELLED && !run->state->cancel_requested;
+        bool unknown = run->stopping && t->result == E_CANCELLED && !t->stopped &&
+                       !run->state->cancel_requested;
         name_timeout(run, t);
         if (e == OK && !unknown)
             e = record_end(run, t);
@@ -715,7 +767,7 @@ static bool is_long_wait(const struct wf_run *run, Usec now, Usec until)
         return false;
     if (until)
         return until - now > PARK_AFTER;
-    return run->state->n_waits > 0 || run->state->run == WF_RUN_QUEUED;
+    return run->state->waits.n > 0 || run->state->run == WF_RUN_QUEUED;
 }
 
 /* The wall clock was set: what is so long after something else moves with it. */
@@ -723,7 +775,7 @@ static Err mind_clock(struct wf_run *run)
 {
     Usec shift = time_wall() - run_now(run);
 
-    if (!(run->state->n_waits || run->state->n_retry) || llabs(shift) <= CLOCK_SLACK)
+    if (!(run->state->waits.n || run->state->retrying.n) || llabs(shift) <= CLOCK_SLACK)
         return OK;
     run->began_wall += shift;
     return record_clock(run, shift);
@@ -745,6 +797,7 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     }
     if (is_ending(run))
         fiber_group_cancel(run->group);
+    stop_attempts(run);
     Usec now = run_now(run), until = d->until;
     bool long_wait = is_long_wait(run, now, until);
     if (long_wait && run->refs == OWN_REFS) {
@@ -815,16 +868,22 @@ static Err drive_loop(struct wf_run *run)
         }
         switch (d.what) {
         case WF_DO_START:
-            TRY(begin_step(run, d.node, d.attempt));
+            TRY(begin_step(run, d.step, d.attempt));
             break;
         case WF_DO_KEEP:
-            TRY(run_keep_step(run, d.node));
+            TRY(run_keep_step(run, d.step));
             break;
         case WF_DO_SKIP:
-            TRY(record_kind(run, WF_EV_STEP_SKIPPED, d.node, 0));
+            TRY(record(run, (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d.node}));
             break;
         case WF_DO_WAKE:
-            TRY(run_end_wait(run, d.node));
+            TRY(run_end_wait(run, d.step));
+            break;
+        case WF_DO_ROUND:
+            TRY(run_round(run, d.step));
+            break;
+        case WF_DO_CLOSE:
+            TRY(run_close(run, d.step));
             break;
         case WF_DO_NOTHING:
             TRY(rest(run, &d, &parked));
@@ -920,32 +979,41 @@ struct fold {
     size_t text;
 };
 
+/* What the events hold is copied by the state, which lets go of it when it is over: of 100,000
+ * items the results stay and not their steps. */
 static Err fold_batch(void *ctx, int64_t seq, Str events)
 {
     const struct json_limits limits = {.bytes = MIB(128)};
+    AUTO(arena) *tmp = arena_new((size_t)RUN_MEMORY_MAX * 2);
     struct fold *f = ctx;
     struct json *list;
 
     (void)seq;
     f->text += events.n;
-    if (arena_used(f->a) + events.n + MIB(1) > arena_max(f->a))
+    TRY(json_parse_limits(tmp, events, &limits, &list));
+    if (arena_used(f->a) + f->state->frame_bytes + arena_used(tmp) + events.n + MIB(1) >
+        arena_max(f->a))
         return err_detail(E_TOO_LARGE, "The run is too large to be read whole.");
-    TRY(json_parse_limits(f->a, str_dup(f->a, events), &limits, &list));
     for (size_t i = 0; i < json_len(list); i++) {
         struct wf_event ev;
         TRY(wf_event_read(f->def, json_item(list, i), &ev));
         TRY(wf_core_apply(f->state, &ev));
     }
-    return OK;
+    return fiber_breathe();
 }
 
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
-             struct wf_state **ret_state, size_t *ret_text)
+             const struct wf_keep *keep, struct wf_state **ret_state, size_t *ret_text)
 {
     AUTO(arena) *rows = arena_new((size_t)RUN_MEMORY_MAX * 2);
     struct fold f = {a, def, wf_core_new(a, def), 0};
 
+    f.state->copies = true;
+    if (keep)
+        f.state->keep = *keep;
     TRY(store_journal_read(e->db, rows, id, 0, fold_batch, &f));
+    f.state->copies = false;
+    f.state->dropped.n = 0;
     *ret_state = f.state;
     *ret_text = f.text;
     return OK;
@@ -984,11 +1052,9 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
                                         .error = {S("crash_loop"),
                                                   S("The server stopped too often while this run "
                                                     "was under way; it is not tried again.")}});
-    for (int i = 0; i < run->def->n_nodes; i++) {
+    while (s->running.first) {
         struct wf_event ev;
-        if (s->nodes[i].state != WF_NODE_RUNNING)
-            continue;
-        wf_core_interrupted(run->a, s, i, run_now(run), &ev);
+        wf_core_interrupted(run->a, s, s->running.first, run_now(run), &ev);
         TRY(record(run, ev));
     }
     return OK;
@@ -1008,9 +1074,9 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
                                    row->version, row->created_at, run->row.origin};
     run->stored = run->accepted = true;
     run->cancel_asked = row->cancel_requested;
-    TRY(run_fold(e, run->a, row->id, def, &run->state, &run->written));
+    TRY(run_fold(e, run->a, row->id, def, NULL, &run->state, &run->written));
     run->mail = row->mail > 0;
-    run->look_back = run->state->n_waits > 0;
+    run->look_back = run->state->waits.n > 0;
     TRY(record_return(run, row));
     run->stopping = atomic_load(&e->draining);
     run_register(run);

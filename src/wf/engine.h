@@ -147,6 +147,15 @@ Err wf_approval_decide(struct wf_engine *e, struct arena *a, const struct wf_dec
 /* The run as the API shows it, from the store, with its steps if @steps. E_NOT_FOUND. */
 Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
     YIELDS;
+/* The items or rounds of container @node, which is in @scope ("" or "outer[3]"), with their steps:
+ * those from @from that have begun, at most @limit. E_NOT_FOUND, E_SYNTAX. */
+struct wf_items_page {
+    Id tenant, run;
+    Str scope, node;
+    int from, limit;
+};
+Err wf_run_items(struct wf_engine *e, struct arena *a, const struct wf_items_page *page,
+                 struct json **ret_json) YIELDS;
 struct json *wf_run_row_json(struct arena *a, const struct run_row *row);
 
 /* Give every event of @run with seq > @after to @fn, as JSON that has the run's id, live ones too,

@@ -18,7 +18,7 @@ enum {
     RUN_TEXT_MAX = 128 << 20,   /* of a run's journal; more output fails the step */
     ATTEMPT_MEMORY_MAX = 256 << 20,
     EVENT_TEXT_MAX = 32 << 20,
-    COMMIT_TEXT_GOOD = 16 << 20, /* so much waits for a commit of its own no longer */
+    COMMIT_TEXT_GOOD = 1 << 20, /* so much waits for a commit of its own no longer */
     COMMIT_TEXT_MAX = COMMIT_TEXT_GOOD + EVENT_TEXT_MAX,
 };
 /* A wall clock that went so far from the steady one was set. */
@@ -30,7 +30,10 @@ static const Usec PARK_AFTER = 5 * USEC_S;
 struct attempt {
     struct attempt *next; /* in run->starting or run->outcomes */
     struct wf_run *run;
+    struct wf_node_run *step; /* stays as long as it runs */
     int node, number;
+    struct fiber *fiber; /* while it is in flight */
+    bool stopped;        /* what it is in goes on no more */
     struct arena *a;
     struct wf_outcome outcome;
     size_t output_n; /* bytes of the output as JSON */
@@ -87,6 +90,7 @@ struct wf_run {
     struct fiber_group *group;
     struct attempt *starting, *outcomes;
     int in_flight;
+    unsigned stops_seen; /* of state->stops: steps in flight in frames stopped later are to stop */
     struct wait *wake;
     bool poked, cancel_asked, stopping;
     bool mail;              /* answers came */
@@ -147,9 +151,9 @@ Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
  * failed. */
 void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIELDS;
 /* Fold the stored journal of run @id into a fresh state in @a. Gives the bytes of the journal.
- * E_TOO_LARGE when @a does not hold it. */
+ * E_TOO_LARGE when @a does not hold it. @keep may be NULL. */
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
-             struct wf_state **ret_state, size_t *ret_text) YIELDS;
+             const struct wf_keep *keep, struct wf_state **ret_state, size_t *ret_text) YIELDS;
 /* @facts: with the inputs of steps, which are computed; NULL: without. */
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
                      const struct wf_facts *facts);
@@ -157,11 +161,11 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
 const char *run_step_state_name(enum wf_node_state s);
 /* run_input.c */
 struct json *run_step_input(struct arena *a, const struct wf_state *s, const struct wf_facts *facts,
-                            int node) YIELDS;
+                            const struct wf_node_run *step) YIELDS;
 
 /* Record @ev with the next number and time; commit all that is pending, events and sides. */
 Err run_record(struct wf_run *run, struct wf_event ev) YIELDS;
-Err run_record_failure(struct wf_run *run, int node, int number, Err e, Str message,
+Err run_record_failure(struct wf_run *run, struct wf_node_run *n, int number, Err e, Str message,
                        Usec retry_after, Usec took) YIELDS;
 Err run_commit(struct wf_run *run) YIELDS;
 /* E_TOO_LARGE when a value of @n bytes as JSON does not go into the run's memory. */
@@ -171,15 +175,28 @@ bool run_may_pass(Err e);
 bool run_must_stop(const struct wf_run *run);
 Usec run_now(const struct wf_run *run);
 Str run_clock(const struct wf_run *run);
-struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node *n, int number,
-                        const struct wf_scope *scope);
+/* A step of @n as its type sees it; @names, which is filled, stays as long as @scope. */
+struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node_run *n,
+                        int number, struct wf_names *names, struct wf_scope *scope);
+/* The arena of the frame that @n is in. */
+struct arena *run_arena(const struct wf_run *run, const struct wf_node_run *n);
+
+/* cycles.c */
+Err run_open(struct wf_run *run, struct wf_node_run *n) YIELDS;
+Err run_round(struct wf_run *run, struct wf_node_run *n) YIELDS;
+Err run_close(struct wf_run *run, struct wf_node_run *n) YIELDS;
+/* After a restart: ask for the items that the steps of @frame may name. */
+Err run_find_items(const struct wf_env *env, const struct wf_state *s, const struct wf_facts *facts,
+                   const struct wf_frame *frame) YIELDS;
 
 /* rerun.c: let @node take over the result that is kept for it. */
-Err run_keep_step(struct wf_run *run, int node) YIELDS;
+Err run_keep_step(struct wf_run *run, struct wf_node_run *n) YIELDS;
 
 /* waits.c */
-Err run_begin_wait(struct wf_run *run, int node, int number) YIELDS;
-Err run_end_wait(struct wf_run *run, int node) YIELDS;
+Err run_begin_wait(struct wf_run *run, struct wf_node_run *n, int number) YIELDS;
+Err run_end_wait(struct wf_run *run, struct wf_node_run *n) YIELDS;
+/* What the last event has stopped is not to be answered any more. */
+void run_drop_waits(struct wf_run *run);
 /* Look at the answers that came. */
 Err run_take_mail(struct wf_run *run) YIELDS;
 /* Look at the events that came before the waits for them were known. */

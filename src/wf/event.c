@@ -13,6 +13,8 @@ static const struct {
     [WF_EV_STEP_FAILED] = {"step.failed", "output"},
     [WF_EV_STEP_WAITING] = {"step.waiting", "waiting_for"},
     [WF_EV_STEP_ANSWERED] = {"step.answered", "answer"},
+    [WF_EV_STEP_OPENED] = {"step.opened", "opened"},
+    [WF_EV_STEP_ROUND] = {"step.round", "round"},
     [WF_EV_STEP_SKIPPED] = {"step.skipped", NULL},
     [WF_EV_RUN_QUEUED] = {"run.queued", "flow"},
     [WF_EV_RUN_ADMITTED] = {"run.admitted", NULL},
@@ -49,6 +51,8 @@ struct json *wf_event_json(struct arena *a, const struct wf_def *def, const stru
 
     if (ev->node >= 0 && ev->node < def->n_nodes)
         json_set(a, o, S("node"), json_str(a, def->nodes[ev->node].id));
+    if (ev->in.depth)
+        json_set(a, o, S("scope"), json_str(a, wf_path_text(a, def, &ev->in)));
     if (ev->attempt)
         json_set(a, o, S("attempt"), json_int(a, ev->attempt));
     if (ev->took || ev->kind == WF_EV_STEP_FINISHED)
@@ -114,6 +118,8 @@ Err wf_event_read(const struct wf_def *def, const struct json *o, struct wf_even
     if (node.n && (ev.node = wf_def_node(def, node)) < 0)
         return err_set(E_CORRUPT,
                        "a journal event is about node %.*s, which is not in the workflow", P(node));
+    if (wf_path_read(def, json_str_of(json_at(o, "scope"), S("")), &ev.in) != OK)
+        return err_set(E_CORRUPT, "a journal event is in a scope that is not in the workflow");
     ev.seq = json_int_of(json_at(o, "seq"), 0);
     ev.attempt = (int)json_int_of(json_at(o, "attempt"), 0);
     ev.took = (Usec)(json_double_of(json_at(o, "duration_ms"), 0) * 1000 + 0.5);

@@ -263,7 +263,8 @@ static void remember(struct checker *c, Str at, Str pointer, const struct wf_tem
         check_wrong(c, at, S("too_many"), "A workflow has at most %d expressions in braces.",
                     CHECK_EXPRS_MAX);
     else
-        vec_push(c->scratch, &c->uses, ((struct check_use){c->node ? c->node->index : -1, at, t}));
+        vec_push(c->scratch, &c->uses,
+                 ((struct check_use){c->node ? c->node->index : -1, at, t, c->in_body}));
 }
 
 static void bad_template(struct wf_check *ck, Str at, Err e)
@@ -411,7 +412,7 @@ static void read_schema(struct slot *s, const struct json *json)
     SET(s, struct json_schema *, schema);
 }
 
-static void read_one(struct slot *s, const struct json *json)
+static void read_kind(struct slot *s, const struct json *json)
 {
     switch (s->field->kind) {
     case F_STR:
@@ -463,6 +464,16 @@ static void read_one(struct slot *s, const struct json *json)
         read_list(s, json);
         break;
     }
+}
+
+static void read_one(struct slot *s, const struct json *json)
+{
+    struct checker *c = checker_of(s->ck);
+    bool was = c->in_body;
+
+    c->in_body = was || s->field->in_body;
+    read_kind(s, json);
+    c->in_body = was;
 }
 
 /* Defaults are written by programmers: a bad one ends the process, in the first test that reads the

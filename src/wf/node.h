@@ -53,6 +53,7 @@ struct field {
                        * refused */
     const struct field *sub; /* F_OBJECT, F_LIST; ends with {0} */
     uint32_t sub_size;       /* F_LIST */
+    bool in_body; /* of a container: its templates are answered in the body, at a round's end */
     bool required;
     bool secret; /* shown only to who may change the workflow, scrubbed from the log */
     bool lines;  /* the editor shows several lines */
@@ -76,9 +77,10 @@ struct wf_step {
     const struct wf_node *node;
     const struct wf_scope *scope;
     Id tenant, run;
-    int attempt;              /* from 1 */
-    Str key;                  /* the same for all attempts: travels as Idempotency-Key */
-    Usec deadline;            /* monotonic, of this attempt */
+    int attempt;   /* from 1 */
+    Str where;     /* the item or round it belongs to, as wf_path_text() writes it; mostly empty */
+    Str key;       /* the same for all attempts: travels as Idempotency-Key */
+    Usec deadline; /* monotonic, of this attempt */
     const struct json *input; /* what the run was started with */
     /* Tell watchers of the run something that is not journaled, e.g. a piece of a model's answer.
      */
@@ -102,6 +104,19 @@ struct wf_wait {
     Str event, key;
     Usec accept_past;
     bool people; /* people answer it, in the console, by API or by their links */
+};
+
+/* What a container goes through: a list, or rounds with variables. */
+struct wf_opening {
+    int64_t count;            /* items, or rounds at most */
+    const struct json *items; /* an array, or an object */
+    struct json *vars;        /* of the first round: an object */
+};
+
+/* What a round leads to. */
+struct wf_round {
+    bool over;
+    const struct json *set, *append; /* objects by variable; NULL: none */
 };
 
 /* Where a type's check puts what it finds; @field is relative to data:
@@ -146,6 +161,12 @@ struct wf_node_type {
     Err (*run)(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome);
     /* Say what to wait for; of a type that waits, which has no .run and is WF_PURE. */
     Err (*wait)(struct wf_step *step, const void *settings, struct wf_wait *ret_wait);
+    /* Say what to go through; of a container, which has no .run and is WF_PURE. Asked again after a
+     * restart, and must answer the same. */
+    Err (*open)(struct wf_step *step, const void *settings, struct wf_opening *ret_opening);
+    /* A round is over: what now? Of a container with rounds. */
+    Err (*round)(struct wf_step *step, const void *settings, struct wf_round *ret_round);
+    struct wf_cycle_rules (*cycle)(const void *settings);
 };
 
 /* nodes/table.c: all types in alphabetical order, ends with NULL. */

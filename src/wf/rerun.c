@@ -7,15 +7,15 @@
 
 /* ---- while it runs ---- */
 
-Err run_keep_step(struct wf_run *run, int node)
+Err run_keep_step(struct wf_run *run, struct wf_node_run *n)
 {
     struct wf_event ev;
 
-    wf_core_kept(run->state, node, &ev);
+    wf_core_kept(run->state, n, &ev);
     Err e = run_record(run, ev);
     if (e == E_TOO_LARGE) /* the limits are lower now than they were */
-        e = run_record_failure(run, node, ev.attempt, e, str_dup(run->a, str_c(err_client_text(e))),
-                               0, 0);
+        e = run_record_failure(run, n, ev.attempt, e, str_dup(run->a, str_c(err_client_text(e))), 0,
+                               0);
     TRY(e);
     return fiber_breathe();
 }
@@ -72,8 +72,19 @@ static Err find_node(const struct plan *p, Str id, int *ret_node)
 
     if (node < 0)
         return err_detail(E_INVALID, "The workflow has no step \"%.*s\".", P(str_head(id, 100)));
+    if (p->def->nodes[node].parent >= 0)
+        return err_detail(E_INVALID, "Step \"%.*s\" is inside of \"%.*s\", which runs again whole.",
+                          P(id), P(p->def->nodes[p->def->nodes[node].parent].id));
     *ret_node = node;
     return OK;
+}
+
+/* The step of the workflow itself that @node is, or is inside of. */
+static int outermost(const struct wf_def *def, int node)
+{
+    while (def->nodes[node].parent >= 0)
+        node = def->nodes[node].parent;
+    return node;
 }
 
 static Err mark_from(const struct plan *p)
@@ -177,7 +188,7 @@ static void mark_changed(const struct plan *p)
     for (int i = 0; i < p->def->n_nodes && !p->same; i++)
         if (i != p->def->trigger && !p->again[i] && has_changed(p, i) &&
             !json_get(p->rerun->edits, p->def->nodes[i].id))
-            mark_behind(p, i, true);
+            mark_behind(p, outermost(p->def, i), true);
 }
 
 static struct json *origin_of(struct arena *a, const struct wf_rerun *r)
@@ -206,7 +217,7 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
 
     TRY(wf_engine_def(e, r->row->hash, &former));
     arena_defer(a, unref_def, former); /* the state points into it */
-    TRY(run_fold(e, a, r->row->id, former, &state, &text));
+    TRY(run_fold(e, a, r->row->id, former, NULL, &state, &text));
     p.state = state;
     p.same = memcmp(p.def->hash, former->hash, sizeof former->hash) == 0;
     p.again = arena_array(a, bool, p.def->n_nodes);

@@ -60,11 +60,12 @@ static struct json *answer(struct arena *a, const struct json *setting,
 }
 
 struct json *run_step_input(struct arena *a, const struct wf_state *s, const struct wf_facts *facts,
-                            int node)
+                            const struct wf_node_run *step)
 {
+    int node = step->node;
     const struct json *data =
         json_at(json_item(json_at(s->def->json, "nodes"), (size_t)node), "data");
-    struct shown shown = {.names = {a, s, facts}};
+    struct shown shown = {.names = {a, s, facts, step->frame}};
     struct wf_scope scope = {root, &shown};
     struct json *input = json_obj(a, NULL);
     size_t before = arena_used(a);

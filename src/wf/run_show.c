@@ -3,10 +3,13 @@
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
+enum { RESULTS_SHOWN = 100 };
+
 const char *run_step_state_name(enum wf_node_state s)
 {
     switch (s) {
     case WF_NODE_RUNNING:
+    case WF_NODE_OPEN:
         return "running";
     case WF_NODE_RETRY:
         return "retrying";
@@ -36,33 +39,60 @@ static struct json *or_null(struct arena *a, const struct json *v)
     return v ? (struct json *)(uintptr_t)v : json_null(a);
 }
 
-static struct json *step_json(struct arena *a, const struct wf_state *s, int i)
+/* How far a container is. */
+static struct json *progress_json(struct arena *a, const struct wf_cycle *c)
 {
-    const struct wf_node *node = &s->def->nodes[i];
-    const struct wf_node_run *n = &s->nodes[i];
+    return json_obj(a, "total", json_int(a, c->count), "done", json_int(a, c->done), "running",
+                    json_int(a, c->live), "failed", json_int(a, c->failed), NULL);
+}
+
+/* The output of @n; of a long list of results the first, which are also to be had page by page. */
+static struct json *shown_output(struct arena *a, const struct wf_node_run *n)
+{
+    const struct json *results = json_at(n->output, "results");
+
+    if (!n->inside || n->inside->rules.rounds || json_len(results) <= RESULTS_SHOWN)
+        return or_null(a, n->output);
+    struct json *some = json_arr(a), *output = json_obj(a, NULL);
+    for (size_t i = 0; i < RESULTS_SHOWN; i++)
+        json_push(a, some, json_item(results, i));
+    for (size_t i = 0; i < json_len(n->output); i++)
+        json_set(a, output, json_str_of(&n->output->obj[i].key, S("")), &n->output->obj[i].val);
+    json_set(a, output, S("results"), some);
+    json_set(a, output, S("truncated"), json_bool(a, true));
+    return output;
+}
+
+static struct json *step_json(struct arena *a, const struct wf_state *s,
+                              const struct wf_node_run *n)
+{
+    const struct wf_node *node = &s->def->nodes[n->node];
     enum wf_node_state state = n->state;
 
     /* What waited for its next attempt when the run ended gets none, and what waited for something
      * else did not come to its end. */
     if (state == WF_NODE_RETRY && wf_run_state_is_final(s->run))
         state = WF_NODE_FAILED;
-    if (state == WF_NODE_WAITING && wf_run_state_is_final(s->run))
+    if ((state == WF_NODE_WAITING || state == WF_NODE_OPEN) && wf_run_state_is_final(s->run))
         state = WF_NODE_SKIPPED;
     /* A handled failure counts as succeeded for the run, and shows its error all the same. */
     bool ended = state == WF_NODE_DONE || state == WF_NODE_FAILED;
     Usec took = usec_max(n->ended_at - n->first_at, 0); /* the wall clock may have been set */
     bool waits = state == WF_NODE_WAITING;
-    return json_obj(
+    struct json *step = json_obj(
         a, "node", json_str(a, node->id), "title", json_str(a, node->title), "type",
         json_str_c(a, node->type->name), "state", json_str_c(a, run_step_state_name(state)),
         "attempts", json_int(a, n->attempt), "started_at", json_time(a, n->first_at), "finished_at",
         json_time(a, ended ? n->ended_at : 0), "duration_ms",
-        ended ? json_double(a, (double)took / 1000) : json_null(a), "output", or_null(a, n->output),
+        ended ? json_double(a, (double)took / 1000) : json_null(a), "output", shown_output(a, n),
         "handle", n->handle.n ? json_str(a, n->handle) : json_null(a), "error",
         or_null(a, error_json(a, &n->error)), "retry_at",
         json_time(a, state == WF_NODE_RETRY ? n->retry_at : 0), "due_at",
         json_time(a, waits ? n->due_at : 0), "waiting_for", or_null(a, waits ? n->wait : NULL),
         "kept", n->kept_by.n ? json_str(a, n->kept_by) : json_null(a), NULL);
+    if (n->inside)
+        json_set(a, step, S("items"), progress_json(a, n->inside));
+    return step;
 }
 
 static bool has_begun(const struct wf_node_run *n)
@@ -70,15 +100,22 @@ static bool has_begun(const struct wf_node_run *n)
     return n->attempt > 0 || n->state == WF_NODE_DONE || n->state == WF_NODE_FAILED;
 }
 
+/* The steps of @f: those in bodies are shown with their items or rounds. */
 static struct json *steps_json(struct arena *a, const struct wf_state *s,
-                               const struct wf_facts *facts)
+                               const struct wf_facts *facts, const struct wf_frame *f)
 {
     struct json *steps = json_arr(a);
-    for (int i = 0; i < s->def->n_nodes; i++) {
-        struct json *step = step_json(a, s, i);
+    int parent = f->cycle ? f->cycle->step->node : -1;
+    int count = f->cycle ? s->def->nodes[parent].body->n : s->def->n_nodes;
+
+    for (int i = 0; i < count; i++) {
+        const struct wf_node_run *n = &f->nodes[i];
+        if (s->def->nodes[n->node].parent != parent)
+            continue;
+        struct json *step = step_json(a, s, n);
         if (facts)
             json_set(a, step, S("input"),
-                     has_begun(&s->nodes[i]) ? run_step_input(a, s, facts, i) : json_null(a));
+                     has_begun(n) ? run_step_input(a, s, facts, n) : json_null(a));
         json_push(a, steps, step);
     }
     return steps;
@@ -118,7 +155,7 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
         json_set(
             a, doc, S("flow"),
             json_obj(a, "gate", json_at(s->flow, "gate"), "name", json_at(s->flow, "name"), NULL));
-    json_set(a, doc, S("steps"), steps_json(a, s, facts));
+    json_set(a, doc, S("steps"), steps_json(a, s, facts, &s->root));
     return doc;
 }
 
@@ -134,31 +171,103 @@ static void unref_def(void *def)
     wf_def_unref(def);
 }
 
-Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
-{
+/* What is loaded to be shown. */
+struct loaded {
     struct run_row row;
     struct wf_def *def;
     struct wf_state *state;
+    struct wf_facts facts;
+};
+
+static Err load(struct wf_engine *e, struct arena *a, Id tenant, Id id, const struct wf_keep *keep,
+                struct loaded *l)
+{
     size_t text;
 
-    TRY(store_run_get(e->db, a, tenant, id, &row));
-    TRY(wf_engine_def(e, row.hash, &def));
-    arena_defer(a, unref_def, def); /* the document points into it */
-    TRY(run_fold(e, a, id, def, &state, &text));
+    TRY(store_run_get(e->db, a, tenant, id, &l->row));
+    TRY(wf_engine_def(e, l->row.hash, &l->def));
+    arena_defer(a, unref_def, l->def); /* what is shown points into it */
+    TRY(run_fold(e, a, id, l->def, keep, &l->state, &text));
     /* Its text goes into the same arena. */
-    if (arena_used(a) + text + def->text.n * 2 + (size_t)def->n_nodes * KIB(1) + MIB(1) >
+    if (arena_used(a) + text + l->def->text.n * 2 + (size_t)l->def->n_nodes * KIB(1) + MIB(1) >
         arena_max(a))
         return err_detail(E_TOO_LARGE,
                           "The run is too large to be shown whole; follow its events.");
-    const struct wf_facts facts = {.run = row.id,
-                                   .workflow = row.workflow,
-                                   .tenant = row.tenant,
-                                   .version = row.version,
-                                   .created_at = row.created_at,
-                                   .trigger = row.origin};
-    struct json *doc = run_doc(a, &row, state, &facts);
-    json_set(a, doc, S("definition"), def->json);
+    l->facts = (struct wf_facts){.run = l->row.id,
+                                 .workflow = l->row.workflow,
+                                 .tenant = l->row.tenant,
+                                 .version = l->row.version,
+                                 .created_at = l->row.created_at,
+                                 .trigger = l->row.origin};
+    return OK;
+}
+
+Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
+{
+    struct loaded l;
+
+    TRY(load(e, a, tenant, id, NULL, &l));
+    struct json *doc = run_doc(a, &l.row, l.state, &l.facts);
+    json_set(a, doc, S("definition"), l.def->json);
     *ret_json = doc;
+    return OK;
+}
+
+/* ---- items and rounds ---- */
+
+static const char *turn_state_name(const struct wf_frame *f, bool final)
+{
+    if (f->failed)
+        return "failed";
+    if (f->left == 0)
+        return "succeeded";
+    return f->stopped || final ? "skipped" : "running";
+}
+
+static struct json *turn_json(struct wf_engine *e, struct arena *a, const struct loaded *l,
+                              const struct wf_frame *f)
+{
+    bool final = wf_run_state_is_final(l->state->run);
+    /* What names an item is answered by it. Without one its steps are shown without their inputs.
+     */
+    Err err = run_find_items(&e->o.env, l->state, &l->facts, f);
+
+    return json_obj(a, "index", json_int(a, f->index), "scope",
+                    json_str(a, wf_path_text(a, l->def, &f->path)), "state",
+                    json_str_c(a, turn_state_name(f, final)), "steps",
+                    steps_json(a, l->state, err == OK ? &l->facts : NULL, f), NULL);
+}
+
+Err wf_run_items(struct wf_engine *e, struct arena *a, const struct wf_items_page *p,
+                 struct json **ret_json)
+{
+    struct run_row row;
+    AUTO(wf_def) *def = NULL;
+    struct wf_keep keep = {.wanted = true, .from = p->from, .to = p->from + p->limit};
+    struct loaded l;
+
+    TRY(store_run_get(e->db, a, p->tenant, p->run, &row));
+    TRY(wf_engine_def(e, row.hash, &def));
+    TRY(wf_path_read(def, p->scope, &keep.in));
+    keep.node = wf_def_node(def, p->node);
+    if (keep.node < 0 || !def->nodes[keep.node].body ||
+        def->nodes[keep.node].parent != (keep.in.depth ? keep.in.at[keep.in.depth - 1].node : -1))
+        return err_detail(E_NOT_FOUND, "There is no node \"%.*s\" with items or rounds there.",
+                          P(str_head(p->node, 64)));
+    TRY(load(e, a, p->tenant, p->run, &keep, &l));
+    struct wf_frame *in = wf_core_frame_kept(l.state, &keep.in);
+    const struct wf_node_run *n = in ? wf_core_step(l.state, in, keep.node) : NULL;
+    const struct wf_cycle *c = n ? n->inside : NULL;
+    struct json *items = json_arr(a);
+    for (int i = keep.from; c && i < keep.to && i < c->begun; i++) {
+        const struct wf_frame *f = wf_core_turn(l.state, n, i);
+        if (f)
+            json_push(a, items, turn_json(e, a, &l, f));
+        TRY(fiber_breathe());
+    }
+    bool more = c && keep.to < c->begun;
+    *ret_json = json_obj(a, "items", items, "total", json_int(a, c ? c->count : 0), "next",
+                         more ? json_int(a, keep.to) : json_null(a), NULL);
     return OK;
 }
 

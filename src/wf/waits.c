@@ -56,23 +56,23 @@ void run_write_sides(const struct wf_run *run, struct db_tx *tx)
 
 /* ---- beginning and ending ---- */
 
-/* Find out what @node waits for. */
-static Err ask_wait(struct wf_run *run, int node, int number, struct wf_wait *ret_wait)
+/* Find out what @n waits for. */
+static Err ask_wait(struct wf_run *run, const struct wf_node_run *n, int number,
+                    struct wf_wait *ret_wait)
 {
-    const struct wf_node *n = &run->def->nodes[node];
-    struct wf_names names = {run->a, run->state, &run->facts};
-    struct wf_scope scope = wf_core_scope(&names);
-    struct wf_step step = run_step(run, run->a, n, number, &scope);
+    struct wf_names names;
+    struct wf_scope scope;
+    struct wf_step step = run_step(run, run_arena(run, n), n, number, &names, &scope);
 
     TRY(run_check_memory(run, 0));
-    return n->type->wait(&step, n->settings, ret_wait);
+    return step.node->type->wait(&step, step.node->settings, ret_wait);
 }
 
 /* The wait's id; none if nobody can answer it. */
-static Id wait_id(const struct wf_state *s, int node)
+static Id wait_id(const struct wf_node_run *n)
 {
     Id id;
-    Str text = json_str_of(json_at(s->nodes[node].wait, "id"), S(""));
+    Str text = json_str_of(json_at(n->wait, "id"), S(""));
     return text.n && id_parse(text, &id) == OK ? id : ID_NONE;
 }
 
@@ -91,7 +91,8 @@ static void add_event_wait(struct wf_run *run, const struct wf_wait *w, Id id)
 }
 
 /* A row that people see. */
-static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id, int node)
+static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id,
+                         const struct wf_node_run *n)
 {
     struct side *side = run_add_side(run);
     char secret[32];
@@ -105,31 +106,33 @@ static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id, int
                                            .body = json_text(run->a, w->what),
                                            .secret = str_dup(run->a, str_from(secret, 32)),
                                            .created_at = run_now(run),
-                                           .due_at = run->state->nodes[node].due_at};
+                                           .due_at = n->due_at};
 }
 
 /* Its time is on the run's clock. */
-Err run_begin_wait(struct wf_run *run, int node, int number)
+Err run_begin_wait(struct wf_run *run, struct wf_node_run *n, int number)
 {
+    struct arena *a = run_arena(run, n);
     struct wf_wait w = {0};
     Id id = ID_NONE;
     Usec began = time_mono();
-    Err e = ask_wait(run, node, number, &w);
+    Err e = ask_wait(run, n, number, &w);
 
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
     if (e != OK)
-        return run_record_failure(run, node, number, e, str_dup(run->a, str_c(err_client_text(e))),
-                                  0, time_mono() - began);
+        return run_record_failure(run, n, number, e, str_dup(a, str_c(err_client_text(e))), 0,
+                                  time_mono() - began);
     if (w.event.n || w.people) {
         id = id_new();
-        json_set(run->a, w.what, S("id"), json_id(run->a, id));
+        json_set(a, w.what, S("id"), json_id(a, id));
     }
     if (w.event.n)
-        json_set(run->a, w.what, S("since"), json_time(run->a, run_now(run) - w.accept_past));
+        json_set(a, w.what, S("since"), json_time(a, run_now(run) - w.accept_past));
     TRY(run_record(run,
                    (struct wf_event){.kind = WF_EV_STEP_WAITING,
-                                     .node = node,
+                                     .node = n->node,
+                                     .in = n->frame->path,
                                      .attempt = number,
                                      .until = w.span ? usec_add(run_now(run), w.span) : w.until,
                                      .relative = w.span != 0,
@@ -139,52 +142,73 @@ Err run_begin_wait(struct wf_run *run, int node, int number)
     if (w.event.n)
         add_event_wait(run, &w, id);
     if (w.people)
-        add_approval(run, &w, id, node);
+        add_approval(run, &w, id, n);
     return OK;
 }
 
-/* Record @ev, which ends the wait of a node or is one of several answers. */
-static Err record_answer(struct wf_run *run, struct wf_event ev)
+/* Nobody is to answer the wait of @n any more, which has ended as @outcome says. */
+static void end_row(struct wf_run *run, const struct wf_node_run *n, Str outcome)
 {
-    const struct wf_node_run *n = &run->state->nodes[ev.node];
-    Id id = wait_id(run->state, ev.node);
-    Err e = run_record(run, ev);
+    Id id = wait_id(n);
 
-    if (e == E_TOO_LARGE)
-        e = run_record_failure(run, ev.node, ev.attempt, e,
-                               str_dup(run->a, str_c(err_client_text(e))), 0, 0);
-    TRY(e);
-    if (n->state == WF_NODE_WAITING)
-        return OK;
-    run_count_step(&run->def->nodes[ev.node], n->state == WF_NODE_DONE, 0);
     if (id_is_none(id))
-        return OK;
+        return;
     struct side *side = run_add_side(run);
     side->kind = SIDE_END;
     side->wait.id = id;
     if (str_eq(json_str_of(json_at(n->wait, "kind"), S("")), S("approval"))) {
         side = run_add_side(run);
         side->kind = SIDE_CLOSE;
-        side->approval = (struct approval_row){
-            .id = id, .outcome = n->state == WF_NODE_DONE ? n->handle : S("ended")};
+        side->approval = (struct approval_row){.id = id, .outcome = str_dup(run->a, outcome)};
     }
+}
+
+void run_drop_waits(struct wf_run *run)
+{
+    vec_each(&run->state->dropped, n)
+        end_row(run, *n, S("ended"));
+    run->state->dropped.n = 0;
+}
+
+/* Record @ev, which ends the wait of @n or is one of several answers. */
+static Err record_answer(struct wf_run *run, struct wf_node_run *n, struct wf_event ev)
+{
+    Err e = run_record(run, ev);
+
+    if (e == E_TOO_LARGE)
+        e = run_record_failure(run, n, ev.attempt, e,
+                               str_dup(run_arena(run, n), str_c(err_client_text(e))), 0, 0);
+    TRY(e);
+    if (n->state == WF_NODE_WAITING)
+        return OK;
+    run_count_step(&run->def->nodes[n->node], n->state == WF_NODE_DONE, 0);
+    end_row(run, n, n->state == WF_NODE_DONE ? n->handle : S("ended"));
     return OK;
 }
 
-Err run_end_wait(struct wf_run *run, int node)
+static struct wf_node_run *step_of_wait(const struct wf_state *s, Id wait)
 {
+    for (struct wf_node_run *n = s->waits.first; n; n = n->next)
+        if (id_eq(wait_id(n), wait))
+            return n;
+    return NULL;
+}
+
+Err run_end_wait(struct wf_run *run, struct wf_node_run *n)
+{
+    Id id = wait_id(n);
     struct wf_event ev;
 
-    /* What was answered in time counts, also when it was not heard yet. */
-    if (!id_is_none(wait_id(run->state, node))) {
+    /* What was answered in time counts, also when it was not heard yet; @n may be gone then. */
+    if (!id_is_none(id)) {
         do {
             TRY(run_take_mail(run));
-            if (run->state->nodes[node].state != WF_NODE_WAITING)
+            if (step_of_wait(run->state, id) != n)
                 return OK;
         } while (run->mail); /* more than are looked at in one go */
     }
-    wf_core_due(run->a, run->state, node, &ev);
-    return record_answer(run, ev);
+    wf_core_due(run_arena(run, n), n, &ev);
+    return record_answer(run, n, ev);
 }
 
 /* ---- answers ---- */
@@ -205,14 +229,6 @@ bool run_try_again(const struct wf_run *run, Err e)
     fiber_unshield();
     (void)slept; /* a shielded sleep ends by itself */
     return true;
-}
-
-static int node_of_wait(const struct wf_state *s, Id wait)
-{
-    for (int i = 0; i < s->n_waits; i++)
-        if (id_eq(wait_id(s, s->waits[i]), wait))
-            return s->waits[i];
-    return -1;
 }
 
 /* Whether a path leads from node @from to @to. Each node is looked at once; in @a. */
@@ -236,40 +252,72 @@ static bool leads_to(struct arena *a, const struct wf_def *def, int from, int to
     return false;
 }
 
-/* Whether @event has answered a step that comes before @node: then it does not count again. Steps
- * beside each other may all have it. No clock is asked: they are of different machines. */
-static bool was_taken(const struct wf_state *s, int node, const struct json *event)
+static bool holds(const struct wf_cycle *c, Id id)
 {
-    AUTO(arena) *a = arena_new(MIB(1));
-    Str id = json_str_of(json_at(event, "id"), S(""));
+    vec_each(&c->taken, it)
+        if (id_eq(*it, id))
+            return true;
+    return false;
+}
 
-    for (int i = 0; i < s->def->n_nodes; i++) {
-        const struct wf_node_run *n = &s->nodes[i];
-        if (s->def->nodes[i].type->wait && n->state == WF_NODE_DONE && id.n &&
-            str_eq(json_str_of(json_at(n->output, "id"), S("")), id) &&
-            leads_to(a, s->def, i, node))
+/* Whether @event has answered a step of frame @f from which a path leads to @node. */
+static bool was_taken_in(const struct wf_run *run, struct arena *a, const struct wf_frame *f,
+                         int node, Str text, Id id)
+{
+    const struct wf_def *def = run->def;
+    int count = f->cycle ? def->nodes[f->cycle->step->node].body->n : def->n_nodes;
+
+    for (int i = 0; i < count; i++) {
+        const struct wf_node_run *n = &f->nodes[i];
+        bool took = def->nodes[n->node].type->wait && n->state == WF_NODE_DONE &&
+                    str_eq(json_str_of(json_at(n->output, "id"), S("")), text);
+        if ((took || (n->inside && n->state == WF_NODE_DONE && holds(n->inside, id))) &&
+            leads_to(a, def, n->node, node))
             return true;
     }
     return false;
 }
 
-/* Let @body answer the wait of @node; nothing happens when it cannot any more. */
-static Err answer_with(struct wf_run *run, int node, Str body)
+/* Whether @event has answered a step that comes before @n, in this round or one before: then it
+ * does not count again. Steps beside each other, and so the items of an iteration, may all have it.
+ * No clock is asked: they are of different machines. */
+static bool was_taken(const struct wf_run *run, const struct wf_node_run *n,
+                      const struct json *event)
+{
+    AUTO(arena) *a = arena_new(MIB(1));
+    Str text = json_str_of(json_at(event, "id"), S(""));
+    int node = n->node;
+    Id id;
+
+    if (!text.n || id_parse(text, &id) != OK)
+        return false;
+    for (const struct wf_frame *f = n->frame; f; f = wf_frame_above(f)) {
+        if (was_taken_in(run, a, f, node, text, id))
+            return true;
+        if (f->cycle && f->cycle->rules.rounds && holds(f->cycle, id))
+            return true;
+        node = f->cycle ? f->cycle->step->node : -1;
+    }
+    return false;
+}
+
+/* Let @body answer the wait of @n; nothing happens when it cannot any more. */
+static Err answer_with(struct wf_run *run, struct wf_node_run *n, Str body)
 {
     const struct json_limits limits = {.bytes = MIB(8)};
+    struct arena *a = run_arena(run, n);
     struct wf_event ev;
     struct json *answer;
 
     Err e = run_check_memory(run, body.n);
     if (e == OK)
-        e = json_parse_limits(run->a, str_dup(run->a, body), &limits, &answer);
+        e = json_parse_limits(a, str_dup(a, body), &limits, &answer);
     if (e != OK)
-        return run_record_failure(run, node, run->state->nodes[node].attempt, e,
-                                  str_dup(run->a, str_c(err_client_text(e))), 0, 0);
-    if (was_taken(run->state, node, answer) ||
-        !wf_core_answer(run->a, run->state, node, answer, &ev))
+        return run_record_failure(run, n, n->attempt, e, str_dup(a, str_c(err_client_text(e))), 0,
+                                  0);
+    if (was_taken(run, n, answer) || !wf_core_answer(a, n, answer, &ev))
         return OK;
-    return record_answer(run, ev);
+    return record_answer(run, n, ev);
 }
 
 Err run_take_mail(struct wf_run *run)
@@ -287,9 +335,9 @@ Err run_take_mail(struct wf_run *run)
     TRY(e);
     run->mail = rows.n == ANSWERS_AT_ONCE;
     vec_each(&rows, row) {
-        int node = node_of_wait(run->state, row->wait);
-        if (node >= 0)
-            TRY(answer_with(run, node, row->body));
+        struct wf_node_run *n = step_of_wait(run->state, row->wait);
+        if (n)
+            TRY(answer_with(run, n, row->body));
         struct side *side = run_add_side(run);
         side->kind = SIDE_TAKEN;
         side->answer =
@@ -300,9 +348,9 @@ Err run_take_mail(struct wf_run *run)
     return run_commit(run);
 }
 
-static Err look_back_for(struct wf_run *run, int node, bool *ret_found)
+static Err look_back_for(struct wf_run *run, struct wf_node_run *n, bool *ret_found)
 {
-    const struct json *what = run->state->nodes[node].wait;
+    const struct json *what = n->wait;
     Str name = json_str_of(json_at(what, "name"), S(""));
     Str key = json_str_of(json_at(what, "key"), S(""));
     AUTO(arena) *a = arena_new(MIB(64));
@@ -323,8 +371,8 @@ static Err look_back_for(struct wf_run *run, int node, bool *ret_found)
         TRY(e);
         vec_each(&rows, row) {
             after = row->id;
-            TRY(answer_with(run, node, row->body));
-            *ret_found = run->state->nodes[node].state != WF_NODE_WAITING;
+            TRY(answer_with(run, n, row->body));
+            *ret_found = n->state != WF_NODE_WAITING;
             if (*ret_found)
                 return OK;
         }
@@ -332,12 +380,26 @@ static Err look_back_for(struct wf_run *run, int node, bool *ret_found)
     return OK;
 }
 
+/* A wait for an event that was not looked back for; NULL. */
+static struct wf_node_run *next_unseen(const struct wf_state *s)
+{
+    struct wf_node_run *n = s->waits.first;
+
+    while (n && n->looked_back)
+        n = n->next;
+    return n;
+}
+
 Err run_look_back(struct wf_run *run, bool *ret_found)
 {
+    struct wf_node_run *n;
+
     run->look_back = false;
-    /* From the end: an answer takes its node out of the list. */
-    for (int i = run->state->n_waits - 1; i >= 0; i--)
-        if (i < run->state->n_waits)
-            TRY(look_back_for(run, run->state->waits[i], ret_found));
+    while ((n = next_unseen(run->state))) {
+        bool found = false;
+        n->looked_back = true;
+        TRY(look_back_for(run, n, &found));
+        *ret_found |= found;
+    }
     return OK;
 }

@@ -56,6 +56,18 @@ onEachDatabase('examples', (ctx) => {
     }
   });
 
+  test('the orders of a list are gone through, and the broken one is left out', async () => {
+    const id = await ctx.api.workflow(read('each-order.json'));
+    const orders = [{ number: 1, total: 10 }, { number: 2 }, { number: 3, total: 5000 }];
+    assert.deepEqual((await ctx.api.run(id, { orders })).output, {
+      orders: [
+        { order: 1, goes: 'out' },
+        { order: 3, goes: 'to a person' },
+      ],
+      left_out: 1,
+    });
+  });
+
   test('lead processing runs from its webhook to the signed result', async () => {
     const { definition, hookPath } = lead();
     ctx.model.script(

@@ -1,7 +1,7 @@
 /* http_api.mjs - an ordinary HTTP API with an enrichment service, and every way one can go wrong.
  *
  * Paths are listed in `routes`. /plan/NAME follows the list given to plan(NAME, ...), one entry for each request,
- * the last one stays: {status, headers, body, gate, hang, delay}.
+ * the last one stays: {status, headers, body, gate, hang, delay}, or a function of the request that gives one.
  */
 import zlib from 'node:zlib';
 import { Listener, gone, send, sendJson } from './listener.mjs';
@@ -72,7 +72,8 @@ const routes = {
     const list = this.plans.get(name) ?? [{ status: 404 }];
     const turn = this.turns.get(name) ?? 0;
     this.turns.set(name, turn + 1);
-    const b = list[Math.min(turn, list.length - 1)];
+    const planned = list[Math.min(turn, list.length - 1)];
+    const b = typeof planned === 'function' ? planned(entry) : planned;
     entry.turn = turn;
     if (b.delay) await pause(b.delay);
     if (b.gate) await Promise.race([b.gate.opened, gone(res)]);

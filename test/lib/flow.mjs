@@ -1,16 +1,17 @@
 /* flow.mjs - short words for workflow definitions (docs/formats/workflow.md). */
 
-/* @nodes: {id: [type, data]}; @edges: "a -> b", "cond:case-1 -> c". */
+/* @nodes: {id: [type, data, what stands beside data]}; @edges: "a -> b", "cond:case-1 -> c". */
 export function flow(name, nodes, edges = [], more = {}) {
   let x = 0;
   return {
     heddle: 1,
     name,
-    nodes: Object.entries(nodes).map(([id, [type, data]]) => ({
+    nodes: Object.entries(nodes).map(([id, [type, data, beside]]) => ({
       id,
       type,
       position: { x: (x += 200), y: 0 },
       data,
+      ...beside,
     })),
     edges: edges.map((text, i) => {
       const [, source, handle, target] = text.match(/^([\w-]+)(?::([\w-]+))?\s*->\s*([\w-]+)$/);
@@ -45,6 +46,15 @@ export const webhook = (url, payload, more = {}) => ['webhook', { url, payload, 
 export const delay = (duration, more = {}) => ['delay', { duration, ...more }];
 export const waitEvent = (name, key, more = {}) => ['wait_event', { name, ...(key && { key }), ...more }];
 export const approval = (subject, more = {}) => ['approval', { subject, ...more }];
+export const iteration = (items, more = {}) => ['iteration', { items, ...more }];
+/* Nodes in the body of @parent. */
+export const inside = (parent, nodes) =>
+  Object.fromEntries(
+    Object.entries(nodes).map(([id, [type, data, more]]) => [
+      id,
+      [type, data, { ...more, parentId: parent }],
+    ]),
+  );
 export const output = (value) => ['output', { output: value }];
 export const condition = (...cases) => ['condition', { cases }];
 export const when = (id, left, operator, right) => ({

@@ -9,6 +9,7 @@ extern const struct wf_node_type wf_node_approval;
 extern const struct wf_node_type wf_node_condition;
 extern const struct wf_node_type wf_node_data_transform;
 extern const struct wf_node_type wf_node_delay;
+extern const struct wf_node_type wf_node_iteration;
 extern const struct wf_node_type wf_node_llm;
 extern const struct wf_node_type wf_node_output;
 extern const struct wf_node_type wf_node_trigger;

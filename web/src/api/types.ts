@@ -230,6 +230,8 @@ export interface Step {
   waiting_for?: JsonObject | null;
   /** It did not run: its result is that of the run that is run again ("run"), or was edited ("edit"). */
   kept?: string | null;
+  /** How far an iteration or a loop is. */
+  items?: { total: number; done: number; running: number; failed: number };
 }
 
 export interface RunSummary {
@@ -297,6 +299,8 @@ export type EventKind =
   | 'step.finished'
   | 'step.failed'
   | 'step.skipped'
+  | 'step.opened'
+  | 'step.round'
   | 'step.waiting'
   | 'step.answered'
   | 'run.queued'
@@ -316,6 +320,8 @@ export interface RunEvent {
   type: EventKind;
   run_id: string;
   node?: string;
+  /** The item or round it belongs to: "iteration-1[12]". */
+  scope?: string;
   attempt?: number;
   duration_ms?: number;
   input?: Json;
@@ -336,6 +342,7 @@ export interface StepDelta {
   type: 'step.delta';
   run_id: string;
   node: string;
+  scope?: string;
   text: string;
 }
 

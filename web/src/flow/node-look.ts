@@ -11,6 +11,7 @@ const ICONS: Record<string, IconName> = {
   'api-call': 'globe',
   condition: 'split',
   delay: 'clock',
+  iteration: 'refresh',
   approval: 'check',
   wait_event: 'pause',
   'data-transform': 'transform',
@@ -39,6 +40,7 @@ const TYPE_GROUPS: Record<string, string> = {
   trigger: 'trigger',
   condition: 'logic',
   delay: 'logic',
+  iteration: 'logic',
   approval: 'logic',
   wait_event: 'logic',
   'data-transform': 'data',
@@ -109,6 +111,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return str(data['subject']) || t.flow.notSet;
     case 'wait_event':
       return str(data['name']) || t.flow.notSet;
+    case 'iteration':
+      return data['items'] === undefined || data['items'] === '' ? t.flow.notSet : plain(data['items']);
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

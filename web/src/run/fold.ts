@@ -32,7 +32,7 @@ function ended(step: Step, event: RunEvent): Step {
       ...base,
       state: 'succeeded',
       finished_at: event.at,
-      output: event.output,
+      output: event.output ?? step.output,
       handle: event.handle ?? 'out',
       kept: typeof event.kept === 'string' ? event.kept : null,
       error: null,
@@ -69,7 +69,14 @@ function waits(step: Step, event: RunEvent): Step {
   };
 }
 
+/** An iteration or a loop began: its items follow. */
+function opened(step: Step, event: RunEvent): Step {
+  return isDone(step) || step.state === 'running' ? step : started(step, event);
+}
+
 function foldStep(step: Step, event: RunEvent): Step {
+  if (event.type === 'step.opened') return opened(step, event);
+  if (event.type === 'step.round') return step;
   if (event.type === 'step.waiting') return waits(step, event);
   if (event.type === 'step.answered') return step;
   if (event.type === 'step.started') return started(step, event);
@@ -116,6 +123,8 @@ function foldRun(run: Run, event: RunEvent): Run {
 
 export function foldEvent(run: Run, event: RunEvent): Run {
   const id = event.node;
+  // Steps of items and rounds are shown with the step they belong to.
+  if (event.scope !== undefined && event.type.startsWith('step.')) return run;
   if (!event.type.startsWith('step.') || id === undefined) return foldRun(run, event);
   const known = run.steps.find((step) => step.node === id);
   const step = known ?? { node: id, state: 'idle', attempts: 0 };
@@ -137,13 +146,13 @@ export interface Attempt {
 export function attemptsOf(events: RunEvent[]): Map<string, Attempt[]> {
   const found = new Map<string, Attempt[]>();
   for (const event of events) {
-    if (event.node === undefined || !event.type.startsWith('step.')) continue;
-    if (event.type === 'step.skipped' || event.type === 'step.answered') continue;
+    if (event.node === undefined || event.scope !== undefined || !event.type.startsWith('step.')) continue;
+    if (event.type === 'step.skipped' || event.type === 'step.answered' || event.type === 'step.round') continue;
     const list = found.get(event.node) ?? [];
     found.set(event.node, list);
     const at = Date.parse(event.at);
     const last = list.at(-1);
-    if (event.type === 'step.started' || event.type === 'step.waiting') {
+    if (event.type === 'step.started' || event.type === 'step.waiting' || event.type === 'step.opened') {
       list.push({
         attempt: event.attempt ?? list.length + 1,
         from: at,

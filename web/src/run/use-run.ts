@@ -9,12 +9,16 @@ import { runQuery } from '@/run/queries';
 
 interface Live {
   events: RunEvent[];
+  /** Of the last event heard, kept or not. */
+  seq: number;
   texts: Record<string, string>;
 }
 
-const NOTHING: Live = { events: [], texts: {} };
+const NOTHING: Live = { events: [], texts: {}, seq: 0 };
 /** Live text kept per step; what came before is in the output at the end. */
 const TEXT_MAX = 100_000;
+/** Of those inside of iterations; others are few. */
+const EVENTS_MAX = 2000;
 const LAST_EVENTS = ['run.succeeded', 'run.failed', 'run.cancelled'];
 
 function readMessage(message: SseMessage): RunEvent | StepDelta | null {
@@ -28,17 +32,22 @@ function readMessage(message: SseMessage): RunEvent | StepDelta | null {
 
 export function addLive(live: Live, batch: (RunEvent | StepDelta)[]): Live {
   const events = [...live.events];
+  let { seq } = live;
   const texts = { ...live.texts };
   for (const item of batch) {
+    if (item.type === 'step.delta' && item.scope !== undefined) continue;
     if (item.type === 'step.delta') {
       texts[item.node] = ((texts[item.node] ?? '') + item.text).slice(-TEXT_MAX);
       continue;
     }
-    if (item.seq <= (events.at(-1)?.seq ?? 0)) continue;
+    if (item.seq <= seq) continue;
+    seq = item.seq;
+    // Of a long iteration the journal shows the beginning; all of it is in the API.
+    if (item.scope !== undefined && events.length >= EVENTS_MAX) continue;
     events.push(item);
     if (item.type === 'step.started' && item.node !== undefined) delete texts[item.node];
   }
-  return { events, texts };
+  return { events, texts, seq };
 }
 
 export interface RunView {

@@ -91,6 +91,7 @@ export const nodeWords: Messages['nodeWords'] = {
     'api-call': { title: 'API-Aufruf', help: 'Ruft eine HTTP-API auf und liest ihre Antwort.' },
     condition: { title: 'Bedingung', help: 'Nimmt einen von mehreren Wegen: wenn, sonst wenn, sonst.' },
     delay: { title: 'Pause', help: 'Wartet eine Zeit lang oder bis zu einem Zeitpunkt.' },
+    iteration: { title: 'Iteration', help: 'Führt die Knoten darin für jedes Element einer Liste einmal aus.' },
     approval: { title: 'Freigabe', help: 'Wartet, bis Menschen zugestimmt oder abgelehnt haben oder die Zeit um ist.' },
     wait_event: {
       title: 'Auf Ereignis warten',
@@ -159,6 +160,13 @@ export const nodeWords: Messages['nodeWords'] = {
       'Aus: Der Schritt gelingt mit jedem Status; er steht in der Ausgabe.',
     ],
     'condition.cases': ['Fälle', 'Der erste Fall, der zutrifft, gilt; „Sonst“, wenn keiner zutrifft.'],
+    'iteration.items': ['Elemente', 'Eine Liste, oder ein Objekt, dessen Einträge als {key, value} kommen.'],
+    'iteration.parallel': ['Zugleich', 'Elemente, die zur selben Zeit bearbeitet werden; 1: eines nach dem anderen.'],
+    'iteration.on_item_error': [
+      'Wenn ein Element scheitert',
+      'Als Ganzes scheitern, das Element in den Ergebnissen auslassen, oder null an seine Stelle setzen.',
+    ],
+    'iteration.max_items': ['Höchstens', 'Eine längere Liste ist ein Fehler.'],
     'delay.mode': ['Warten'],
     'delay.duration': [
       'Dauer',

@@ -23,6 +23,7 @@ const LATER = new Set([
   'approval.approvals',
   'approval.form',
   'wait_event.accept_past',
+  'iteration.max_items',
   'webhook.headers',
   'webhook.method',
 ]);
@@ -78,6 +79,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, subject: '' };
     case 'wait_event':
       return { title, name: '' };
+    case 'iteration':
+      return { title, items: '' };
     case 'condition':
       return { title, cases: [{ id: 'case-1', conditions: [{ left: '', operator: 'equals', right: '' }] }] };
     case 'data-transform':

@@ -1,0 +1,48 @@
+/* src/wf/core_private.h - what core.c (the fold of steps, decisions) and scope.c (bodies: their
+ * items and rounds) share. */
+#ifndef WF_CORE_PRIVATE_H
+#define WF_CORE_PRIVATE_H
+
+#include "wf/core.h"
+
+/* Lists of steps: each is in one at most. */
+void core_list_add(struct wf_steps *list, struct wf_node_run *n);
+void core_list_take(struct wf_steps *list, struct wf_node_run *n);
+
+/* core.c */
+void core_push_ready(struct wf_state *s, struct wf_node_run *n);
+
+/* The arena in which what belongs to @f is kept, and what is kept there of an event. */
+static inline struct arena *core_arena(struct wf_state *s, const struct wf_frame *f)
+{
+    return f->cycle ? f->a : s->a;
+}
+const struct json *core_keep(struct wf_state *s, const struct wf_frame *f, const struct json *v);
+Str core_keep_str(struct wf_state *s, const struct wf_frame *f, Str text);
+
+/* scope.c */
+
+/* Free frames that have ended. */
+void core_tidy(struct wf_state *s);
+/* All frames and what they hold. */
+void core_free_frames(void *s);
+/* The nodes of the frame that is being built or asked: the step of @node in @f itself; NULL. */
+struct wf_node_run *core_step_in(const struct wf_state *s, const struct wf_frame *f, int node);
+/* Container @n was opened by an event with @data. false: the data is none. */
+bool core_open(struct wf_state *s, struct wf_node_run *n, const struct json *data);
+/* A round of @n is decided about. false: there is none, or the data is wrong. */
+bool core_round(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev);
+/* What container @n gives, which is over. */
+struct json *core_cycle_output(struct wf_state *s, struct wf_node_run *n);
+/* A container has ended, whatever was left of it. */
+void core_end_cycle(struct wf_state *s, struct wf_cycle *c);
+/* Step @n of a body has failed and nothing handles it. */
+void core_fail_in_body(struct wf_state *s, struct wf_node_run *n);
+/* Look whether the frame, or one around it that is stopped, has come to its end. */
+void core_settle(struct wf_state *s, struct wf_frame *f);
+/* Count a step in flight in all frames around it. */
+void core_count_running(struct wf_frame *f, int change);
+/* Event @id answered a wait in @f. */
+void core_taken(struct wf_state *s, const struct wf_frame *f, const struct json *output);
+
+#endif
