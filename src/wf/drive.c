@@ -202,6 +202,7 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     const struct wf_state *s = run->state;
     Usec finished_at = wf_run_state_is_final(s->run) ? s->ended_at : 0;
     int64_t seq = run->first_pending;
+    bool moved = run->stored_state != (int)s->run;
 
     run->row.state = (int)s->run;
     run->row.finished_at = finished_at;
@@ -225,7 +226,7 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     } else {
         if (seq)
             store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
-        if (finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
+        if (moved || finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
             store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
                              run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
     }
@@ -353,6 +354,7 @@ static Err commit(struct wf_run *run, unsigned flags)
         buf_add_char(&run->text, ']');
     TRY(commit_patiently(run, buf_str(&run->text), flags));
     run->stored = true;
+    run->stored_state = run->row.state;
     run->written += run->text.n;
     run->first_pending = 0;
     run->sides = NULL;
@@ -789,7 +791,7 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     TRY(launch(run));
     if (run->flow_open)
         return OK;
-    if (run->look_back && !is_ending(run)) {
+    if (run->look_back && !is_ending(run) && run->state->run != WF_RUN_QUEUED) {
         bool found = false;
         TRY(run_look_back(run, &found));
         if (found)
@@ -1073,6 +1075,7 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
     run->facts = (struct wf_facts){row->id,      row->workflow,   row->tenant,
                                    row->version, row->created_at, run->row.origin};
     run->stored = run->accepted = true;
+    run->stored_state = row->state;
     run->cancel_asked = row->cancel_requested;
     TRY(run_fold(e, run->a, row->id, def, NULL, &run->state, &run->written));
     run->mail = row->mail > 0;

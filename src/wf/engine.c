@@ -326,6 +326,7 @@ static Err take(struct wf_engine *e, const struct run_row *row, bool crashed)
     t->row.lease_epoch++;
     t->row.crashes += crashed;
     t->row.wake_at = 0;
+    t->row.state = WF_RUN_RUNNING;
     atomic_fetch_add(&e->active,
                      1); /* on its way; run_register counts it again while it is driven */
     unsigned shard = atomic_fetch_add(&e->next_shard, 1) % shard_count();

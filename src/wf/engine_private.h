@@ -82,6 +82,7 @@ struct wf_run {
     struct side *sides;    /* oldest first */
     size_t written;        /* bytes of its journal that are durable */
     bool stored;           /* its row is in the store */
+    int stored_state;      /* as that row says */
     bool accepted, ended, parked; /* ended: its driver is gone */
     Err start_error;
     struct err_record *start_record;

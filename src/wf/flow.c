@@ -24,7 +24,7 @@ static const Usec SWEEP = 5 * USEC_S;
 static const Usec TICK = USEC_S;
 static const Usec GATE_KEPT = USEC_DAY;
 static const Usec RETRY = 200 * USEC_MS;
-static const Usec PRIORITY_MAX = 7 * USEC_DAY;
+static const double PRIORITY_MAX = 7 * 86400; /* seconds */
 enum { ADMIT_MAX = 256, GATES_AT_ONCE = 32, GATES_READ = 1000, NAME_BYTES = 200, TRIES = 5 };
 
 static struct metric admitted_total = {"heddle_flow_admitted_total",
@@ -97,7 +97,7 @@ static Err eval_priority(struct wf_run *run, const struct wf_scope *scope, Usec 
         return OK;
     TRY(wf_value_eval(run->a, v, scope, USEC_NEVER, &value));
     double seconds = json_double_of(value, NAN);
-    if (!json_is_number(value) || !(fabs(seconds) <= (double)(PRIORITY_MAX / USEC_S)))
+    if (!json_is_number(value) || !(fabs(seconds) <= PRIORITY_MAX))
         return err_detail(E_INVALID,
                           "settings.flow.priority must give a number of seconds within a week.");
     *ret_ahead = (Usec)(seconds * (double)USEC_S);
