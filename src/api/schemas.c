@@ -25,6 +25,21 @@
     "\"required\":[\"above\"],\"description\":\"For prompts of more than so many tokens.\","       \
     "\"properties\":{\"above\":{\"type\":\"integer\",\"minimum\":1}," RATES "}}}}"
 
+#define WINDOWS                                                                                    \
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"minute\":" RATE_TYPE    \
+    ",\"hour\":" RATE_TYPE ",\"day\":" RATE_TYPE ",\"month\":" RATE_TYPE "}}"
+#define LIMITS_PROPERTIES                                                                          \
+    "\"limits\":{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"By windows " \
+    "of "                                                                                          \
+    "the calendar in UTC.\",\"properties\":{\"requests\":" WINDOWS ",\"tokens\":" WINDOWS          \
+    ",\"cost_micros\":" WINDOWS "}},\"models\":{\"type\":\"array\",\"maxItems\":200,\"items\":{"   \
+    "\"type\":\"string\",\"minLength\":1,\"maxLength\":256},\"description\":\"Names as they are "  \
+    "called, or how they begin and *; none: "                                                      \
+    "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
+    "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
+    "messages, count_tokens; none: "                                                               \
+    "all.\"}"
+
 const struct api_schema api_schemas[] = {
     {"Execute",
      "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"How to start a run.\","
@@ -70,6 +85,9 @@ const struct api_schema api_schemas[] = {
                "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
                "\"capabilities\":{\"type\":\"string\",\"default\":\"*\"},"
                "\"expires_at\":" TIME_TYPE "}}"},
+    {"ModelLimits", "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What a "
+                    "key or the tenant "
+                    "may use of models from now on.\",\"properties\":{" LIMITS_PROPERTIES "}}"},
     {"NewModelRoute",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"targets\"],"
      "\"description\":\"A name for models, and who answers for it.\",\"properties\":{"
@@ -384,6 +402,16 @@ const struct api_schema api_shapes[] = {
      "\"attempts\":{\"type\":\"integer\"},\"timeout\":{\"type\":[\"string\",\"null\"]},"
      "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
      "}}"},
+    {"ModelLimitsState",
+     "{\"type\":\"object\",\"description\":\"What a key or the tenant may use of models, and how "
+     "much "
+     "it did.\",\"required\":[\"limits\",\"models\",\"endpoints\",\"counters\"],"
+     "\"properties\":{" LIMITS_PROPERTIES ",\"counters\":{\"type\":\"array\",\"items\":{"
+     "\"type\":\"object\",\"required\":[\"what\",\"per\",\"max\",\"used\"],\"properties\":{"
+     "\"what\":{\"type\":\"string\"},\"per\":{\"type\":\"string\"},\"max\":{\"type\":\"integer\"},"
+     "\"used\":{\"type\":\"integer\"},\"reserved\":{\"type\":\"integer\",\"description\":\"By "
+     "calls "
+     "under way on this server.\"},\"resets_at\":" TIME_TYPE "}}}}}"},
     {"ModelRouteList", LIST_OF("ModelRoute")},
     {"PriceEntry",
      "{\"type\":\"object\",\"description\":\"What a model costs.\",\"required\":[\"id\","

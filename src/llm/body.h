@@ -12,11 +12,11 @@
 
 #include "base/buf.h"
 
-enum { LLM_SCAN_DEPTH = 256, LLM_SCAN_KEY = 96 };
+enum { LLM_SCAN_DEPTH = 256, LLM_SCAN_KEY = 160 };
 
 /* A wanted member. Its value stands in [from, to) of the text; to == 0: it is not there. */
 struct llm_member {
-    Str name; /* at most 14 bytes, ASCII */
+    Str name; /* at most 26 bytes, ASCII */
     size_t from, to;
 };
 

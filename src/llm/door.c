@@ -305,7 +305,7 @@ static void count(const struct llm_call *c, Err e)
     metric_add(metric_series(&tokens_total, name, "completion"), c->usage.completion);
 }
 
-static Str operation_of(enum llm_op op)
+Str llm_operation_name(enum llm_op op)
 {
     static const Str names[LLM_OPS] = {[LLM_CHAT] = S_INIT("chat"),
                                        [LLM_COMPLETIONS] = S_INIT("completions"),
@@ -337,12 +337,16 @@ static int64_t cost_of(const struct llm_call *c, const struct llm_usage *usage)
     return c->priced ? llm_price_cost(&c->price, usage) : -1;
 }
 
-static void record(const struct llm_call *c, Err e)
+/* Settle and record what the call used. */
+static void record(struct llm_call *c, Err e)
 {
-    if (!c->llm->ledger || !c->attempts || c->op == LLM_COUNT_TOKENS) /* which costs nothing */
-        return;
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
     struct llm_usage usage = used(c, cancelled);
+    int64_t cost = cost_of(c, &usage);
+
+    llm_call_settle(c, &usage, cost);
+    if (!c->llm->ledger || !c->attempts || c->op == LLM_COUNT_TOKENS) /* which costs nothing */
+        return;
     struct model_call_row row = {
         .id = id_new(),
         .tenant = c->req->who.tenant,
@@ -350,7 +354,7 @@ static void record(const struct llm_call *c, Err e)
         .model = c->model,
         .provider = c->target.provider->name,
         .upstream_model = c->target.model,
-        .operation = operation_of(c->op),
+        .operation = llm_operation_name(c->op),
         .outcome = str_c(outcome_of(c, e)),
         .streamed = c->stream,
         .estimated = !c->usage.known && usage.prompt + usage.completion > 0,
@@ -362,7 +366,7 @@ static void record(const struct llm_call *c, Err e)
         .cached = usage.cached,
         .completion = usage.completion,
         .reasoning = usage.reasoning,
-        .cost = cost_of(c, &usage),
+        .cost = cost,
         .overhead = c->first_sent_at - c->ready_at,
         .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
         .total = time_mono() - c->req->started,
@@ -397,11 +401,12 @@ static const struct llm_route *route_of(const struct llm_call *c, const struct l
 static Err serve(struct llm_call *c, const struct llm_view *view)
 {
     TRY(llm_call_read(c));
+    TRY(llm_call_open(c));
     c->route = route_of(c, view);
-    if (c->route)
-        return llm_route_call(c, view);
-    TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
-    return llm_attempt(c);
+    if (!c->route)
+        TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    TRY(llm_call_reserve(c, view));
+    return c->route ? llm_route_call(c, view) : llm_attempt(c);
 }
 
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)

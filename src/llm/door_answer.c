@@ -20,6 +20,8 @@ enum {
     CONVERTED_MAX = 192 << 20,
 };
 
+static const Usec PATIENCE = USEC_MIN; /* of clients, that they try again by themselves */
+
 /* ---- errors ---- */
 
 Str llm_error_text(const struct llm_call *c, int status, Str message, Str code)
@@ -36,15 +38,27 @@ static Str code_of(int status, Err code)
         return S("model_not_found");
     case E_RATE_LIMITED:
         return S("rate_limit_exceeded");
+    case E_BUDGET:
+        return S("budget_exceeded");
     default:
         return status == 408 ? S("timeout") : str_c(err_slug(code));
     }
+}
+
+/* Clients that try again by themselves must not do so for a limit that stays. */
+static void hint_retry(struct res *res, Err code)
+{
+    bool long_wait = code == E_RATE_LIMITED && err_record()->retry_after_us > PATIENCE;
+
+    if (code == E_BUDGET || long_wait)
+        res_header(res, S("X-Should-Retry"), S("false"));
 }
 
 Err llm_door_fail(struct req *req, struct res *res, int status, Err code)
 {
     Str message = str_dup(req->a, str_c(err_client_text(code)));
 
+    hint_retry(res, code);
     return res_json(res, status,
                     llm_dialect_openai.write_error(req->a, status, message, code_of(status, code)));
 }
@@ -53,6 +67,7 @@ Err llm_door_fail_messages(struct req *req, struct res *res, int status, Err cod
 {
     Str message = str_dup(req->a, str_c(err_client_text(code)));
 
+    hint_retry(res, code);
     res_header(res, S("request-id"), req->request_id);
     return res_json(res, status, llm_dialect_anthropic.write_error(req->a, status, message, S("")));
 }

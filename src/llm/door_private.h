@@ -5,13 +5,24 @@
 #include "llm/body.h"
 #include "llm/dialects/stream.h"
 #include "llm/door.h"
+#include "llm/limits.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
 #include "llm/relay.h"
 #include "llm/upstream.h"
 #include "net/http_client.h"
 
-enum { MEMBER_MODEL, MEMBER_STREAM, MEMBER_STREAM_OPTIONS, MEMBER_ENCODING, MEMBERS };
+enum {
+    MEMBER_MODEL,
+    MEMBER_STREAM,
+    MEMBER_STREAM_OPTIONS,
+    MEMBER_ENCODING,
+    MEMBER_N,
+    MEMBER_MAX_TOKENS,
+    MEMBER_MAX_COMPLETION_TOKENS,
+    MEMBER_MAX_OUTPUT_TOKENS,
+    MEMBERS
+};
 
 /* What a target of a route answered instead of a result, until it is known whether another one
  * answers. */
@@ -47,6 +58,7 @@ struct llm_call {
     Usec sent_at;       /* the last one */
     Usec first_at;      /* the first byte of its answer's body; 0: none came */
 
+    struct llm_hold hold;
     struct llm_price price; /* of the target */
     bool priced;            /* it is known */
     struct llm_usage usage;
@@ -71,6 +83,12 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body) YIELDS;
 Err llm_count_tokens(struct llm_call *c) YIELDS;
 /* The answer of such a target, whole; c->usage is set. */
 Err llm_translate_answer(struct llm_call *c, Str body, Str *ret_body) YIELDS;
+
+/* Whether the key may call this, and limits: reserve what the call may use at most, before it is
+ * sent to c->route's targets or c->target; settle what it used, at its end. (door_limit.c) */
+Err llm_call_open(struct llm_call *c) YIELDS;
+Err llm_call_reserve(struct llm_call *c, const struct llm_view *view) YIELDS;
+void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost);
 
 /* One attempt at c->target: answers, or fails, or leaves a refusal. */
 Err llm_attempt(struct llm_call *c) YIELDS;

@@ -77,6 +77,10 @@ Err llm_call_read(struct llm_call *c)
         [MEMBER_STREAM] = {S_INIT("stream"), 0, 0},
         [MEMBER_STREAM_OPTIONS] = {S_INIT("stream_options"), 0, 0},
         [MEMBER_ENCODING] = {S_INIT("encoding_format"), 0, 0},
+        [MEMBER_N] = {S_INIT("n"), 0, 0},
+        [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
+        [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
+        [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
     };
 
     memcpy(c->members, wanted, sizeof wanted);

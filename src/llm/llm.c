@@ -1,4 +1,5 @@
 /* src/llm/llm.c - the providers: from the store and the environment into views. */
+#include "llm/limits.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
 
@@ -317,6 +318,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->models = map_new();
     llm->health = map_new();
     llm->prices = llm_prices_new(llm->db);
+    llm->limits = llm_limits_new(llm->db);
     llm->refuse_unpriced = options->refuse_unpriced;
     copy_seeds(llm, options);
     Err e = open_doors(llm, options);
@@ -354,12 +356,18 @@ static void stop_watching(struct llm *llm)
     fiber_unref(llm->watcher);
 }
 
+struct llm_limits *llm_limits_of(struct llm *llm)
+{
+    return llm->limits;
+}
+
 void llm_free(struct llm *llm)
 {
     if (!llm)
         return;
     stop_watching(llm);
     llm_ledger_free(llm->ledger);
+    llm_limits_free(llm->limits);
     llm_view_unref(llm->view);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->health, free);

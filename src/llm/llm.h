@@ -14,6 +14,7 @@
 #include "store/store_provider.h"
 
 struct llm;
+struct llm_limits;
 struct llm_view;
 
 enum { LLM_NAME_MAX = 64, LLM_URL_MAX = 1024, LLM_CREDENTIAL_MAX = 4096, LLM_MODEL_MAX = 256 };
@@ -50,6 +51,9 @@ struct llm_options {
     bool refuse_unpriced; /* calls of models whose price is not known */
     Usec retention;       /* of these records; 0: for ever */
 };
+
+/* Limits in force, see limits.h. */
+struct llm_limits *llm_limits_of(struct llm *llm);
 
 /* Reads the providers. Texts of @options are copied; db and secrets must stay. */
 Err llm_new(const struct llm_options *options, struct llm **ret_llm) YIELDS;

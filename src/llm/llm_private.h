@@ -18,6 +18,7 @@ struct llm_view {
     struct map *routes_by_name; /* likewise */
 };
 
+struct llm_limits;
 struct llm_prices;
 
 struct llm {
@@ -26,6 +27,7 @@ struct llm {
     const struct secrets *secrets;
     struct llm_ledger *ledger; /* NULL: calls are not recorded */
     struct llm_prices *prices;
+    struct llm_limits *limits;
     bool refuse_unpriced;
     struct egress *egress_public, *egress_private;
     Id tenant;

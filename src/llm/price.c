@@ -161,6 +161,26 @@ int64_t llm_price_cost(const struct llm_price *p, const struct llm_usage *u)
     return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+int64_t llm_price_most(const struct llm_price *p, int64_t prompt, int64_t completion)
+{
+    const struct llm_rates *both[] = {&p->usual, &p->longer};
+    struct llm_price dearest = {.request = p->request};
+    struct llm_usage usage = {.prompt = prompt, .completion = completion};
+
+    for (int i = 0; i < (p->long_above ? 2 : 1); i++) {
+        const struct llm_rates *r = both[i];
+        int64_t in = larger(larger(r->input, r->cached_input), r->cache_write);
+        dearest.usual.input = larger(dearest.usual.input, in);
+        dearest.usual.output = larger(dearest.usual.output, larger(r->output, r->reasoning));
+    }
+    return llm_price_cost(&dearest, &usage);
+}
+
 /* ---- LiteLLM's form ---- */
 
 static bool take_dollars(const struct json *v, double scale, int64_t *ret_n)

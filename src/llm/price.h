@@ -35,6 +35,9 @@ struct json *llm_price_json(struct arena *a, const struct llm_price *price);
 /* In micro-units; held at INT64_MAX. */
 int64_t llm_price_cost(const struct llm_price *price, const struct llm_usage *usage);
 
+/* The most that a call of so many tokens can cost. */
+int64_t llm_price_most(const struct llm_price *price, int64_t prompt, int64_t completion);
+
 /* One entry of LiteLLM's list (model_prices_and_context_window.json): the name it is found under
  * and its value. E_INVALID if it has no price of tokens, or one that cannot be told here. Names are
  * borrowed. */

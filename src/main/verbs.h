@@ -10,6 +10,7 @@ extern const struct cli_verb cmd_config_print;
 extern const struct cli_verb cmd_doctor;
 extern const struct cli_verb cmd_help;
 extern const struct cli_verb cmd_key_create;
+extern const struct cli_verb cmd_key_limit;
 extern const struct cli_verb cmd_key_list;
 extern const struct cli_verb cmd_key_revoke;
 extern const struct cli_verb cmd_man;

@@ -102,6 +102,8 @@ static const char *error_type(int status)
     switch (status) {
     case 401:
         return "authentication_error";
+    case 402:
+        return "insufficient_quota";
     case 403:
         return "permission_error";
     case 429:

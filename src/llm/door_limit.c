@@ -1,0 +1,96 @@
+/* src/llm/door_limit.c - limits on a call: what it may use at most, and what it did use. */
+#include "base/json.h"
+#include "llm/door_private.h"
+
+/* Of an answer for which neither the client nor the price table knows a bound. */
+enum { OUTPUT_USUAL = 16384, OUTPUT_MOST = 1000000000, CHOICES_MOST = 128, NUMBER_MAX = 32 };
+
+/* A member that is a whole number within [1, most]; @otherwise for anything else, which is the
+ * provider's to judge. */
+static int64_t number_of(const struct llm_call *c, int which, int64_t most, int64_t otherwise)
+{
+    Str text = llm_member_text(c->body, &c->members[which]);
+    uint64_t n;
+
+    if (!text.n || text.n > NUMBER_MAX || str_to_u64(text, &n) != OK || n < 1)
+        return otherwise;
+    return n < (uint64_t)most ? (int64_t)n : most;
+}
+
+/* The tokens that the client wants at most; 0: it does not say. */
+static int64_t output_asked(const struct llm_call *c)
+{
+    static const int members[] = {MEMBER_MAX_COMPLETION_TOKENS, MEMBER_MAX_OUTPUT_TOKENS,
+                                  MEMBER_MAX_TOKENS};
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        int64_t n = number_of(c, members[i], OUTPUT_MOST, 0);
+        if (n)
+            return n;
+    }
+    return 0;
+}
+
+static int64_t output_most(const struct llm_call *c, const struct llm_price *price)
+{
+    int64_t most = output_asked(c);
+
+    if (c->op == LLM_EMBEDDINGS)
+        return 0;
+    if (!most || (price && price->max_output && price->max_output < most))
+        most = price && price->max_output ? price->max_output : most;
+    return (most ? most : OUTPUT_USUAL) * number_of(c, MEMBER_N, CHOICES_MOST, 1);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What the call needs at most if @target answers it. */
+static void add_target(struct llm_call *c, const struct llm_target *target)
+{
+    int64_t prompt = (int64_t)(c->body.n / 2) + 1; /* a token is rarely less than two bytes */
+    struct llm_price price;
+    bool priced = llm_prices_find(c->llm->prices, target, &price);
+    int64_t output = output_most(c, priced ? &price : NULL);
+    int64_t *need = c->hold.need;
+
+    need[LLM_TOKENS] = larger(need[LLM_TOKENS], prompt + output);
+    if (priced)
+        need[LLM_COST] = larger(need[LLM_COST], llm_price_most(&price, prompt, output));
+}
+
+Err llm_call_open(struct llm_call *c)
+{
+    return llm_limits_open(c->llm->limits, c->req->who.tenant, c->req->who.actor, c->model,
+                           llm_operation_name(c->op), &c->hold);
+}
+
+Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
+{
+    if (c->op == LLM_COUNT_TOKENS || !llm_limits_apply(c->llm->limits, &c->hold))
+        return OK;
+    c->hold.need[LLM_REQUESTS] = 1;
+    for (unsigned i = 0; c->route && i < c->route->n_targets; i++) {
+        const struct llm_route_target *t = &c->route->targets[i];
+        const struct llm_provider *p = llm_view_named(view, c->req->who.tenant, t->provider);
+        if (p)
+            add_target(c, &(struct llm_target){p, t->model});
+    }
+    if (!c->route)
+        add_target(c, &c->target);
+    for (int i = 0; i < LLM_WHATS; i++)
+        if (c->hold.need[i] > LLM_NEED_MAX)
+            c->hold.need[i] = LLM_NEED_MAX;
+    return llm_limits_reserve(c->llm->limits, &c->hold);
+}
+
+void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost)
+{
+    int64_t used[LLM_WHATS] = {[LLM_REQUESTS] = c->attempts > 0,
+                               [LLM_TOKENS] = usage->prompt + usage->completion,
+                               [LLM_COST] = cost > 0 ? cost : 0};
+
+    llm_limits_settle(c->llm->limits, &c->hold, used);
+}

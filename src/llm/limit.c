@@ -1,0 +1,197 @@
+/* src/llm/limit.c - what a key or a tenant may use: a policy, and counters by windows of time. */
+#include "llm/limit.h"
+
+const Str llm_what_names[LLM_WHATS] = {[LLM_REQUESTS] = S_INIT("requests"),
+                                       [LLM_TOKENS] = S_INIT("tokens"),
+                                       [LLM_COST] = S_INIT("cost_micros")};
+const Str llm_per_names[LLM_PERS] = {[LLM_PER_MINUTE] = S_INIT("minute"),
+                                     [LLM_PER_HOUR] = S_INIT("hour"),
+                                     [LLM_PER_DAY] = S_INIT("day"),
+                                     [LLM_PER_MONTH] = S_INIT("month")};
+/* Sums of it and of what is reserved stay far from what a number holds. */
+static const int64_t MOST = (int64_t)1 << 60;
+enum { SCOPE_MAX = 256 };
+
+/* ---- policies ---- */
+
+static int place_of(const Str *names, int n, Str name)
+{
+    for (int i = 0; i < n; i++)
+        if (str_eq(names[i], name))
+            return i;
+    return -1;
+}
+
+static Err read_windows(const struct json *v, int what, struct llm_policy *p)
+{
+    if (!json_is(v, JSON_OBJ))
+        return err_detail(E_INVALID, "\"%.*s\" must be an object of windows, such as {\"day\": 1}.",
+                          P(llm_what_names[what]));
+    for (size_t i = 0; i < json_len(v); i++) {
+        Str name = json_str_of(&v->obj[i].key, S(""));
+        int per = place_of(llm_per_names, LLM_PERS, name);
+        const struct json *n = &v->obj[i].val;
+        if (per < 0)
+            return err_detail(E_INVALID,
+                              "There are limits by minute, hour, day and month; not by "
+                              "\"%.*s\".",
+                              P(str_head(name, 64)));
+        if (!json_is(n, JSON_INT) || n->i < 0 || n->i > MOST)
+            return err_detail(E_INVALID, "The limit of %.*s by %.*s must be a whole number.",
+                              P(llm_what_names[what]), P(name));
+        p->max[what * LLM_PERS + per] = n->i;
+    }
+    return OK;
+}
+
+static Err read_limits(const struct json *v, struct llm_policy *p)
+{
+    if (!json_is(v, JSON_OBJ))
+        return err_detail(E_INVALID, "\"limits\" must be an object.");
+    for (size_t i = 0; i < json_len(v); i++) {
+        Str name = json_str_of(&v->obj[i].key, S(""));
+        int what = place_of(llm_what_names, LLM_WHATS, name);
+        if (what < 0)
+            return err_detail(E_INVALID,
+                              "There are limits of requests, tokens and cost_micros; "
+                              "not of \"%.*s\".",
+                              P(str_head(name, 64)));
+        TRY(read_windows(&v->obj[i].val, what, p));
+    }
+    return OK;
+}
+
+static Err read_scopes(struct arena *a, Str name, const struct json *v, LlmScopes *scopes)
+{
+    if (!json_is(v, JSON_ARR) || json_len(v) > LLM_SCOPES_MAX)
+        return err_detail(E_INVALID, "\"%.*s\" must be a list of at most %d names.", P(name),
+                          LLM_SCOPES_MAX);
+    for (size_t i = 0; i < json_len(v); i++) {
+        Str s = json_str_of(json_item(v, i), S(""));
+        if (!s.n || s.n > SCOPE_MAX)
+            return err_detail(E_INVALID, "\"%.*s\" must be a list of names.", P(name));
+        vec_push(a, scopes, s);
+    }
+    return OK;
+}
+
+Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *ret_policy)
+{
+    struct llm_policy p = {0};
+
+    for (int i = 0; i < LLM_SLOTS; i++)
+        p.max[i] = -1;
+    if (!json_is(v, JSON_OBJ))
+        return err_detail(E_INVALID, "Limits must be an object.");
+    for (size_t i = 0; i < json_len(v); i++) {
+        Str name = json_str_of(&v->obj[i].key, S(""));
+        const struct json *value = &v->obj[i].val;
+        if (str_eq(name, S("limits")))
+            TRY(read_limits(value, &p));
+        else if (str_eq(name, S("models")))
+            TRY(read_scopes(a, name, value, &p.models));
+        else if (str_eq(name, S("endpoints")))
+            TRY(read_scopes(a, name, value, &p.endpoints));
+        else
+            return err_detail(E_INVALID, "Limits have no \"%.*s\".", P(str_head(name, 64)));
+    }
+    *ret_policy = p;
+    return OK;
+}
+
+static struct json *scopes_json(struct arena *a, const LlmScopes *scopes)
+{
+    struct json *v = json_arr(a);
+
+    vec_each(scopes, s)
+        json_push(a, v, json_str(a, *s));
+    return v;
+}
+
+struct json *llm_policy_json(struct arena *a, const struct llm_policy *p)
+{
+    struct json *limits = json_obj(a, NULL);
+
+    for (int what = 0; what < LLM_WHATS; what++) {
+        struct json *windows = json_obj(a, NULL);
+        for (int per = 0; per < LLM_PERS; per++)
+            if (p->max[what * LLM_PERS + per] >= 0)
+                json_set(a, windows, llm_per_names[per],
+                         json_int(a, p->max[what * LLM_PERS + per]));
+        if (json_len(windows))
+            json_set(a, limits, llm_what_names[what], windows);
+    }
+    return json_obj(a, "limits", limits, "models", scopes_json(a, &p->models), "endpoints",
+                    scopes_json(a, &p->endpoints), NULL);
+}
+
+bool llm_policy_has_limits(const struct llm_policy *p)
+{
+    for (int i = 0; i < LLM_SLOTS; i++)
+        if (p->max[i] >= 0)
+            return true;
+    return false;
+}
+
+bool llm_policy_allows_model(const struct llm_policy *p, Str model)
+{
+    vec_each(&p->models, s) {
+        bool open = str_ends(*s, S("*"));
+        if (open ? str_starts(model, str_head(*s, s->n - 1)) : str_eq(model, *s))
+            return true;
+    }
+    return p->models.n == 0;
+}
+
+bool llm_policy_allows_endpoint(const struct llm_policy *p, Str operation)
+{
+    vec_each(&p->endpoints, s)
+        if (str_eq(*s, operation))
+            return true;
+    return p->endpoints.n == 0;
+}
+
+/* ---- windows ---- */
+
+void llm_window(enum llm_per per, Usec wall, Usec *ret_from, Usec *ret_to)
+{
+    static const Usec spans[LLM_PERS] = {USEC_MIN, USEC_H, USEC_DAY, 0};
+
+    if (per != LLM_PER_MONTH) {
+        *ret_from = wall - wall % spans[per];
+        *ret_to = *ret_from + spans[per];
+        return;
+    }
+    struct time_date d = time_date_of(wall / USEC_DAY);
+    *ret_from = time_days_of(d.year, d.month, 1) * USEC_DAY;
+    *ret_to = *ret_from + time_month_days(d.year, d.month) * USEC_DAY;
+}
+
+/* ---- counters ---- */
+
+void llm_counter_roll(struct llm_counter *c, enum llm_per per, Usec wall)
+{
+    if (wall >= c->from && wall < c->to)
+        return;
+    llm_window(per, wall, &c->from, &c->to);
+    c->granted = c->used = c->over = 0; /* what is reserved is owed to the new window */
+}
+
+int64_t llm_counter_free(const struct llm_counter *c)
+{
+    return c->granted - c->used - c->reserved;
+}
+
+bool llm_counter_reserve(struct llm_counter *c, int64_t n)
+{
+    if (n > 0 && llm_counter_free(c) < n)
+        return false;
+    c->reserved += n;
+    return true;
+}
+
+void llm_counter_settle(struct llm_counter *c, int64_t reserved, int64_t used)
+{
+    c->reserved -= reserved;
+    c->used += used;
+}

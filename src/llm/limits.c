@@ -1,0 +1,416 @@
+/* src/llm/limits.c - limits in force: who may call what, and how much is left. */
+#include "llm/limits_private.h"
+
+#include <stdlib.h>
+
+static const Usec FRESH = 10 * USEC_S;
+static const Usec REREAD = USEC_S; /* after a policy could not be read */
+static const Usec WAIT_MOST = 10 * USEC_S;
+static const Usec LOOK_AGAIN = 250 * USEC_MS; /* others may have given back */
+enum { ACCOUNTS_MAX = 200000, PARTS = 64, WAITING_MAX = 10000 };
+
+/* ---- accounts ---- */
+
+void llm_account_free(void *account)
+{
+    struct llm_account *acc = account;
+
+    arena_free(acc->a);
+    free(acc->slots);
+    free(acc);
+}
+
+/* Under the lock: forget who has nothing to be kept. */
+static void sweep(struct llm_limits *l)
+{
+    struct map *kept = map_new();
+    size_t at = 0;
+    void *value;
+    Str key;
+
+    while (map_next(l->accounts, &at, &key, &value)) {
+        struct llm_account *acc = value;
+        if (acc->refs || acc->dirty || acc->reading || acc->slots)
+            (void)map_put(kept, key, acc); /* there was none */
+        else
+            llm_account_free(acc);
+    }
+    map_free(l->accounts, NULL);
+    l->accounts = kept;
+}
+
+/* Under the lock. */
+static struct llm_account *account_of(struct llm_limits *l, Id subject)
+{
+    struct llm_account *acc = map_get(l->accounts, llm_subject_key(&subject));
+
+    if (acc)
+        return acc;
+    if (map_count(l->accounts) >= ACCOUNTS_MAX)
+        sweep(l);
+    acc = calloc(1, sizeof *acc);
+    if (!acc)
+        DIE("out of memory");
+    acc->subject = subject;
+    for (int i = 0; i < LLM_SLOTS; i++)
+        acc->policy.max[i] = -1;
+    (void)map_put(l->accounts, llm_subject_key(&subject), acc); /* there was none */
+    return acc;
+}
+
+/* Under the lock: @policy, which lives in *@a, is that of the account from now on. */
+static void set_policy(struct llm_account *acc, const struct llm_policy *policy, struct arena **a)
+{
+    struct arena *old = acc->a;
+
+    acc->policy = *policy;
+    acc->a = *a;
+    *a = old;
+    acc->read_at = time_mono();
+    if (!acc->slots && llm_policy_has_limits(policy)) {
+        acc->slots = calloc(LLM_SLOTS, sizeof *acc->slots);
+        if (!acc->slots)
+            DIE("out of memory");
+    }
+    for (int i = 0; acc->slots && i < LLM_SLOTS; i++) {
+        if (acc->slots[i].c.max != policy->max[i])
+            acc->slots[i].full_until = 0;
+        acc->slots[i].c.max = policy->max[i];
+    }
+}
+
+static Err read_policy(struct llm_limits *l, struct llm_account *acc)
+{
+    AUTO(arena) *a = arena_new(KIB(512));
+    struct llm_policy policy;
+    struct json *v;
+    Str text;
+
+    TRY(store_model_limit_get(l->db, a, acc->subject, &text));
+    TRY(json_parse(a, text.n ? text : S("{}"), &v));
+    TRY(llm_policy_read(a, v, &policy));
+    uv_mutex_lock(&l->lock);
+    set_policy(acc, &policy, &a);
+    uv_mutex_unlock(&l->lock);
+    return OK;
+}
+
+/* The account, with a policy that is fresh enough. While one call reads it again others go on with
+ * the old one; if it cannot be read it stays. */
+static Err open_account(struct llm_limits *l, Id subject, struct llm_account **ret_account)
+{
+    Err e = OK;
+
+    uv_mutex_lock(&l->lock);
+    struct llm_account *acc = account_of(l, subject);
+    bool known = acc->read_at != 0;
+    bool read = !known || (!acc->reading && time_mono() - acc->read_at > FRESH);
+    acc->refs++;
+    acc->reading = acc->reading || read;
+    uv_mutex_unlock(&l->lock);
+    if (read) {
+        e = read_policy(l, acc);
+        uv_mutex_lock(&l->lock);
+        acc->reading = false;
+        if (e != OK && known)
+            acc->read_at = time_mono() - FRESH + REREAD;
+        uv_mutex_unlock(&l->lock);
+    }
+    if (e != OK && !known) {
+        uv_mutex_lock(&l->lock);
+        acc->refs--;
+        uv_mutex_unlock(&l->lock);
+        return e;
+    }
+    *ret_account = acc;
+    return OK;
+}
+
+static Err check_scopes(struct llm_limits *l, const struct llm_account *acc, Str model,
+                        Str operation)
+{
+    uv_mutex_lock(&l->lock);
+    bool may_model = llm_policy_allows_model(&acc->policy, model);
+    bool may_operation = llm_policy_allows_endpoint(&acc->policy, operation);
+    uv_mutex_unlock(&l->lock);
+    if (!may_operation)
+        return err_detail(E_FORBIDDEN, "This key may not call \"%.*s\".", P(operation));
+    if (!may_model)
+        return err_detail(E_FORBIDDEN, "This key may not call the model \"%.*s\".",
+                          P(str_head(model, 128)));
+    return OK;
+}
+
+static void close_hold(struct llm_limits *l, struct llm_hold *h)
+{
+    static const int64_t nothing[LLM_WHATS] = {0};
+
+    llm_limits_settle(l, h, nothing);
+}
+
+Err llm_limits_open(struct llm_limits *l, Id tenant, Id key, Str model, Str operation,
+                    struct llm_hold *h)
+{
+    Id subjects[2] = {key, tenant};
+
+    *h = (struct llm_hold){0};
+    for (int i = 0; i < (id_eq(key, tenant) ? 1 : 2); i++) {
+        Err e = open_account(l, subjects[i], &h->accounts[i]);
+        if (e == OK)
+            e = check_scopes(l, h->accounts[i], model, operation);
+        if (e != OK) {
+            close_hold(l, h);
+            return e;
+        }
+    }
+    return OK;
+}
+
+/* ---- reserving ---- */
+
+/* What a call that lacks something does next. */
+enum turn { TURN_GOT, TURN_WAIT, TURN_ASK, TURN_REFUSED };
+
+struct lack {
+    struct llm_account *account;
+    int side, slot; /* the side: of the key, or of the tenant */
+};
+
+static enum turn turn_of(const struct llm_slot *s, int slot)
+{
+    if (s->asking)
+        return TURN_WAIT;
+    if (time_mono() >= s->full_until)
+        return TURN_ASK;
+    /* What is reserved of tokens and money comes back in part; requests do not. */
+    return slot / LLM_PERS != LLM_REQUESTS && s->c.reserved > 0 ? TURN_WAIT : TURN_REFUSED;
+}
+
+void llm_limits_touch(struct llm_limits *l, struct llm_account *acc, struct llm_slot *s)
+{
+    s->touched = time_mono();
+    if (acc->dirty)
+        return;
+    acc->dirty = true;
+    acc->next_dirty = l->dirty;
+    l->dirty = acc;
+}
+
+static int64_t need_of(const struct llm_hold *h, int slot)
+{
+    return h->need[slot / LLM_PERS];
+}
+
+/* Under the lock: the first limit that has too little for the call. */
+static enum turn find_lack(struct llm_hold *h, Usec wall, struct lack *ret_lack)
+{
+    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+        struct llm_account *acc = h->accounts[i];
+        for (int k = 0; acc->slots && k < LLM_SLOTS; k++) {
+            struct llm_slot *s = &acc->slots[k];
+            if (s->c.max < 0)
+                continue;
+            Usec from = s->c.from;
+            llm_counter_roll(&s->c, (enum llm_per)(k % LLM_PERS), wall);
+            if (s->c.from != from)
+                s->full_until = 0;
+            int64_t spare = llm_counter_free(&s->c) - (h->over[i] >> k & 1 ? 0 : s->c.over);
+            if (need_of(h, k) <= 0 || spare >= need_of(h, k))
+                continue;
+            *ret_lack = (struct lack){acc, i, k};
+            return turn_of(s, k);
+        }
+    }
+    return TURN_GOT;
+}
+
+/* Under the lock, when nothing lacks. */
+static void reserve_all(struct llm_limits *l, struct llm_hold *h)
+{
+    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+        struct llm_account *acc = h->accounts[i];
+        for (int k = 0; acc->slots && k < LLM_SLOTS; k++) {
+            struct llm_slot *s = &acc->slots[k];
+            int64_t need = need_of(h, k);
+            if (s->c.max < 0 || !llm_counter_reserve(&s->c, need))
+                continue;
+            if (k / LLM_PERS == LLM_REQUESTS) /* of the window it began in, however long it is */
+                llm_counter_settle(&s->c, need, need);
+            h->slots[i] |= 1u << k;
+            llm_limits_touch(l, acc, s);
+            (void)llm_gate_wake(&s->gate); /* perhaps there is enough for the next one, too */
+        }
+    }
+}
+
+/* Take from the store's counter, giving back in the same step what is free. The lock is held before
+ * and after, not meanwhile. */
+static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct llm_slot *s = &lack->account->slots[lack->slot];
+    int64_t need = need_of(h, lack->slot), max = s->c.max, taken = 0, total = 0;
+    int64_t most = need + s->wanted + max / PARTS;
+    struct model_counter c = {.subject = lack->account->subject,
+                              .slot = lack->slot,
+                              .from = s->c.from,
+                              .to = s->c.to,
+                              .back = llm_counter_free(&s->c)};
+
+    s->c.granted -= c.back;
+    s->asking = true;
+    uv_mutex_unlock(&l->lock);
+    Err e = store_model_counter_take(l->db, a, &c, max, need, most, &taken, &total);
+    uv_mutex_lock(&l->lock);
+    s->asking = false;
+    if (s->c.from == c.from) {
+        bool undone = llm_limits_undone(e, c.back) || (e == OK && taken == 0);
+        s->c.granted += undone ? c.back : taken;
+        bool more = llm_counter_free(&s->c) > c.back; /* something came free meanwhile */
+        s->full_until = e == OK && taken == 0 && !more ? usec_in(LOOK_AGAIN) : 0;
+        if (!undone)
+            s->c.over = total > max ? total - max : 0;
+        if (!undone && s->c.over)
+            h->over[lack->side] |= 1u << lack->slot;
+    }
+    (void)llm_gate_wake(&s->gate); /* whoever waits looks for itself */
+    return e;
+}
+
+static Str amount_text(struct arena *a, int slot, int64_t n)
+{
+    int what = slot / LLM_PERS;
+
+    if (what != LLM_COST)
+        return str_fmt(a, "%lld %.*s", (long long)n, P(llm_what_names[what]));
+    return str_fmt(a, "$%lld.%06lld", (long long)(n / 1000000), (long long)(n % 1000000));
+}
+
+static Err refuse(const struct lack *lack, bool is_key)
+{
+    AUTO(arena) *a = arena_new(KIB(4));
+    const struct llm_slot *s = &lack->account->slots[lack->slot];
+    Str amount = amount_text(a, lack->slot, s->c.max);
+    bool money = lack->slot / LLM_PERS == LLM_COST;
+    Usec left = usec_max(s->c.to - time_wall(), USEC_MS);
+
+    Err e =
+        err_detail(money ? E_BUDGET : E_RATE_LIMITED, "The %s's limit of %.*s a %.*s is used up.",
+                   is_key ? "key" : "tenant", P(amount), P(llm_per_names[lack->slot % LLM_PERS]));
+    err_record()->retry_after_us = left;
+    return e;
+}
+
+static Err refuse_busy(void)
+{
+    Err e = err_detail(E_RATE_LIMITED,
+                       "What is left of a limit is reserved by other calls; try again when they "
+                       "have ended.");
+
+    err_record()->retry_after_us = USEC_S;
+    return e;
+}
+
+/* Under the lock before and after. */
+static Err wait_turn(struct llm_limits *l, const struct lack *lack, int64_t need, bool in_front,
+                     Usec deadline)
+{
+    struct llm_slot *s = &lack->account->slots[lack->slot];
+    Usec window = usec_in(usec_max(s->c.to - time_wall(), 0));
+    struct llm_waiter w;
+
+    if (s->gate.n >= WAITING_MAX)
+        return refuse_busy();
+    s->wanted += need;
+    llm_gate_join(&s->gate, &w, in_front);
+    uv_mutex_unlock(&l->lock);
+    Err e = llm_gate_wait(&s->gate, &w, &l->lock, usec_min(deadline, window));
+    uv_mutex_lock(&l->lock);
+    s->wanted -= need;
+    if (e != E_TIMEOUT || fiber_deadline() <= time_mono())
+        return e;
+    return time_mono() < deadline ? OK : refuse_busy();
+}
+
+static Err reserve(struct llm_limits *l, struct llm_hold *h)
+{
+    Usec deadline = usec_in(WAIT_MOST);
+    bool waited = false;
+    struct lack lack = {0};
+
+    for (;;) {
+        h->at = time_wall();
+        enum turn turn = find_lack(h, h->at, &lack);
+        if (turn == TURN_GOT) {
+            reserve_all(l, h);
+            return OK;
+        }
+        if (turn == TURN_REFUSED) {
+            (void)llm_gate_wake(&lack.account->slots[lack.slot].gate); /* it is so for all */
+            return refuse(&lack, lack.account == h->accounts[0]);
+        }
+        if (time_mono() >= deadline) {
+            (void)llm_gate_wake(
+                &lack.account->slots[lack.slot].gate); /* the turn it may have had */
+            return refuse_busy();
+        }
+        if (turn == TURN_ASK)
+            TRY(ask(l, h, &lack));
+        else
+            TRY(wait_turn(l, &lack, need_of(h, lack.slot), waited, deadline));
+        waited = waited || turn == TURN_WAIT;
+    }
+}
+
+bool llm_limits_apply(struct llm_limits *l, const struct llm_hold *h)
+{
+    bool apply = false;
+
+    uv_mutex_lock(&l->lock);
+    for (int i = 0; i < 2; i++)
+        apply = apply || (h->accounts[i] && llm_policy_has_limits(&h->accounts[i]->policy));
+    uv_mutex_unlock(&l->lock);
+    return apply;
+}
+
+Err llm_limits_reserve(struct llm_limits *l, struct llm_hold *h)
+{
+    uv_mutex_lock(&l->lock);
+    Err e = reserve(l, h);
+    uv_mutex_unlock(&l->lock);
+    return e;
+}
+
+/* ---- settling ---- */
+
+/* Under the lock. */
+static void settle_slot(struct llm_limits *l, struct llm_account *acc, int k,
+                        const struct llm_hold *h, int64_t used)
+{
+    struct llm_slot *s = &acc->slots[k];
+    int64_t need = need_of(h, k);
+
+    if (k / LLM_PERS != LLM_REQUESTS) {
+        llm_counter_roll(&s->c, (enum llm_per)(k % LLM_PERS), time_wall());
+        llm_counter_settle(&s->c, need, used);
+    } else if (h->at >= s->c.from && h->at < s->c.to) {
+        llm_counter_settle(&s->c, 0, used - need);
+    }
+    if (llm_counter_free(&s->c) > 0)
+        s->full_until = 0;
+    llm_limits_touch(l, acc, s);
+    (void)llm_gate_wake(&s->gate); /* if anybody waits */
+}
+
+void llm_limits_settle(struct llm_limits *l, struct llm_hold *h, const int64_t used[LLM_WHATS])
+{
+    uv_mutex_lock(&l->lock);
+    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+        for (int k = 0; k < LLM_SLOTS; k++)
+            if (h->slots[i] >> k & 1)
+                settle_slot(l, h->accounts[i], k, h, used[k / LLM_PERS]);
+        h->accounts[i]->refs--;
+    }
+    uv_mutex_unlock(&l->lock);
+    *h = (struct llm_hold){0};
+}

@@ -1,0 +1,55 @@
+/* src/llm/limits.h - limits in force: who may call what, and how much is left.
+ *
+ * Policies are read when their key or tenant calls and remembered for ten seconds. Counters are in
+ * the store; see limit.h. A process takes from a counter before it spends: what the store says is
+ * never less than what was used, also after a crash, when what was reserved stays taken. On a
+ * quiet moment and at the end what is free is given back. So a limit holds exactly over all
+ * processes on one database, and costs a write now and then, not one for each call.
+ *
+ * When all that is left is reserved by calls under way, another one waits for them, up to ten
+ * seconds, first come first served.
+ */
+#ifndef LLM_LIMITS_H
+#define LLM_LIMITS_H
+
+#include "llm/limit.h"
+#include "store/store_model_limit.h"
+
+struct llm_limits;
+struct llm_account;
+
+/* The most that a call can need of anything. */
+#define LLM_NEED_MAX ((int64_t)1 << 48)
+
+struct llm_limits *llm_limits_new(struct db *db);
+/* Gives back what is free. */
+void llm_limits_free(struct llm_limits *limits) YIELDS;
+
+/* What a call has to do with limits: of its key and of its tenant. Zero is nothing. */
+struct llm_hold {
+    struct llm_account *accounts[2]; /* NULL: there is nothing to hold */
+    unsigned slots[2];               /* a bit for each that is reserved */
+    unsigned over[2];                /* for each that may go beyond its limit: it was asked for */
+    int64_t need[LLM_WHATS];
+    Usec at; /* wall time of the reservation */
+};
+
+/* Find the policies. E_FORBIDDEN if they do not let the key call @model or @operation. */
+Err llm_limits_open(struct llm_limits *limits, Id tenant, Id key, Str model, Str operation,
+                    struct llm_hold *hold) YIELDS;
+/* Whether there is any limit on the call. */
+bool llm_limits_apply(struct llm_limits *limits, const struct llm_hold *hold);
+/* Reserve hold->need. E_RATE_LIMITED, E_BUDGET (money) with a detail, and when to try again. */
+Err llm_limits_reserve(struct llm_limits *limits, struct llm_hold *hold) YIELDS;
+/* What was used; the hold is over. Does not yield. */
+void llm_limits_settle(struct llm_limits *limits, struct llm_hold *hold,
+                       const int64_t used[LLM_WHATS]);
+
+/* Write the policy of a key or, with @subject == @tenant, of the tenant. E_INVALID, E_NOT_FOUND. */
+Err llm_limits_put(struct llm_limits *limits, struct arena *a, Id tenant, Id subject,
+                   const struct json *policy) YIELDS;
+/* The policy, and "counters": [{"what", "per", "max", "used", "reserved", "resets_at"}]. */
+Err llm_limits_show(struct llm_limits *limits, struct arena *a, Id tenant, Id subject,
+                    struct json **ret_policy) YIELDS;
+
+#endif

@@ -1,0 +1,163 @@
+/* src/llm/limits_keep.c - telling the store what of limits is free, or was used beyond them. */
+#include "llm/limits_private.h"
+#include "rt/log.h"
+
+#include <stdlib.h>
+
+static const Usec IDLE = 250 * USEC_MS;
+static const Usec TICK = 100 * USEC_MS;
+static const Usec RETRY = USEC_S;
+enum { BATCH_MAX = 500 };
+
+/* ---- giving back ---- */
+
+/* Under the lock: what of a slot is to be told to the store now, and whether more is later. */
+static bool take_back(struct llm_account *acc, int k, bool all, struct model_counter *ret_c,
+                      bool *later)
+{
+    struct llm_slot *s = &acc->slots[k];
+    int64_t back = llm_counter_free(&s->c);
+
+    if (back == 0)
+        return false;
+    if (back > 0 && !all && (s->asking || time_mono() - s->touched < IDLE)) {
+        *later = true;
+        return false;
+    }
+    *ret_c = (struct model_counter){acc->subject, k, s->c.from, s->c.to, back};
+    s->c.granted -= back;
+    return true;
+}
+
+struct given {
+    struct llm_account *account;
+    struct model_counter c;
+};
+
+/* Up to BATCH_MAX of what is to be told. */
+static size_t gather(struct llm_limits *l, bool all, struct given *out)
+{
+    struct llm_account *acc, *kept = NULL;
+    size_t n = 0;
+
+    uv_mutex_lock(&l->lock);
+    while ((acc = l->dirty)) {
+        bool later = n + LLM_SLOTS > BATCH_MAX;
+        l->dirty = acc->next_dirty;
+        for (int k = 0; k < LLM_SLOTS && n + LLM_SLOTS <= BATCH_MAX; k++)
+            if (take_back(acc, k, all, &out[n].c, &later))
+                out[n++].account = acc;
+        acc->dirty = later;
+        if (!later)
+            continue;
+        acc->next_dirty = kept;
+        kept = acc;
+    }
+    l->dirty = kept;
+    uv_mutex_unlock(&l->lock);
+    return n;
+}
+
+/* They could not be told: they are ours again. */
+static void undo(struct llm_limits *l, const struct given *given, size_t n, Err e)
+{
+    uv_mutex_lock(&l->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (!llm_limits_undone(e, given[i].c.back))
+            continue;
+        struct llm_slot *s = &given[i].account->slots[given[i].c.slot];
+        if (s->c.from == given[i].c.from)
+            s->c.granted += given[i].c.back;
+        llm_limits_touch(l, given[i].account, s);
+    }
+    uv_mutex_unlock(&l->lock);
+}
+
+static Err give_back(struct llm_limits *l, bool all)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    struct given *given = arena_array(a, struct given, BATCH_MAX);
+    size_t n = gather(l, all, given);
+
+    if (!n)
+        return OK;
+    struct db_tx *tx = db_begin(l->db, a);
+    for (size_t i = 0; i < n; i++)
+        store_model_counter_give(tx, &given[i].c);
+    Err e = db_commit(tx);
+    if (e != OK)
+        undo(l, given, n, e);
+    return e;
+}
+
+static void expire(struct llm_limits *l)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+
+    if (time_mono() < l->expire_at)
+        return;
+    l->expire_at = usec_in(USEC_H);
+    Err e = store_model_counter_expire(l->db, a, time_wall() - USEC_DAY);
+    if (e != OK)
+        LOG_WARN("old counters of limits could not be deleted", L_ERR(e));
+}
+
+static Err keep(void *arg)
+{
+    struct llm_limits *l = arg;
+    Usec pause = TICK;
+
+    while (fiber_sleep(pause) == OK) {
+        Err e = give_back(l, false);
+        if (e != OK && !l->complained)
+            LOG_WARN("the counters of limits cannot be written now; they wait", L_ERR(e));
+        l->complained = e != OK;
+        pause = e == OK ? TICK : RETRY;
+        expire(l);
+    }
+    l->keeping = false;
+    if (l->stopping)
+        wait_end(l->stopping, OK);
+    return OK;
+}
+
+/* ---- life ---- */
+
+struct llm_limits *llm_limits_new(struct db *db)
+{
+    struct llm_limits *l = calloc(1, sizeof *l);
+
+    if (!l || uv_mutex_init(&l->lock))
+        DIE("out of memory");
+    l->db = db;
+    l->accounts = map_new();
+    l->expire_at = usec_in(USEC_MIN);
+    l->keeping = true;
+    l->keeper = fiber_start_ref("llm.limits", keep, l);
+    return l;
+}
+
+void llm_limits_free(struct llm_limits *l)
+{
+    struct wait w;
+
+    if (!l)
+        return;
+    fiber_shield();
+    fiber_cancel(l->keeper);
+    if (l->keeping) {
+        wait_init(&w);
+        l->stopping = &w;
+        (void)wait_for(&w, USEC_NEVER); /* shielded, and the keeper ends when it was cancelled */
+    }
+    fiber_unref(l->keeper);
+    Err e;
+    while ((e = give_back(l, true)) == OK && l->dirty)
+        ;
+    if (e != OK)
+        LOG_WARN("what is free of limits could not be given back: it counts as used", L_ERR(e));
+    fiber_unshield();
+    map_free(l->accounts, llm_account_free);
+    uv_mutex_destroy(&l->lock);
+    free(l);
+}

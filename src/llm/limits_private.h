@@ -1,0 +1,58 @@
+/* src/llm/limits_private.h - the inside of struct llm_limits, for the files of limits alone. */
+#ifndef LLM_LIMITS_PRIVATE_H
+#define LLM_LIMITS_PRIVATE_H
+
+#include "base/map.h"
+#include "llm/gate.h"
+#include "llm/limits.h"
+
+struct llm_slot {
+    struct llm_counter c;
+    struct llm_gate gate;
+    int64_t wanted;  /* by those who wait */
+    bool asking;     /* one fiber is at the store */
+    Usec full_until; /* monotonic; the store had nothing left */
+    Usec touched;    /* monotonic */
+};
+
+struct llm_account {
+    Id subject;
+    unsigned refs; /* calls under way */
+    struct arena *a;
+    struct llm_policy policy;
+    struct llm_slot *slots; /* LLM_SLOTS of them once there was a limit */
+    Usec read_at;           /* monotonic; 0: never */
+    bool reading, dirty;
+    struct llm_account *next_dirty;
+};
+
+struct llm_limits {
+    struct db *db;
+    uv_mutex_t lock;
+    struct map
+        *accounts; /* subject (16 bytes) -> struct llm_account; under the lock, as all below */
+    struct llm_account *dirty;
+
+    struct fiber *keeper;
+    struct wait *stopping;
+    bool keeping, complained;
+    Usec expire_at; /* monotonic */
+};
+
+/* The bytes of a subject as a key. */
+static inline Str llm_subject_key(const Id *id)
+{
+    return str_from((const char *)id->b, sizeof id->b);
+}
+
+/* Under the lock: there may be something to be told to the store. */
+void llm_limits_touch(struct llm_limits *l, struct llm_account *acc, struct llm_slot *s);
+/* Whether what was told to the store with the outcome @e is ours again. Where nobody knows, what
+ * counts more is taken for true. */
+static inline bool llm_limits_undone(Err e, int64_t back)
+{
+    return e == E_UNKNOWN_OUTCOME ? back < 0 : e != OK;
+}
+void llm_account_free(void *account);
+
+#endif

@@ -1,0 +1,296 @@
+/* src/llm/limits_test.c - limits hold among many callers, over processes and over restarts. */
+#include "llm/limits.h"
+
+#include "base/json.h"
+#include "rt/inject.h"
+#include "store/migrate.h"
+#include "store/test_store.h"
+
+static void set_limits(struct llm_limits *l, Id tenant, const char *text)
+{
+    struct json *v;
+
+    t_expect_ok(json_parse(t_arena(), str_c(text), &v));
+    t_expect_ok(llm_limits_put(l, t_arena(), tenant, tenant, v));
+}
+
+static Err begin(struct llm_limits *l, Id tenant, Id key, int64_t tokens, struct llm_hold *hold)
+{
+    static const int64_t nothing[LLM_WHATS] = {0};
+
+    TRY(llm_limits_open(l, tenant, key, S("m"), S("chat"), hold));
+    hold->need[LLM_REQUESTS] = 1;
+    hold->need[LLM_TOKENS] = tokens;
+    hold->need[LLM_COST] = tokens;
+    Err e = llm_limits_reserve(l, hold);
+    if (e != OK) {
+        struct err_record record = *err_record();
+        llm_limits_settle(l, hold, nothing);
+        *err_record() = record;
+    }
+    return e;
+}
+
+static void end(struct llm_limits *l, struct llm_hold *hold, int64_t tokens)
+{
+    int64_t used[LLM_WHATS] = {1, tokens, tokens};
+
+    llm_limits_settle(l, hold, used);
+}
+
+/* One call that uses @used of the @need that it reserves. */
+static Err call(struct llm_limits *l, Id tenant, int64_t need, int64_t used)
+{
+    struct llm_hold hold;
+
+    TRY(begin(l, tenant, tenant, need, &hold));
+    end(l, &hold, used);
+    return OK;
+}
+
+static int64_t taken(struct db *db)
+{
+    return t_db_int(db, "SELECT CAST(COALESCE(SUM(taken), 0) AS BIGINT) FROM model_counter",
+                    DB_NO_ARGS);
+}
+
+DB_TEST(limits_let_in_so_many_requests_and_say_when_to_come_again)
+{
+    Id tenant = id_new();
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"limits\":{\"requests\":{\"month\":3}}}");
+    for (int i = 0; i < 3; i++)
+        t_expect_ok(call(l, tenant, 1000, 1));
+    t_expect_err(call(l, tenant, 1000, 1), E_RATE_LIMITED);
+    t_expect(err_record()->retry_after_us > 0);
+    t_expect(err_record()->retry_after_us <= 31 * USEC_DAY);
+    t_expect_ok(call(l, id_new(), 1000, 1)); /* another tenant */
+    set_limits(l, tenant, "{\"limits\":{\"requests\":{\"month\":4}}}");
+    t_expect_ok(call(l, tenant, 1000, 1));
+    t_expect_err(call(l, tenant, 1000, 1), E_RATE_LIMITED);
+    set_limits(l, tenant, "{}");
+    t_expect_ok(call(l, tenant, 1000, 1));
+    llm_limits_free(l);
+}
+
+DB_TEST(limits_of_nothing_let_nothing_in)
+{
+    Id tenant = id_new();
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"limits\":{\"cost_micros\":{\"day\":0}}}");
+    t_expect_err(call(l, tenant, 1, 0), E_BUDGET);
+    t_expect_ok(call(l, tenant, 0, 0)); /* it costs nothing */
+    llm_limits_free(l);
+    t_expect_int(taken(db), 0);
+}
+
+DB_TEST(limits_say_what_a_key_may_call)
+{
+    Id tenant = id_new();
+    struct llm_hold hold;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"models\":[\"m*\"],\"endpoints\":[\"chat\"]}");
+    t_expect_ok(llm_limits_open(l, tenant, id_new(), S("mine"), S("chat"), &hold));
+    end(l, &hold, 0);
+    t_expect_err(llm_limits_open(l, tenant, id_new(), S("other"), S("chat"), &hold), E_FORBIDDEN);
+    t_expect_err(llm_limits_open(l, tenant, id_new(), S("mine"), S("embeddings"), &hold),
+                 E_FORBIDDEN);
+    llm_limits_free(l);
+}
+
+/* ---- many callers ---- */
+
+struct crowd {
+    struct llm_limits *l;
+    Id tenant;
+    int64_t need, use, used;
+    int ok, refused;
+};
+
+static Err one_caller(void *arg)
+{
+    struct crowd *crowd = arg;
+    struct llm_hold hold;
+    Err e = begin(crowd->l, crowd->tenant, crowd->tenant, crowd->need, &hold);
+
+    if (e == E_BUDGET) {
+        crowd->refused++;
+        return OK;
+    }
+    TRY(e);
+    TRY(fiber_pause());
+    end(crowd->l, &hold, crowd->use);
+    crowd->used += crowd->use;
+    crowd->ok++;
+    return OK;
+}
+
+static void run_crowd(struct crowd *crowd, int n)
+{
+    FIBER_GROUP(g, 0, false);
+
+    for (int i = 0; i < n; i++)
+        t_expect_ok(fiber_group_start(&g, "caller", one_caller, crowd));
+    t_expect_ok(fiber_group_join(&g));
+}
+
+/* Each reserves far more than is left and uses a little: all that is left is used all the same. */
+DB_TEST(limits_are_exceeded_by_one_call_at_most_by_five_hundred_callers)
+{
+    struct crowd crowd = {.tenant = id_new(), .need = 20000, .use = 30};
+
+    t_expect_ok(db_migrate(db, migrations));
+    crowd.l = llm_limits_new(db);
+    set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"cost_micros\":{\"month\":1000}}}");
+    run_crowd(&crowd, 500);
+    t_expect_int(crowd.ok, 34); /* 33 of 30 leave 10, so one more is let in */
+    t_expect_int(crowd.refused, 500 - 34);
+    llm_limits_free(crowd.l);
+    t_expect_int(taken(db), crowd.used);
+}
+
+DB_TEST(limits_far_away_let_all_callers_in_at_once)
+{
+    struct crowd crowd = {.tenant = id_new(), .need = 20000, .use = 30};
+
+    t_expect_ok(db_migrate(db, migrations));
+    crowd.l = llm_limits_new(db);
+    set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"cost_micros\":{\"month\":1000000000}}}");
+    run_crowd(&crowd, 500);
+    t_expect_int(crowd.ok, 500);
+    llm_limits_free(crowd.l);
+    t_expect_int(taken(db), 500 * 30);
+}
+
+/* ---- several processes, and restarts ---- */
+
+DB_TEST(limits_hold_over_two_processes_on_one_database)
+{
+    Id tenant = id_new();
+    int ok = 0;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l[2] = {llm_limits_new(db), llm_limits_new(db)};
+    set_limits(l[0], tenant, "{\"limits\":{\"requests\":{\"month\":101}}}");
+    for (int i = 0; i < 300; i++) {
+        Err e = call(l[i % 2], tenant, 0, 0);
+        t_expect(e == OK || e == E_RATE_LIMITED);
+        ok += e == OK;
+    }
+    t_expect(ok <= 101 && ok >= 98); /* one may hold a small part that it has not spent */
+    llm_limits_free(l[0]);
+    llm_limits_free(l[1]);
+    t_expect_int(taken(db), ok);
+}
+
+DB_TEST(limits_go_on_after_a_restart)
+{
+    Id tenant = id_new();
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
+    t_expect_ok(call(l, tenant, 700, 600));
+    llm_limits_free(l);
+    t_expect_int(taken(db), 600);
+    l = llm_limits_new(db);
+    t_expect_ok(call(l, tenant, 700, 500));
+    t_expect_err(call(l, tenant, 1, 1), E_RATE_LIMITED);
+    llm_limits_free(l);
+    t_expect_int(taken(db), 1100);
+}
+
+DB_TEST(limits_give_back_what_is_free_in_a_quiet_moment)
+{
+    Id tenant = id_new();
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":100000}}}");
+    t_expect_ok(call(l, tenant, 5000, 7));
+    t_expect(taken(db) >= 7); /* never less than what was used, whatever happens now */
+    Usec deadline = usec_in(20 * USEC_S);
+    while (taken(db) != 7 && time_mono() < deadline)
+        t_expect_ok(fiber_sleep(10 * USEC_MS));
+    t_expect_int(taken(db), 7);
+    t_expect_ok(call(l, tenant, 10, 200)); /* more than it said */
+    while (taken(db) != 207 && time_mono() < deadline)
+        t_expect_ok(fiber_sleep(10 * USEC_MS));
+    t_expect_int(taken(db), 207);
+    llm_limits_free(l);
+}
+
+static Err late_end(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    TRY(call(crowd->l, crowd->tenant, 900, 100));
+    crowd->ok++;
+    return OK;
+}
+
+DB_TEST(limits_make_a_call_wait_for_what_another_has_reserved)
+{
+    struct crowd crowd = {.tenant = id_new()};
+    struct llm_hold hold;
+
+    t_expect_ok(db_migrate(db, migrations));
+    crowd.l = llm_limits_new(db);
+    set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
+    t_expect_ok(begin(crowd.l, crowd.tenant, crowd.tenant, 5000, &hold));
+    FIBER_GROUP(g, 0, false);
+    t_expect_ok(fiber_group_start(&g, "late", late_end, &crowd));
+    t_expect_ok(fiber_sleep(50 * USEC_MS));
+    t_expect_int(crowd.ok, 0);
+    end(crowd.l, &hold, 100);
+    t_expect_ok(fiber_group_join(&g));
+    t_expect_int(crowd.ok, 1);
+    llm_limits_free(crowd.l);
+    t_expect_int(taken(db), 200);
+}
+
+DB_TEST(limits_give_the_turn_of_a_caller_that_left_to_the_next)
+{
+    struct crowd crowd = {.tenant = id_new()};
+    struct llm_hold hold;
+
+    t_expect_ok(db_migrate(db, migrations));
+    crowd.l = llm_limits_new(db);
+    set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
+    t_expect_ok(begin(crowd.l, crowd.tenant, crowd.tenant, 5000, &hold));
+    {
+        FIBER_GROUP(left, 0, false);
+        FIBER_GROUP(stays, 0, false);
+        t_expect_ok(fiber_group_start(&left, "left", late_end, &crowd));
+        t_expect_ok(fiber_sleep(20 * USEC_MS));
+        t_expect_ok(fiber_group_start(&stays, "stays", late_end, &crowd));
+        t_expect_ok(fiber_sleep(20 * USEC_MS));
+        end(crowd.l, &hold, 100);
+        fiber_group_cancel(&left);
+        (void)fiber_group_join(&left); /* cancelled, or it was quicker */
+        t_expect_ok(fiber_group_join(&stays));
+    }
+    t_expect(crowd.ok >= 1);
+    llm_limits_free(crowd.l);
+}
+
+DB_TEST(limits_refuse_while_the_store_cannot_say_what_is_left)
+{
+    Id tenant = id_new();
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db);
+    set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
+    t_expect_ok(inject_set(S("store.commit.before=error:E_UNAVAILABLE")));
+    t_expect_err(call(l, tenant, 10, 10), E_UNAVAILABLE);
+    t_expect_ok(inject_set(S("")));
+    t_expect_ok(call(l, tenant, 10, 10));
+    llm_limits_free(l);
+    t_expect_int(taken(db), 10);
+}
