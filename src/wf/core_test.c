@@ -602,6 +602,14 @@ static void add_container(struct sim *m, struct buf *b, int i)
     static const char *const strategies[] = {
         "{\"strategy\":\"fail\"}", "{\"strategy\":\"branch\"}",
         "{\"strategy\":\"default\",\"output\":{\"results\":[]}}"};
+    if (chance(m, 40)) {
+        buf_add_fmt(b,
+                    ",{\"id\":\"n%d\",\"type\":\"loop\",\"data\":{\"variables\":[{\"name\":\"v\","
+                    "\"value\":0},"
+                    "{\"name\":\"l\",\"value\":[]}],\"on_error\":%s}",
+                    i, strategies[i % 3]);
+        return;
+    }
     buf_add_fmt(b,
                 ",{\"id\":\"n%d\",\"type\":\"iteration\",\"data\":{\"items\":[1],"
                 "\"parallel\":%d,\"on_item_error\":\"%s\",\"on_error\":%s}",
@@ -768,14 +776,25 @@ static void commit(struct sim *m)
     }
 }
 
+/* What the variables of a loop are. */
+static bool vars_equal(const struct wf_cycle *x, const struct wf_cycle *y)
+{
+    struct wf_frame fx = {.cycle = (struct wf_cycle *)(uintptr_t)x};
+    struct wf_frame fy = {.cycle = (struct wf_cycle *)(uintptr_t)y};
+
+    return !x->rules.rounds ||
+           json_equal(wf_frame_json(t_arena(), &fx), wf_frame_json(t_arena(), &fy));
+}
+
 static bool cycles_equal(const struct wf_cycle *x, const struct wf_cycle *y)
 {
     if (!x || !y)
         return x == y;
     return x->count == y->count && x->begun == y->begun && x->done == y->done &&
            x->failed == y->failed && x->live == y->live && x->closing == y->closing &&
-           json_equal(x->results, y->results) && json_equal(x->errors, y->errors) &&
-           str_eq(x->error.message, y->error.message) && str_eq(x->ended_by, y->ended_by);
+           vars_equal(x, y) && json_equal(x->results, y->results) &&
+           json_equal(x->errors, y->errors) && str_eq(x->error.message, y->error.message) &&
+           str_eq(x->ended_by, y->ended_by);
 }
 
 static bool steps_equal(const struct wf_node_run *p, const struct wf_node_run *q)
@@ -990,11 +1009,46 @@ static void queue_on(struct sim *m, const struct wf_decision *d)
 
 static void open_container(struct sim *m, struct wf_node_run *n)
 {
-    struct wf_opening opening = {.count = (int64_t)(rnd(m) % 6)};
+    bool rounds = m->def->nodes[n->node].cycle.rounds;
+    struct wf_opening opening = {.count = (int64_t)(rnd(m) % 6) + rounds};
     struct wf_event ev;
+
+    if (rounds)
+        opening.vars = json_obj(m->a, "v", json_int(m->a, 0), "l", json_arr(m->a), NULL);
 
     wf_core_open(m->a, n, &opening, &ev);
     record(m, ev);
+}
+
+/* A round sets one variable and appends to the other; now and then it cannot be decided. */
+static void end_round(struct sim *m, struct wf_node_run *n)
+{
+    struct json *value = json_int(m->a, (int64_t)(rnd(m) >> 1));
+    struct wf_round round = {.over = chance(m, 20),
+                             .set = json_obj(m->a, "v", value, NULL),
+                             .append = json_obj(m->a, "l", json_int(m->a, n->inside->done), NULL)};
+    struct wf_event ev;
+
+    if (chance(m, 3))
+        wf_core_failure(m->a, m->s, n, 1, E_INVALID, S("sim"), m->now, 0, 0.5, &ev);
+    else
+        wf_core_round(m->a, n, &round, &ev);
+    record(m, ev);
+}
+
+/* The list that each round appended to has each round once, in order. */
+static void check_rounds(struct sim *m, const struct wf_node_run *n)
+{
+    const struct json *list = json_at(json_at(n->output, "vars"), "l");
+
+    if (!n->inside || !n->inside->rules.rounds || !n->inside->ended_by.n)
+        return;
+    if (json_int_of(json_at(n->output, "rounds"), -1) != n->inside->done ||
+        json_len(list) != (size_t)n->inside->done)
+        fault(m, "a loop has lost a round");
+    for (size_t i = 0; i < json_len(list); i++)
+        if (json_int_of(json_item(list, i), -1) != (int64_t)i + 1)
+            fault(m, "a loop's rounds are out of order");
 }
 
 static void close_container(struct sim *m, struct wf_node_run *n)
@@ -1051,6 +1105,9 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
         return;
     case WF_DO_START:
         start(m, d);
+        return;
+    case WF_DO_ROUND:
+        end_round(m, d->step);
         return;
     case WF_DO_CLOSE:
         close_container(m, d->step);
@@ -1128,8 +1185,10 @@ static void check_end(struct sim *m)
             fault(m, "a node of a succeeded run did neither run nor was it rightly skipped");
         if (n->state == WF_NODE_DONE && !(taken && known))
             fault(m, "a node ran whose in-edges did not allow it");
-        if (n->state == WF_NODE_DONE)
+        if (n->state == WF_NODE_DONE) {
             check_results(m, n);
+            check_rounds(m, n);
+        }
     }
     vec_each(&m->steps, step)
         if ((*step)->effects > (*step)->attempts + m->crashes)

@@ -57,6 +57,20 @@ static Err ask_round(struct wf_run *run, const struct wf_node_run *n, struct wf_
     return step.node->type->round(&step, step.node->settings, ret_round);
 }
 
+/* There are no more rounds, and its condition did not hold. */
+static Err record_too_many(struct wf_run *run, struct wf_node_run *n)
+{
+    struct arena *a = run_arena(run, n);
+    struct wf_event ev;
+    struct wf_error error = {S("too_many_rounds"),
+                             str_fmt(a, "Node %.*s had %d rounds, and its condition did not hold.",
+                                     P(run->def->nodes[n->node].id), n->inside->done)};
+
+    wf_core_give_up(a, run->state, n, 1, error, &ev);
+    run_count_step(&run->def->nodes[n->node], false, 0);
+    return run_record(run, ev);
+}
+
 Err run_round(struct wf_run *run, struct wf_node_run *n)
 {
     struct wf_round round = {0};
@@ -65,6 +79,8 @@ Err run_round(struct wf_run *run, struct wf_node_run *n)
 
     if (e != OK)
         return record_own_failure(run, n, e);
+    if (!round.over && round.must_end && n->inside->begun == n->inside->count)
+        return record_too_many(run, n);
     wf_core_round(n->inside->over->a, n, &round, &ev);
     e = run_record(run, ev);
     if (e == E_TOO_LARGE)

@@ -116,6 +116,7 @@ struct wf_opening {
 /* What a round leads to. */
 struct wf_round {
     bool over;
+    bool must_end; /* it is a failure when there are no more rounds and it is not over */
     const struct json *set, *append; /* objects by variable; NULL: none */
 };
 

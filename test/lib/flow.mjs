@@ -47,6 +47,7 @@ export const delay = (duration, more = {}) => ['delay', { duration, ...more }];
 export const waitEvent = (name, key, more = {}) => ['wait_event', { name, ...(key && { key }), ...more }];
 export const approval = (subject, more = {}) => ['approval', { subject, ...more }];
 export const iteration = (items, more = {}) => ['iteration', { items, ...more }];
+export const loop = (more = {}) => ['loop', more];
 /* Nodes in the body of @parent. */
 export const inside = (parent, nodes) =>
   Object.fromEntries(

@@ -11,6 +11,7 @@ extern const struct wf_node_type wf_node_data_transform;
 extern const struct wf_node_type wf_node_delay;
 extern const struct wf_node_type wf_node_iteration;
 extern const struct wf_node_type wf_node_llm;
+extern const struct wf_node_type wf_node_loop;
 extern const struct wf_node_type wf_node_output;
 extern const struct wf_node_type wf_node_trigger;
 extern const struct wf_node_type wf_node_wait_event;

@@ -11,7 +11,8 @@ const ICONS: Record<string, IconName> = {
   'api-call': 'globe',
   condition: 'split',
   delay: 'clock',
-  iteration: 'refresh',
+  iteration: 'list',
+  loop: 'refresh',
   approval: 'check',
   wait_event: 'pause',
   'data-transform': 'transform',
@@ -41,6 +42,7 @@ const TYPE_GROUPS: Record<string, string> = {
   condition: 'logic',
   delay: 'logic',
   iteration: 'logic',
+  loop: 'logic',
   approval: 'logic',
   wait_event: 'logic',
   'data-transform': 'data',
@@ -113,6 +115,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return str(data['name']) || t.flow.notSet;
     case 'iteration':
       return data['items'] === undefined || data['items'] === '' ? t.flow.notSet : plain(data['items']);
+    case 'loop':
+      return t.flow.rounds(typeof data['max_rounds'] === 'number' ? data['max_rounds'] : 100);
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

@@ -7,6 +7,7 @@ export const flow = {
   onError: 'On error',
   handleOut: 'Then',
   caseNumber: (n: number) => `Case ${n}`,
+  rounds: (n: number) => (n === 1 ? '1 round' : `up to ${n} rounds`),
   cases: (n: number) => (n === 1 ? '1 case' : `${n} cases`),
   problems: (n: number) => (n === 0 ? 'No problems' : n === 1 ? '1 problem' : `${n} problems`),
   triggerKinds: {

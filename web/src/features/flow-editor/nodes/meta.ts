@@ -24,6 +24,7 @@ const LATER = new Set([
   'approval.form',
   'wait_event.accept_past',
   'iteration.max_items',
+  'loop.on_max',
   'webhook.headers',
   'webhook.method',
 ]);
@@ -81,6 +82,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, name: '' };
     case 'iteration':
       return { title, items: '' };
+    case 'loop':
+      return { title, max_rounds: 10 };
     case 'condition':
       return { title, cases: [{ id: 'case-1', conditions: [{ left: '', operator: 'equals', right: '' }] }] };
     case 'data-transform':
