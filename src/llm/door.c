@@ -98,12 +98,15 @@ static Err find_price(struct llm_call *c)
 /* The status is not 200. That of a route's target waits: another one may answer. */
 static Err refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
-    bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
-
-    if (!c->route || !other)
-        return llm_answer_error(c, status, headers, body);
     c->refusal = (struct llm_refusal){status, *headers, body};
-    return OK;
+    llm_refusal_read(c, &c->refusal);
+    status = c->refusal.status;
+    bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
+    if (c->route && other)
+        return OK;
+    struct llm_refusal told = c->refusal;
+    c->refusal.status = 0;
+    return llm_answer_error(c, told.status, &told.headers, told.body);
 }
 
 /* ---- whole answers ---- */

@@ -156,6 +156,33 @@ static bool is_spent(const struct json *v)
     return str_eq(code, S("enforced_spend_limit_reached"));
 }
 
+void llm_refusal_read(struct llm_call *c, struct llm_refusal *r)
+{
+    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
+    struct json *v;
+    Str delay = S("");
+
+    if (c->target.provider->kind->dialect != &llm_dialect_gemini || r->body.n > ERROR_MAX ||
+        json_parse(own, r->body, &v) != OK)
+        return;
+    const struct json *error = json_at(json_is(v, JSON_ARR) ? json_item(v, 0) : v, "error");
+    const struct json *details = json_at(error, "details");
+    for (size_t i = 0; i < json_len(details); i++) {
+        const struct json *d = json_item(details, i);
+        if (str_eq(json_str_of(json_at(d, "reason"), S("")), S("API_KEY_INVALID")))
+            r->status = 401; /* it says 400 */
+        delay = json_str_of(json_at(d, "retryDelay"), delay);
+    }
+    /* "17s", "1.5s": whole seconds, upwards. */
+    Str whole,
+        rest = str_cut(str_ends(delay, S("s")) ? str_head(delay, delay.n - 1) : S(""), '.', &whole);
+    uint64_t seconds;
+    if (str_to_u64(whole, &seconds) == OK && seconds < 86400 &&
+        !http_header_get(&r->headers, S("retry-after")).p)
+        http_header_add(c->req->a, &r->headers, S("retry-after"),
+                        str_fmt(c->req->a, "%u", (unsigned)seconds + (rest.n > 0)));
+}
+
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
     AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
@@ -165,6 +192,8 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
     /* A page of some proxy, or a flood: the status says enough. It is written anew, so that no
      * escape hides what it says. */
     if (body.n <= ERROR_MAX && json_parse(own, body, &v) == OK) {
+        if (json_is(v, JSON_ARR) && json_len(v))
+            v = json_item(v, 0); /* some errors of Gemini come in a list */
         Str whole = json_text(own, v);
         bool open = !tells_credential(c->target.provider, whole) &&
                     !tells_credential(c->target.provider, message_of(v));

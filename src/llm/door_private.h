@@ -97,6 +97,8 @@ Err llm_route_call(struct llm_call *c, const struct llm_view *view) YIELDS;
 /* Count an attempt that ended with @e by @outcome. */
 void llm_count_attempt(const struct llm_call *c, const char *outcome);
 
+/* What a refusal says in its body and not, as others do, in its status and headers: Gemini's. */
+void llm_refusal_read(struct llm_call *c, struct llm_refusal *r);
 /* Answer with what the upstream answered instead of a result. */
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;
 /* Answer with a whole result, checked and, where it must be, converted. */

@@ -59,8 +59,24 @@ static bool is_sane(Str name)
     return name.n > 0 && name.n <= LLM_MODEL_MAX;
 }
 
-/* {"data":[{"id":...}]}, or the list alone. The text is read in memory of its own: what a provider
- * sends must not fill the caller's. */
+/* The name of an entry; empty if it is none for chats. Gemini has them in a folder, and says what
+ * each can do. */
+static Str name_in(const struct json *v)
+{
+    static const Str folder = S_INIT("models/");
+    const struct json *methods = json_at(v, "supportedGenerationMethods");
+    Str name = json_str_of(json_at(v, "name"), S(""));
+    bool fits = !json_is(methods, JSON_ARR);
+
+    for (size_t i = 0; i < json_len(methods); i++)
+        fits |= str_eq(json_str_of(json_item(methods, i), S("")), S("generateContent"));
+    if (str_starts(name, folder))
+        return fits ? str_skip(name, folder.n) : S("");
+    return json_str_of(json_at(v, "id"), S(""));
+}
+
+/* {"data":[{"id":...}]}, or the list alone, or {"models":[{"name":...}]}. The text is read in
+ * memory of its own: what a provider sends must not fill the caller's. */
 static Err read_names(struct arena *a, const struct llm_provider *p, Str body, LlmNames *ret_names)
 {
     AUTO(arena) *own = arena_new(LIST_PARSE_MAX);
@@ -74,11 +90,13 @@ static Err read_names(struct arena *a, const struct llm_provider *p, Str body, L
                           "is no JSON.",
                           P(p->name));
     struct json *list = json_is(v, JSON_ARR) ? v : json_at(v, "data");
+    if (!list)
+        list = json_at(v, "models");
     if (!json_is(list, JSON_ARR))
         return err_detail(E_UPSTREAM, "The provider \"%.*s\" answered no list of models.",
                           P(p->name));
     for (size_t i = 0; i < json_len(list) && names.n < NAMES_MAX; i++) {
-        Str id = json_str_of(json_at(json_item(list, i), "id"), S(""));
+        Str id = name_in(json_item(list, i));
         if (!is_sane(id) || bytes + id.n > NAMES_BYTES_MAX)
             continue;
         bytes += id.n;

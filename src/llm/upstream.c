@@ -12,9 +12,27 @@ static Str under_v1(struct arena *a, const struct llm_provider *p, const char *p
     return str_fmt(a, "%.*s%s%s", P(p->base_url), v1, path);
 }
 
+/* The addresses of Google have a version of their own. */
+static Str under_v1beta(struct arena *a, const struct llm_provider *p, Str path)
+{
+    bool has = str_ends(p->base_url, S("/v1beta")) || str_ends(p->base_url, S("/v1"));
+
+    return str_fmt(a, "%.*s%s%.*s", P(p->base_url), has ? "" : "/v1beta", P(path));
+}
+
+static Str gemini_url(struct arena *a, const struct llm_provider *p, Str model, bool stream)
+{
+    static const Str folder = S_INIT("models/");
+    Str name = str_starts(model, folder) ? str_skip(model, folder.n) : model;
+
+    return under_v1beta(a, p,
+                        str_fmt(a, "/models/%.*s:%s", P(url_encode(a, name)),
+                                stream ? "streamGenerateContent?alt=sse" : "generateContent"));
+}
+
 static Err has_none(const struct llm_provider *p, enum llm_op op)
 {
-    return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s.", P(p->name),
+    return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s here.", P(p->name),
                       op == LLM_EMBEDDINGS ? "embeddings" : "such calls");
 }
 
@@ -26,8 +44,6 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
                                                [LLM_EMBEDDINGS] = "/embeddings",
                                                [LLM_MESSAGES] = "/chat/completions"};
 
-    (void)model;
-    (void)stream;
     if (p->kind->dialect == &llm_dialect_anthropic) {
         if (op == LLM_COMPLETIONS || op == LLM_EMBEDDINGS)
             return has_none(p, op);
@@ -36,6 +52,12 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
     }
     if (!paths[op])
         return has_none(p, op);
+    if (p->kind->dialect == &llm_dialect_gemini) {
+        if (op != LLM_CHAT && op != LLM_MESSAGES)
+            return has_none(p, op);
+        *ret_url = gemini_url(a, p, model, stream);
+        return OK;
+    }
     *ret_url = str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
     return OK;
 }
@@ -44,6 +66,8 @@ Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p)
 {
     if (p->kind->dialect == &llm_dialect_anthropic)
         return under_v1(a, p, "/models?limit=1000");
+    if (p->kind->dialect == &llm_dialect_gemini)
+        return under_v1beta(a, p, S("/models?pageSize=1000"));
     return str_fmt(a, "%.*s/models", P(p->base_url));
 }
 

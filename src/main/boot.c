@@ -165,6 +165,7 @@ Err boot_gateway(struct boot *b, bool serve)
 
     add_seed(&o, seeds, "anthropic", c->anthropic.base_url, c->anthropic.api_key);
     add_seed(&o, seeds, "deepseek", S(""), c->deepseek.api_key);
+    add_seed(&o, seeds, "gemini", c->gemini.base_url, c->gemini.api_key);
     add_seed(&o, seeds, "groq", S(""), c->groq.api_key);
     add_seed(&o, seeds, "mistral", S(""), c->mistral.api_key);
     add_seed(&o, seeds, "ollama", ollama_url(b->a, c->ollama.host), S(""));

@@ -148,7 +148,7 @@ const struct cli_verb cmd_provider_add = {
     .min_args = 1,
     .max_args = 1,
     .summary = "Add a model provider and print its id",
-    .details = "Kinds: anthropic, deepseek, groq, llamacpp, mistral, ollama, openai, "
+    .details = "Kinds: anthropic, deepseek, gemini, groq, llamacpp, mistral, ollama, openai, "
                "openai-compatible, openrouter, tgi, vllm. Works whether the server runs or not; a "
                "running one sees it "
                "within seconds. The credential is sealed with the master key.",

@@ -58,7 +58,7 @@ struct config {
     } openai;
     struct {
         Str api_key, base_url;
-    } anthropic;
+    } anthropic, gemini;
     struct {
         Str api_key;
     } deepseek, groq, mistral, openrouter;

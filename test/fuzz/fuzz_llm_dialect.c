@@ -34,15 +34,16 @@ static void answer(const struct llm_dialect *from, const struct llm_dialect *to,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic};
+    static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic,
+                                                    &llm_dialect_gemini};
     Str text = {(const char *)data, size};
 
     if (size > KIB(64))
         return 0;
-    for (size_t from = 0; from < ARRAY_LEN(all); from++)
-        for (size_t to = 0; to < ARRAY_LEN(all); to++) {
-            request(all[from], all[to], text);
-            answer(all[from], all[to], text);
+    for (size_t client = 0; client < 2; client++) /* the last is no client's */
+        for (size_t server = 0; server < ARRAY_LEN(all); server++) {
+            request(all[client], all[server], text);
+            answer(all[server], all[client], text);
         }
     return 0;
 }

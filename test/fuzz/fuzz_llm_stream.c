@@ -7,6 +7,7 @@
 static void run(struct llm_stream *s, Str text, size_t cut, struct buf *out)
 {
     s->created = 7;
+    s->nonce = 7;
     buf_add(out, llm_stream_feed(s, str_head(text, cut)));
     buf_add(out, llm_stream_feed(s, str_skip(text, cut)));
     buf_add(out, llm_stream_end(s));
@@ -15,11 +16,12 @@ static void run(struct llm_stream *s, Str text, size_t cut, struct buf *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic};
+    static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic,
+                                                    &llm_dialect_gemini};
 
     if (size < 3)
         return 0;
-    const struct llm_dialect *from = all[data[0] & 1], *to = all[data[0] >> 1 & 1];
+    const struct llm_dialect *from = all[data[0] % 3], *to = all[data[0] / 3 & 1];
     Str text = {(const char *)data + 2, size - 2};
     AUTO(llm_stream) *whole = llm_stream_new(from, to, S("m"), true);
     AUTO(llm_stream) *parts = llm_stream_new(from, to, S("m"), true);

@@ -1,6 +1,8 @@
 /* src/llm/dialects/chat.c - what the dialects share: parts, notes, fields, data URLs. */
 #include "llm/dialects/chat.h"
 
+#include <stdio.h>
+
 enum { NOTE_MAX = 64 };
 
 Err llm_chat_too_many(void)
@@ -53,7 +55,7 @@ static void note(struct llm_chat *c, LlmNotes *notes, Str name)
     if (notes->n == LLM_NOTES_MAX - 1)
         name = S("more");
     if (notes->n < LLM_NOTES_MAX)
-        vec_push(c->a, notes, name);
+        vec_push(c->a, notes, str_dup(c->a, name));
 }
 
 void llm_chat_drop(struct llm_chat *c, Str name)
@@ -64,6 +66,15 @@ void llm_chat_drop(struct llm_chat *c, Str name)
 void llm_chat_change(struct llm_chat *c, Str name)
 {
     note(c, &c->changed, name);
+}
+
+/* Nothing is made of a name that is known already: there may be very many. */
+static void note_in(struct llm_chat *c, Str where, Str name)
+{
+    char text[2 * NOTE_MAX];
+    int n = snprintf(text, sizeof text, "%.*s%.*s", P(where), P(str_head(name, NOTE_MAX)));
+
+    llm_chat_drop(c, str_from(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 static bool says_nothing(const struct json *v)
@@ -79,8 +90,8 @@ void llm_chat_drop_others(struct llm_chat *c, const struct json *v, Str where,
         bool is_known = says_nothing(&v->obj[i].val);
         for (const char *const *k = known; !is_known && *k; k++)
             is_known = str_eq(name, str_c(*k));
-        if (!is_known && c->dropped.n < LLM_NOTES_MAX)
-            llm_chat_drop(c, str_fmt(c->a, "%.*s%.*s", P(where), P(str_head(name, NOTE_MAX))));
+        if (!is_known)
+            note_in(c, where, name);
     }
 }
 

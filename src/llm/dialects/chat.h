@@ -101,6 +101,7 @@ struct llm_chat {
     bool ask_usage; /* the server knows stream_options */
 
     LlmNotes dropped, changed; /* names of fields */
+    struct map *calls;         /* of a writer: the names of functions by the ids of calls */
 };
 
 enum llm_finish {

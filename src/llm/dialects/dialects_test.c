@@ -135,6 +135,7 @@ static Str pass(struct llm_stream *s, Str text, size_t cut)
     struct buf out = BUF(MIB(1));
 
     s->created = 7;
+    s->nonce = 7;
     buf_add(&out, llm_stream_feed(s, str_dup(t_arena(), str_head(text, cut))));
     buf_add(&out, llm_stream_feed(s, str_dup(t_arena(), str_skip(text, cut))));
     buf_add(&out, llm_stream_end(s));
@@ -273,4 +274,46 @@ TEST(dialects_a_stream_that_is_none_is_a_fault_and_a_cut_one_has_no_end)
     t_expect(err->failed && !err->done);
     t_expect_str(out, S("data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"server_error\","
                         "\"param\":null,\"code\":\"overloaded_error\"}}\n\n"));
+}
+
+/* ---- Gemini ---- */
+
+#define GEMINI_STREAM                                                                              \
+    "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hm\","         \
+    "\"thought\":true}]}}],\"usageMetadata\":{\"promptTokenCount\":15},\"responseId\":\"r\","      \
+    "\"modelVersion\":\"g\"}\r\n\r\n"                                                              \
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Gr\xc3\xbc\xc3\x9f\"},"           \
+    "{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":[1]}},\"thoughtSignature\":\"c2ln\"},"      \
+    "{\"functionCall\":{\"name\":\"g\"}}]}}]}\r\n\r\n"                                             \
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\",\"thoughtSignature\":"         \
+    "\"eA==\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":15,"          \
+    "\"cachedContentTokenCount\":5,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":3}}\r\n\r\n"
+
+TEST(dialects_a_stream_of_gemini_is_one_of_the_others_wherever_it_is_cut)
+{
+    static const struct llm_dialect *const others[] = {&llm_dialect_openai, &llm_dialect_anthropic};
+    Str text = S(GEMINI_STREAM);
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        Str want = once(&llm_dialect_gemini, others[i], text, 0);
+        t_expect(str_find(want, S("c2ln")) != SIZE_MAX || i == 1);
+        t_expect(str_find(want, S("\"{\\\"a\\\":[1]}\"")) != SIZE_MAX);
+        t_expect(str_find(want, S("\"name\":\"g\"")) != SIZE_MAX);
+        t_expect(str_find(want, i ? S("\"tool_use\",\"stop_sequence\"")
+                                  : S("\"finish_reason\":\"tool_calls\"")) != SIZE_MAX);
+        for (size_t cut = 0; cut <= text.n; cut++)
+            t_expect_str(once(&llm_dialect_gemini, others[i], text, cut), want);
+    }
+}
+
+TEST(dialects_a_request_for_gemini_has_the_names_of_calls_and_word_of_signatures)
+{
+    Str there = translate(&llm_dialect_openai, &llm_dialect_gemini, S(OPENAI_REQUEST), NULL);
+
+    t_expect(str_find(there, S("\"functionResponse\":{\"name\":\"f\",\"response\":{\"output\":"
+                               "\"rain\"}}")) != SIZE_MAX);
+    t_expect(str_find(there, S("{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":[1,null]}},"
+                               "\"thoughtSignature\":\"c2tpcF9")) != SIZE_MAX);
+    t_expect(str_find(there, S("{\"functionCall\":{\"name\":\"f\",\"args\":{}}}")) != SIZE_MAX);
+    t_expect(str_find(there, S("\"mode\":\"ANY\",\"allowedFunctionNames\":[\"f\"]")) != SIZE_MAX);
 }

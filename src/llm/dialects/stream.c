@@ -1,6 +1,7 @@
 /* src/llm/dialects/stream.c - a stream of one dialect on its way into another. */
 #include "llm/dialects/stream.h"
 
+#include "base/crypto.h"
 #include "base/time.h"
 #include "net/sse.h"
 
@@ -19,6 +20,7 @@ struct llm_stream *llm_stream_new(const struct llm_dialect *from, const struct l
     s->to = to;
     s->model = model;
     s->created = time_wall() / USEC_S;
+    s->nonce = crypto_random_u64();
     s->show_usage = show_usage;
     s->a = arena_new(EVENT_ARENA_MAX);
     s->parser = sse_parser_new(LLM_EVENT_MAX);

@@ -50,6 +50,7 @@ struct llm_stream {
     bool show_usage;
     Str model;       /* as it is called, if the upstream does not say */
     int64_t created; /* seconds of the wall's clock */
+    uint64_t nonce;  /* for ids of calls that have none */
 
     bool done;     /* the end was written */
     bool finished; /* the upstream said how its answer ended */

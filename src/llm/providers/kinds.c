@@ -13,6 +13,8 @@ const struct llm_kind llm_kinds[] = {
     {"anthropic", "Anthropic", "https://api.anthropic.com", .dialect = &llm_dialect_anthropic,
      .auth_header = "x-api-key", .needs_credential = true},
     {"deepseek", "DeepSeek", "https://api.deepseek.com/v1", OPENAI, .needs_credential = true},
+    {"gemini", "Google Gemini", "https://generativelanguage.googleapis.com",
+     .dialect = &llm_dialect_gemini, .auth_header = "x-goog-api-key", .needs_credential = true},
     {"groq", "Groq", "https://api.groq.com/openai/v1", OPENAI, .needs_credential = true},
     {"llamacpp", "llama.cpp", "http://127.0.0.1:8080/v1", OPENAI, .private_network = true},
     {"mistral", "Mistral", "https://api.mistral.ai/v1", OPENAI, .needs_credential = true,

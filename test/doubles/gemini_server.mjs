@@ -1,0 +1,188 @@
+/* gemini_server.mjs - a model server that speaks Gemini's generateContent as strictly as the real one, and misbehaves
+ * on request. What it does is the script of the model's name (`script`): a list, each request takes the next entry,
+ * the last one stays. */
+import { Listener, gone, send as sendTo, sendJson } from './listener.mjs';
+
+export class GeminiServer extends Listener {
+  constructor() {
+    super();
+    this.scripts = new Map();
+    this.turns = new Map();
+    this.apiKey = 'AIza-test-0123456789';
+  }
+
+  script(model, ...behaviours) {
+    this.scripts.set(model, behaviours);
+    this.turns.delete(model);
+  }
+
+  of(model) {
+    return this.seen((r) => r.path.startsWith(`/v1beta/models/${model}:`));
+  }
+
+  #behaviour(model) {
+    const list = this.scripts.get(model);
+    if (!list?.length) return {};
+    const turn = this.turns.get(model) ?? 0;
+    this.turns.set(model, turn + 1);
+    return list[Math.min(turn, list.length - 1)];
+  }
+
+  async answer(entry, req, res) {
+    const fail = (code, status, message, details = []) =>
+      sendJson(res, code, { error: { code, message, status, details } });
+    if (entry.headers['x-goog-api-key'] !== this.apiKey)
+      return fail(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [
+        { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' },
+      ]);
+    if (entry.path === '/v1beta/models')
+      return sendJson(res, 200, {
+        models: [
+          ...[...this.scripts.keys()].map((name) => ({
+            name: `models/${name}`,
+            supportedGenerationMethods: ['generateContent', 'countTokens'],
+          })),
+          { name: 'models/embeds-only', supportedGenerationMethods: ['embedContent'] },
+        ],
+      });
+    const [, model, method] =
+      entry.path.match(/^\/v1beta\/models\/([^/:]+):(generateContent|streamGenerateContent)$/) ?? [];
+    if (!method || entry.method !== 'POST') return fail(404, 'NOT_FOUND', `no such path: ${entry.path}`);
+    const wrong = problemOf(model, entry.body);
+    if (wrong) return fail(400, 'INVALID_ARGUMENT', wrong);
+
+    /* status, name, details: an error instead;  html, hang, raw: as in other doubles;  parts: of the answer, else
+     * text;  pieces: texts that are streamed;  reason: the finishReason;  blocked: no candidates;  empty: neither
+     * candidates nor a reason;  usage;  gate: {after, gate}: wait before the n-th event;  cut_after, error_after,
+     * malformed_after: n events;  endless;  packet: bytes of each write;  line_end. */
+    const b = this.#behaviour(model);
+    if (b.hang) return gone(res);
+    if (b.html) {
+      res.writeHead(b.status ?? 502, { 'content-type': 'text/html' });
+      return res.end('<html><h1>502 Bad Gateway</h1></html>');
+    }
+    if (b.status) return fail(b.status, b.name ?? 'INTERNAL', `scripted ${b.status}`, b.details);
+    if (b.raw) {
+      res.writeHead(200, { 'content-type': b.raw.type });
+      return res.end(b.raw.text);
+    }
+    const usageMetadata = {
+      promptTokenCount: 11,
+      candidatesTokenCount: 6,
+      thoughtsTokenCount: 4,
+      cachedContentTokenCount: 5,
+      totalTokenCount: 21,
+      ...b.usage,
+    };
+    const base = { modelVersion: model, responseId: 'resp1', usageMetadata };
+    const parts = b.parts ?? (b.pieces ?? [b.text ?? 'ok']).map((text) => ({ text }));
+    const candidate = (some, reason) => ({
+      candidates: [
+        { content: { role: 'model', parts: some }, ...(reason && { finishReason: reason }), index: 0 },
+      ],
+      ...base,
+    });
+    const blocked = { promptFeedback: { blockReason: 'PROHIBITED_CONTENT' }, ...base };
+    const reason = b.reason ?? 'STOP';
+    if (method === 'generateContent')
+      return sendJson(res, 200, b.empty ? base : b.blocked ? blocked : candidate(parts, reason));
+    if (entry.url.searchParams.get('alt') !== 'sse') return sendJson(res, 200, [candidate(parts, reason)]);
+    const split = b.text === undefined ? parts.map((p) => [p]) : cut(b.text, 4).map((text) => [{ text }]);
+    const events = b.empty
+      ? [base]
+      : b.blocked
+        ? [blocked]
+        : [
+            ...split.map((some) => candidate(some)),
+            candidate([{ text: '', thoughtSignature: 'bGFzdA==' }], reason),
+          ];
+    return this.#stream(entry, res, b, b.endless ? endless(candidate) : events);
+  }
+
+  async #stream(entry, res, b, events) {
+    res.writeHead(200, { 'content-type': 'text/event-stream' });
+    const write = async (text) => {
+      const bytes = Buffer.from(text.replaceAll('\n', b.line_end ?? '\r\n'));
+      const size = b.packet ?? bytes.length;
+      for (let at = 0; at < bytes.length; at += size) {
+        if (!(await sendTo(res, bytes.subarray(at, at + size)))) return false;
+        if (b.packet) await new Promise(setImmediate);
+      }
+      return true;
+    };
+    entry.sent = 0;
+    for (const event of events) {
+      if (b.gate?.after === entry.sent) await Promise.race([b.gate.gate.opened, gone(res)]);
+      if (b.cut_after === entry.sent) return setImmediate(() => res.destroy());
+      if (b.malformed_after === entry.sent) {
+        await write('data: {"candidates": [{"content"\n\n');
+        return res.end();
+      }
+      if (b.error_after === entry.sent) {
+        await write(
+          'data: {"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}\n\n',
+        );
+        return res.end();
+      }
+      if (b.endless) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (!(await write(`data: ${JSON.stringify(event)}\n\n`))) return;
+      entry.sent++;
+    }
+    res.end();
+  }
+}
+
+function* endless(candidate) {
+  for (let i = 0; ; i++) yield candidate([{ text: `word${i} ` }]);
+}
+
+/* By characters, never inside one. */
+function cut(text, n) {
+  const all = [...text];
+  const out = [];
+  for (let i = 0; i < all.length; i += n) out.push(all.slice(i, i + n).join(''));
+  return out;
+}
+
+const fields =
+  'contents systemInstruction tools toolConfig generationConfig safetySettings cachedContent'.split(' ');
+const configFields = `temperature topP topK candidateCount maxOutputTokens stopSequences seed presencePenalty
+  frequencyPenalty responseMimeType responseJsonSchema thinkingConfig`.split(/\s+/);
+const partFields = 'text inlineData fileData functionCall functionResponse thought thoughtSignature'.split(
+  ' ',
+);
+
+function unknown(where, value, known) {
+  const name = Object.keys(value ?? {}).find((k) => !known.includes(k));
+  return name && `Invalid JSON payload received. Unknown name "${name}" at '${where}': Cannot find field.`;
+}
+
+/* What the real server would refuse; null if nothing. */
+function problemOf(model, body) {
+  if (!body || typeof body !== 'object') return 'Invalid JSON payload received.';
+  const wrong =
+    unknown('request', body, fields) || unknown('generation_config', body.generationConfig, configFields);
+  if (wrong) return wrong;
+  if (!body.contents?.length) return 'contents is not specified';
+  let calls = 0;
+  for (const { role, parts } of body.contents) {
+    if (!['user', 'model'].includes(role)) return 'Please use a valid role: user, model.';
+    if (!parts?.length) return 'contents.parts must not be empty.';
+    for (const part of parts) {
+      const odd = unknown('contents.parts', part, partFields);
+      if (odd) return odd;
+    }
+    const called = parts.filter((p) => p.functionCall);
+    const answered = parts.filter((p) => p.functionResponse);
+    if (answered.length !== calls)
+      return 'the number of function response parts is equal to the number of function call parts';
+    if (answered.some((p) => !p.functionResponse.name))
+      return 'function_response.name: Name cannot be empty.';
+    if (model.startsWith('gemini-3') && called.length && !called[0].thoughtSignature)
+      return 'Function call is missing a thought_signature in functionCall parts.';
+    calls = called.length;
+  }
+  return null;
+}
+
+export const startGeminiServer = () => new GeminiServer().start();
