@@ -8,17 +8,20 @@ static struct json *target_json(struct req *req, const struct llm_view *view,
 {
     struct arena *a = req->a;
     const struct llm_provider *p = llm_view_named(view, req->who.tenant, t->provider);
+    struct llm_target_state s = {0};
     const char *state = "missing";
 
-    if (p && !p->enabled)
-        state = "off";
-    else if (p) {
-        struct llm_health h =
-            llm_target_health(api_of(req)->llm, &(struct llm_target){p, t->model});
-        state = llm_health_name(&h, time_mono());
+    if (p) {
+        s = llm_target_look(api_of(req)->llm, &(struct llm_target){p, t->model});
+        state = p->enabled ? llm_health_name(&s.health, time_mono()) : "off";
     }
     return json_obj(a, "provider", json_str(a, t->provider), "model", json_str(a, t->model),
-                    "state", json_str_c(a, state), NULL);
+                    "weight", json_int(a, t->weight), "max_concurrent",
+                    t->concurrent ? json_int(a, t->concurrent) : json_null(a), "state",
+                    json_str_c(a, state), "under_way", json_int(a, s.under_way), "waiting",
+                    json_int(a, (int64_t)s.gate.n), "latency_ms",
+                    s.latency.mean ? json_double(a, (double)s.latency.mean / 1000) : json_null(a),
+                    NULL);
 }
 
 static struct json *route_json(struct req *req, const struct llm_view *view,
@@ -30,12 +33,13 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
 
     for (unsigned i = 0; i < r->n_targets; i++)
         json_push(a, targets, target_json(req, view, &r->targets[i]));
-    return json_obj(a, "id", json_id(a, r->id), "name", json_str(a, r->name), "targets", targets,
-                    "attempts", json_int(a, r->attempts), "timeout",
-                    r->timeout ? json_str(a, str_dup(a, time_span(r->timeout, span)))
-                               : json_null(a),
-                    "revision", json_int(a, r->revision), "created_at", json_time(a, r->created_at),
-                    "updated_at", json_time(a, r->updated_at), NULL);
+    return json_obj(
+        a, "id", json_id(a, r->id), "name", json_str(a, r->name), "targets", targets, "balance",
+        json_str(a, llm_balance_names[r->balance]), "sticky",
+        r->sticky.n ? json_str(a, r->sticky) : json_null(a), "attempts", json_int(a, r->attempts),
+        "timeout", r->timeout ? json_str(a, str_dup(a, time_span(r->timeout, span))) : json_null(a),
+        "revision", json_int(a, r->revision), "created_at", json_time(a, r->created_at),
+        "updated_at", json_time(a, r->updated_at), NULL);
 }
 
 static Err find(const struct req *req, const struct llm_view *view,
@@ -88,6 +92,8 @@ static Err read_route(struct req *req, struct json *body, struct model_route_row
 
     row->targets = json_text(req->a, json_at(body, "targets"));
     row->attempts = (int)json_int_of(json_at(body, "attempts"), LLM_ATTEMPTS_USUAL);
+    row->balance = json_str_of(json_at(body, "balance"), llm_balance_names[LLM_ORDER]);
+    row->sticky = json_str_of(json_at(body, "sticky"), S(""));
     row->timeout = 0;
     if (timeout.n && (time_parse_span(timeout, &row->timeout) != OK || !row->timeout))
         return err_detail(E_INVALID, "timeout must be a span such as \"20s\".");

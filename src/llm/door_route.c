@@ -7,10 +7,12 @@
  */
 #include "llm/door_private.h"
 
+#include "base/crypto.h"
 #include "rt/log.h"
 
 static const Usec PAUSE_FIRST = 250 * USEC_MS;
 static const Usec PAUSE_MOST = 5 * USEC_S;
+static const Usec QUEUE_MOST = 30 * USEC_S;
 enum { ROUNDS_MAX = 6 };
 
 struct rounds {
@@ -21,7 +23,8 @@ struct rounds {
     struct err_record record;
     bool any;                 /* an attempt was made */
     struct llm_target target; /* of the last one */
-    unsigned untold;          /* a bit for each target whose dialect has no words for the request */
+    unsigned char order[LLM_TARGETS_MAX];
+    unsigned untold; /* a bit for each target whose dialect has no words for the request */
 };
 
 static unsigned attempts_of(const struct llm_call *c)
@@ -46,6 +49,30 @@ static bool pick(struct rounds *r, unsigned i)
     return true;
 }
 
+/* In which order the targets are called. */
+static void find_order(struct rounds *r)
+{
+    const struct llm_call *c = r->c;
+    const struct llm_route *route = c->route;
+    Str session = route->sticky.n ? req_header(c->req, route->sticky) : S("");
+    struct llm_candidate choices[LLM_TARGETS_MAX] = {0};
+    uint64_t draws[LLM_TARGETS_MAX];
+
+    crypto_random(draws, sizeof draws);
+    for (unsigned i = 0; i < route->n_targets; i++) {
+        const struct llm_route_target *t = &route->targets[i];
+        choices[i].weight = t->weight;
+        choices[i].draw = session.n ? llm_balance_draw(session, t->provider, t->model) : draws[i];
+        if (route->balance != LLM_FASTEST || !pick(r, i))
+            continue;
+        struct llm_target_state s = llm_target_look(c->llm, &c->target);
+        choices[i].under_way = s.under_way;
+        choices[i].latency = s.latency.mean;
+    }
+    llm_balance_order(session.n ? LLM_WEIGHTED : route->balance, choices, route->n_targets,
+                      r->order);
+}
+
 static bool other_may_do(Err e)
 {
     return e == E_CONNECT || e == E_TIMEOUT || e == E_UPSTREAM || e == E_UPSTREAM_CUT ||
@@ -55,16 +82,18 @@ static bool other_may_do(Err e)
 /* What the attempt says about the target. */
 static void note(struct llm_call *c, Err e, bool again)
 {
+    Usec first_byte = c->first_at ? c->first_at - c->sent_at : 0;
+
     if (c->untranslatable)
         llm_target_drop(c->llm, &c->target);
     else if (again && e == OK && c->refusal.status == 429)
-        llm_target_note(c->llm, &c->target, LLM_LIMITED, http_retry_after(&c->refusal.headers));
+        llm_target_note(c->llm, &c->target, LLM_LIMITED, http_retry_after(&c->refusal.headers), 0);
     else if (again || c->told)
-        llm_target_note(c->llm, &c->target, LLM_FAILED, 0);
+        llm_target_note(c->llm, &c->target, LLM_FAILED, 0, 0);
     else if (e == E_CANCELLED || e == E_CLOSED)
         llm_target_drop(c->llm, &c->target);
     else
-        llm_target_note(c->llm, &c->target, LLM_WELL, 0);
+        llm_target_note(c->llm, &c->target, LLM_WELL, 0, first_byte);
 }
 
 /* One attempt; whether another one may follow. */
@@ -91,20 +120,69 @@ static bool attempt(struct rounds *r)
     return again;
 }
 
-/* Every target once. Gives true when the call is over. */
+/* An attempt at target @i, which was taken. Gives true when the call is over. */
+static bool attempt_at(struct rounds *r, unsigned i)
+{
+    if (!attempt(r))
+        return true;
+    if (r->c->untranslatable)
+        r->untold |= 1u << i;
+    return false;
+}
+
+/* The call ends without an attempt. */
+static bool give_up(struct rounds *r, Err e)
+{
+    const struct llm_call *c = r->c;
+
+    if (e == E_TIMEOUT)
+        e = err_detail(E_OVERLOADED, "The provider \"%.*s\" had no room for the call in time.",
+                       P(c->target.provider->name));
+    if (r->any && e != E_CANCELLED) /* what a target said tells the client more */
+        return false;
+    r->any = true;
+    r->target = c->target;
+    r->error = e;
+    r->record = *err_record();
+    return true;
+}
+
+/* Wait for a place at target @i, and attempt it. Gives true when the call is over. */
+static bool queue(struct rounds *r, unsigned i)
+{
+    struct llm_call *c = r->c;
+    Usec deadline = usec_in(QUEUE_MOST);
+    enum llm_take took = LLM_FULL;
+
+    (void)pick(r, i); /* it was one that can be called */
+    for (bool again = false; took == LLM_FULL; again = true) {
+        Err e = llm_target_wait(c->llm, &c->target, c->req->who.actor, again, deadline);
+        if (e != OK)
+            return give_up(r, e);
+        took = llm_target_take(c->llm, &c->target, c->route->targets[i].concurrent, true);
+    }
+    return took == LLM_TAKEN && attempt_at(r, i);
+}
+
+/* Every target once; if those that are well have no room, wait for the first of them. Gives true
+ * when the call is over. */
 static bool round_once(struct rounds *r)
 {
     struct llm_call *c = r->c;
+    unsigned before = c->attempts, full = LLM_TARGETS_MAX;
 
-    for (unsigned i = 0; i < c->route->n_targets && c->attempts < r->attempts; i++) {
-        if (!pick(r, i) || !llm_target_take(c->llm, &c->target))
+    for (unsigned k = 0; k < c->route->n_targets && c->attempts < r->attempts; k++) {
+        unsigned i = r->order[k];
+        if (!pick(r, i))
             continue;
-        if (!attempt(r))
+        enum llm_take took =
+            llm_target_take(c->llm, &c->target, c->route->targets[i].concurrent, false);
+        if (took == LLM_FULL && full == LLM_TARGETS_MAX)
+            full = i;
+        if (took == LLM_TAKEN && attempt_at(r, i))
             return true;
-        if (c->untranslatable)
-            r->untold |= 1u << i;
     }
-    return false;
+    return full < LLM_TARGETS_MAX && c->attempts == before && queue(r, full);
 }
 
 /* When the first of the targets may be called again; USEC_NEVER if none can be. */
@@ -116,8 +194,8 @@ static Usec soonest(struct rounds *r, Usec least)
     for (unsigned i = 0; i < r->c->route->n_targets; i++) {
         if (!pick(r, i))
             continue;
-        struct llm_health h = llm_target_health(r->c->llm, &r->c->target);
-        at = usec_min(at, usec_max(h.rest_until, least));
+        struct llm_target_state s = llm_target_look(r->c->llm, &r->c->target);
+        at = usec_min(at, usec_max(s.health.rest_until, least));
     }
     r->c->target = kept;
     return at;
@@ -152,6 +230,7 @@ Err llm_route_call(struct llm_call *c, const struct llm_view *view)
     r->c = c;
     r->view = view;
     r->attempts = attempts_of(c);
+    find_order(r);
     for (unsigned i = 0; i < ROUNDS_MAX; i++, pause *= 2) {
         if (round_once(r)) {
             *err_record() = r->record;

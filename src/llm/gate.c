@@ -1,13 +1,15 @@
 /* src/llm/gate.c - fibers of any shard that wait for a turn at something that is locked. */
 #include "llm/gate.h"
 
-void llm_gate_join(struct llm_gate *gate, struct llm_waiter *w, bool in_front)
+/* Stand between two; NULL: there is none on that side. */
+static void join(struct llm_gate *gate, struct llm_waiter *w, struct llm_waiter *prev,
+                 struct llm_waiter *next)
 {
     wait_init(&w->wait);
     w->home = shard_self();
     w->linked = true;
-    w->prev = in_front ? NULL : gate->last;
-    w->next = in_front ? gate->first : NULL;
+    w->prev = prev;
+    w->next = next;
     if (w->prev)
         w->prev->next = w;
     else
@@ -17,6 +19,26 @@ void llm_gate_join(struct llm_gate *gate, struct llm_waiter *w, bool in_front)
     else
         gate->last = w;
     gate->n++;
+}
+
+void llm_gate_join(struct llm_gate *gate, struct llm_waiter *w, bool in_front)
+{
+    w->key = ID_NONE;
+    w->round = 0;
+    join(gate, w, in_front ? NULL : gate->last, in_front ? gate->first : NULL);
+}
+
+void llm_gate_join_fair(struct llm_gate *gate, struct llm_waiter *w, Id key)
+{
+    struct llm_waiter *before = gate->last;
+
+    w->key = key;
+    w->round = 0;
+    for (const struct llm_waiter *it = gate->first; it; it = it->next)
+        w->round += id_eq(it->key, key);
+    while (before && before->round > w->round)
+        before = before->prev;
+    join(gate, w, before, before ? before->next : gate->first);
 }
 
 static void leave(struct llm_gate *gate, struct llm_waiter *w)

@@ -7,6 +7,7 @@
 #ifndef LLM_GATE_H
 #define LLM_GATE_H
 
+#include "base/id.h"
 #include "rt/fiber.h"
 
 #include <uv.h>
@@ -15,6 +16,8 @@ struct llm_waiter {
     struct wait wait;
     struct shard *home;
     struct llm_waiter *prev, *next;
+    Id key;         /* of those who take turns */
+    unsigned round; /* how many of its key stood before it */
     bool linked;
 };
 
@@ -26,6 +29,8 @@ struct llm_gate {
 
 /* Under the lock: stand at the end, or with @in_front before all others. */
 void llm_gate_join(struct llm_gate *gate, struct llm_waiter *w, bool in_front);
+/* The same, in turns by @key: behind as many of every other key as of its own. */
+void llm_gate_join_fair(struct llm_gate *gate, struct llm_waiter *w, Id key);
 /* Without the lock, after joining: wait for a turn. E_TIMEOUT or E_CANCELLED: there was none. */
 Err llm_gate_wait(struct llm_gate *gate, struct llm_waiter *w, uv_mutex_t *lock, Usec deadline)
     YIELDS;

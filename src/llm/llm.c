@@ -316,7 +316,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->secrets = options->secrets;
     llm->tenant = options->tenant;
     llm->models = map_new();
-    llm->health = map_new();
+    llm->targets = map_new();
     llm->prices = llm_prices_new(llm->db);
     llm->limits = llm_limits_new(llm->db);
     llm->refuse_unpriced = options->refuse_unpriced;
@@ -370,7 +370,7 @@ void llm_free(struct llm *llm)
     llm_limits_free(llm->limits);
     llm_view_unref(llm->view);
     map_free(llm->models, llm_model_list_free);
-    map_free(llm->health, free);
+    map_free(llm->targets, free);
     llm_prices_free(llm->prices);
     egress_free(llm->egress_public);
     egress_free(llm->egress_private);

@@ -37,7 +37,7 @@ struct llm {
     uv_mutex_t lock;
     struct llm_view *view;       /* under the lock, as what follows */
     struct map *models;          /* provider id (16 bytes) -> struct llm_model_list */
-    struct map *health;          /* provider id and model -> struct llm_health */
+    struct map *targets;         /* provider id and model -> struct llm_target_state */
     struct store_stamp stamp[2]; /* of the providers, and of the routes */
     uint64_t reloads, reloaded;  /* begun; the one whose view is in force */
 

@@ -3,21 +3,37 @@
 
 #include "base/json.h"
 #include "llm/llm_private.h"
+#include "net/http.h"
 #include "rt/log.h"
 
-#include <stdlib.h>
-
-enum { TARGETS_TEXT_MAX = 16 * 1024, HEALTH_MAX = 20000, KEY_MAX = 16 + LLM_MODEL_MAX };
+enum { TARGETS_TEXT_MAX = 16 * 1024, STICKY_MAX = 64 };
 
 /* ---- targets ---- */
 
+static Err read_count(const struct json *v, Str name, int64_t min, int64_t max, int64_t otherwise,
+                      unsigned *ret_n)
+{
+    const struct json *given = json_get(v, name);
+    int64_t n = given ? json_int_of(given, -1) : otherwise;
+
+    if (n < min || n > max)
+        return err_detail(E_INVALID, "%.*s of a target must be from %lld to %lld.", P(name),
+                          (long long)min, (long long)max);
+    *ret_n = (unsigned)n;
+    return OK;
+}
+
 static Err read_target(const struct json *v, struct llm_route_target *target)
 {
-    static const Str known[] = {S_INIT("provider"), S_INIT("model")};
+    static const Str known[] = {S_INIT("provider"), S_INIT("model"), S_INIT("weight"),
+                                S_INIT("max_concurrent")};
 
     for (size_t i = 0; json_is(v, JSON_OBJ) && i < json_len(v); i++) {
         Str key = json_str_of(&v->obj[i].key, S(""));
-        if (!str_eq(key, known[0]) && !str_eq(key, known[1]))
+        bool is_known = false;
+        for (size_t k = 0; k < ARRAY_LEN(known); k++)
+            is_known = is_known || str_eq(key, known[k]);
+        if (!is_known)
             return err_detail(E_INVALID, "A target has no \"%.*s\".", P(str_head(key, 64)));
     }
     target->provider = json_str_of(json_at(v, "provider"), S(""));
@@ -26,7 +42,8 @@ static Err read_target(const struct json *v, struct llm_route_target *target)
         return err_detail(E_INVALID, "A target needs the name of a provider.");
     if (!target->model.n || target->model.n > LLM_MODEL_MAX)
         return err_detail(E_INVALID, "A target needs a model of 1 to %d bytes.", LLM_MODEL_MAX);
-    return OK;
+    TRY(read_count(v, S("weight"), 1, LLM_WEIGHT_MAX, 1, &target->weight));
+    return read_count(v, S("max_concurrent"), 0, LLM_CONCURRENT_MAX, 0, &target->concurrent);
 }
 
 static Err read_targets(struct arena *a, Str text, struct llm_route *route)
@@ -40,6 +57,17 @@ static Err read_targets(struct arena *a, Str text, struct llm_route *route)
     for (size_t i = 0; i < json_len(v); i++)
         TRY(read_target(json_item(v, i), &route->targets[route->n_targets++]));
     return OK;
+}
+
+static Err read_balance(Str name, enum llm_balance *ret_balance)
+{
+    for (int i = 0; i < LLM_BALANCES; i++) {
+        if (!str_eq(name, llm_balance_names[i]))
+            continue;
+        *ret_balance = (enum llm_balance)i;
+        return OK;
+    }
+    return err_detail(E_INVALID, "balance must be order, weighted or fastest.");
 }
 
 /* ---- the view ---- */
@@ -65,10 +93,13 @@ Err llm_routes_load(struct db *db, struct llm_view *view)
                                   .name = row->name,
                                   .attempts = (unsigned)row->attempts,
                                   .timeout = row->timeout,
+                                  .sticky = row->sticky,
                                   .revision = row->revision,
                                   .created_at = row->created_at,
                                   .updated_at = row->updated_at};
         Err e = read_targets(view->a, row->targets, &route);
+        if (e == OK)
+            e = read_balance(row->balance, &route.balance);
         if (e == OK)
             vec_push(view->a, &view->routes, route);
         else
@@ -133,6 +164,9 @@ static Err check(struct llm *llm, struct arena *a, const struct model_route_row 
         return err_detail(E_INVALID, "attempts must be from 1 to %d.", LLM_ATTEMPTS_MAX);
     if (row->timeout && (row->timeout < 100 * USEC_MS || row->timeout > USEC_DAY))
         return err_detail(E_INVALID, "timeout must be from 100ms to 1d.");
+    if (row->sticky.n && (row->sticky.n > STICKY_MAX || !http_header_valid(row->sticky, S(""))))
+        return err_detail(E_INVALID, "sticky must be the name of a header.");
+    TRY(read_balance(row->balance, &route->balance));
     TRY(read_targets(a, row->targets, route));
     for (unsigned i = 0; i < route->n_targets; i++)
         if (!llm_view_named(view, row->tenant, route->targets[i].provider))
@@ -161,66 +195,4 @@ Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_
 Err llm_route_delete(struct llm *llm, struct arena *a, Id tenant, Id id)
 {
     return llm_written(llm, store_model_route_delete(llm->db, a, tenant, id), "route", S(""));
-}
-
-/* ---- health ---- */
-
-static Str health_key(char out[KEY_MAX], const struct llm_target *t)
-{
-    size_t n = t->model.n < LLM_MODEL_MAX ? t->model.n : LLM_MODEL_MAX;
-
-    memcpy(out, t->provider->id.b, 16);
-    memcpy(out + 16, t->model.p, n);
-    return str_from(out, 16 + n);
-}
-
-/* Under the lock. Routes are few; should there be too many targets, all begin anew. */
-static struct llm_health *health_of(struct llm *llm, const struct llm_target *t)
-{
-    char key[KEY_MAX];
-    Str k = health_key(key, t);
-    struct llm_health *h = map_get(llm->health, k);
-
-    if (h)
-        return h;
-    if (map_count(llm->health) >= HEALTH_MAX) {
-        map_free(llm->health, free);
-        llm->health = map_new();
-    }
-    h = calloc(1, sizeof *h);
-    if (!h)
-        DIE("out of memory");
-    map_put(llm->health, k, h);
-    return h;
-}
-
-bool llm_target_take(struct llm *llm, const struct llm_target *target)
-{
-    uv_mutex_lock(&llm->lock);
-    bool may = llm_health_take(health_of(llm, target), time_mono());
-    uv_mutex_unlock(&llm->lock);
-    return may;
-}
-
-void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
-                     Usec retry_after)
-{
-    uv_mutex_lock(&llm->lock);
-    llm_health_note(health_of(llm, target), verdict, retry_after, time_mono());
-    uv_mutex_unlock(&llm->lock);
-}
-
-void llm_target_drop(struct llm *llm, const struct llm_target *target)
-{
-    uv_mutex_lock(&llm->lock);
-    llm_health_drop(health_of(llm, target));
-    uv_mutex_unlock(&llm->lock);
-}
-
-struct llm_health llm_target_health(struct llm *llm, const struct llm_target *target)
-{
-    uv_mutex_lock(&llm->lock);
-    struct llm_health h = *health_of(llm, target);
-    uv_mutex_unlock(&llm->lock);
-    return h;
 }

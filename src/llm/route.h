@@ -1,15 +1,15 @@
 /* src/llm/route.h - names under which models are called, and who answers for them.
  *
- * A route has targets in order; each is a provider and its own name for the model. The next one is
- * called when one fails before the first byte of an answer: cannot be reached, is silent for too
- * long, answers 401, 402, 408, 429, or 500 and above. A name that begins with a provider's name and
- * a slash is no route's.
+ * A route has targets, in order or as balance.h says; each is a provider and its own name for the
+ * model. The next one is called when one fails before the first byte of an answer: cannot be
+ * reached, is silent for too long, answers 401, 402, 408, 429, or 500 and above. A name that begins
+ * with a provider's name and a slash is no route's.
  */
 #ifndef LLM_ROUTE_H
 #define LLM_ROUTE_H
 
-#include "llm/health.h"
 #include "llm/llm.h"
+#include "llm/targets.h"
 #include "store/store_model_route.h"
 
 enum {
@@ -17,10 +17,13 @@ enum {
     LLM_ATTEMPTS_MAX = 10,
     LLM_ATTEMPTS_USUAL = 3,
     LLM_ROUTE_NAME_MAX = 128,
+    LLM_CONCURRENT_MAX = 100000,
 };
 
 struct llm_route_target {
     Str provider, model;
+    unsigned weight;     /* 1..LLM_WEIGHT_MAX */
+    unsigned concurrent; /* calls of it at once; 0: any number */
 };
 
 struct llm_route {
@@ -29,6 +32,8 @@ struct llm_route {
     struct llm_route_target targets[LLM_TARGETS_MAX];
     unsigned n_targets, attempts;
     Usec timeout; /* of silence; 0: those of the providers */
+    enum llm_balance balance;
+    Str sticky; /* the request header whose value keeps a session at its target; empty: none */
     int64_t revision;
     Usec created_at, updated_at;
 };
@@ -39,17 +44,11 @@ const struct llm_route *llm_route_at(const struct llm_view *view, size_t i);
 const struct llm_route *llm_route_named(const struct llm_view *view, Id tenant, Str name);
 const struct llm_route *llm_route_get(const struct llm_view *view, Id tenant, Id id);
 
-/* @row->targets is the JSON text of [{"provider":..., "model":...}, ...]; attempts 0: the usual
- * number. E_INVALID with a detail, E_EXISTS, E_CONFLICT. */
+/* @row->targets is the JSON text of [{"provider", "model", "weight", "max_concurrent"}, ...], of
+ * which the last two may be absent; attempts 0: the usual number. E_INVALID with a detail,
+ * E_EXISTS, E_CONFLICT. */
 Err llm_route_create(struct llm *llm, struct arena *a, struct model_route_row *row) YIELDS;
 Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_row *row) YIELDS;
 Err llm_route_delete(struct llm *llm, struct arena *a, Id tenant, Id id) YIELDS;
-
-/* The health of a route's target: take, and note or drop; *ret_health as it is. Any thread. */
-bool llm_target_take(struct llm *llm, const struct llm_target *target);
-void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
-                     Usec retry_after);
-void llm_target_drop(struct llm *llm, const struct llm_target *target);
-struct llm_health llm_target_health(struct llm *llm, const struct llm_target *target);
 
 #endif

@@ -7,7 +7,8 @@
 struct model_route_row {
     Id id, tenant;
     Str name;
-    Str targets; /* JSON, see llm/route.h */
+    Str targets;         /* JSON, see llm/route.h */
+    Str balance, sticky; /* likewise */
     int attempts;
     Usec timeout; /* 0: those of the providers */
     int64_t revision;
@@ -20,7 +21,7 @@ Err store_model_route_create(struct db *db, struct arena *a, const struct model_
     YIELDS;
 /* Those of all tenants, in the order of their making. */
 Err store_model_route_list(struct db *db, struct arena *a, ModelRouteRows *ret_rows) YIELDS;
-/* Write targets, attempts and timeout. E_CONFLICT unless the revision is still @row->revision. */
+/* Write what is not its name. E_CONFLICT unless the revision is still @row->revision. */
 Err store_model_route_update(struct db *db, struct arena *a, const struct model_route_row *row)
     YIELDS;
 /* E_NOT_FOUND. */

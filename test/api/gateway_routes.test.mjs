@@ -60,7 +60,7 @@ onEachDatabase('gateway routes', (ctx) => {
     };
     await bad({ targets: [] }, /targets/);
     await bad({ targets: [{ provider: 'nobody', model: 'x' }] }, /no provider "nobody"/);
-    await bad({ targets: [{ ...t, weight: 1 }] }, /./);
+    await bad({ targets: [{ ...t, colour: 1 }] }, /./);
     await bad({ targets: Array(17).fill(t) }, /./);
     await bad({ attempts: 11 }, /attempts/);
     await bad({ timeout: '1us' }, /timeout/);

@@ -1,0 +1,138 @@
+/* src/llm/targets.c - how the targets of routes are: their health, how quick they are, what is
+ * under way. */
+#include "llm/targets.h"
+
+#include "llm/llm_private.h"
+
+#include <stdlib.h>
+
+enum { TARGETS_MAX = 20000, KEY_MAX = 16 + LLM_MODEL_MAX };
+
+static Str target_key(char out[KEY_MAX], const struct llm_target *t)
+{
+    size_t n = t->model.n < LLM_MODEL_MAX ? t->model.n : LLM_MODEL_MAX;
+
+    memcpy(out, t->provider->id.b, 16);
+    memcpy(out + 16, t->model.p, n);
+    return str_from(out, 16 + n);
+}
+
+/* Under the lock: forget those that nobody uses now. */
+static void sweep(struct llm *llm)
+{
+    struct map *kept = map_new();
+    size_t at = 0;
+    void *value;
+    Str key;
+
+    while (map_next(llm->targets, &at, &key, &value)) {
+        struct llm_target_state *s = value;
+        if (s->under_way || s->gate.n)
+            (void)map_put(kept, key, s); /* there was none */
+        else
+            free(s);
+    }
+    map_free(llm->targets, NULL);
+    llm->targets = kept;
+}
+
+/* Under the lock. Routes are few; should there be too many targets, all begin anew. */
+static struct llm_target_state *state_of(struct llm *llm, const struct llm_target *t)
+{
+    char key[KEY_MAX];
+    Str k = target_key(key, t);
+    struct llm_target_state *s = map_get(llm->targets, k);
+
+    if (s)
+        return s;
+    if (map_count(llm->targets) >= TARGETS_MAX)
+        sweep(llm);
+    s = calloc(1, sizeof *s);
+    if (!s)
+        DIE("out of memory");
+    (void)map_put(llm->targets, k, s); /* there was none */
+    return s;
+}
+
+static enum llm_take take(struct llm_target_state *s, unsigned most, bool has_turn)
+{
+    bool room = !most || (s->under_way < most && (has_turn || !s->gate.n));
+
+    if (!room)
+        return LLM_FULL;
+    if (!llm_health_take(&s->health, time_mono())) {
+        (void)llm_gate_wake(&s->gate); /* it is so for all who wait */
+        return LLM_RESTS;
+    }
+    s->under_way++;
+    if (s->under_way < most)
+        (void)llm_gate_wake(&s->gate); /* there is room for one more */
+    return LLM_TAKEN;
+}
+
+enum llm_take llm_target_take(struct llm *llm, const struct llm_target *target, unsigned most,
+                              bool has_turn)
+{
+    uv_mutex_lock(&llm->lock);
+    enum llm_take taken = take(state_of(llm, target), most, has_turn);
+    uv_mutex_unlock(&llm->lock);
+    return taken;
+}
+
+/* Under the lock: a call has ended. */
+static void leave(struct llm_target_state *s)
+{
+    s->under_way -= s->under_way > 0;
+    (void)llm_gate_wake(&s->gate); /* if anybody waits */
+}
+
+void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
+                     Usec retry_after, Usec first_byte)
+{
+    Usec now = time_mono();
+
+    uv_mutex_lock(&llm->lock);
+    struct llm_target_state *s = state_of(llm, target);
+    llm_health_note(&s->health, verdict, retry_after, now);
+    if (first_byte > 0)
+        llm_latency_add(&s->latency, first_byte, now);
+    leave(s);
+    uv_mutex_unlock(&llm->lock);
+}
+
+void llm_target_drop(struct llm *llm, const struct llm_target *target)
+{
+    uv_mutex_lock(&llm->lock);
+    struct llm_target_state *s = state_of(llm, target);
+    llm_health_drop(&s->health);
+    leave(s);
+    uv_mutex_unlock(&llm->lock);
+}
+
+Err llm_target_wait(struct llm *llm, const struct llm_target *target, Id key, bool again,
+                    Usec deadline)
+{
+    struct llm_waiter w;
+
+    uv_mutex_lock(&llm->lock);
+    struct llm_target_state *s = state_of(llm, target);
+    bool crowded = s->gate.n >= LLM_TARGET_WAITING_MAX;
+    if (!crowded && again)
+        llm_gate_join(&s->gate, &w, true);
+    else if (!crowded)
+        llm_gate_join_fair(&s->gate, &w, key);
+    uv_mutex_unlock(&llm->lock);
+    if (crowded)
+        return err_detail(E_OVERLOADED, "Too many calls wait for the provider \"%.*s\".",
+                          P(target->provider->name));
+    return llm_gate_wait(&s->gate, &w, &llm->lock, deadline);
+}
+
+struct llm_target_state llm_target_look(struct llm *llm, const struct llm_target *target)
+{
+    uv_mutex_lock(&llm->lock);
+    struct llm_target_state s = *state_of(llm, target);
+    uv_mutex_unlock(&llm->lock);
+    s.gate.first = s.gate.last = NULL;
+    return s;
+}
