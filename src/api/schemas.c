@@ -131,6 +131,32 @@ const struct api_schema api_schemas[] = {
      "\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"As the "
      "provider names it.\"},"
      "\"price\":" PRICE_TYPE "}}"},
+    {"NewSubscription",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"url\",\"events\"],"
+     "\"description\":\"Who is to be told of what.\",\"properties\":{"
+     "\"url\":{\"type\":\"string\",\"maxLength\":2048},"
+     "\"events\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":20,\"items\":{\"type\":"
+     "\"string\"},\"description\":\"run.succeeded, run.failed, run.cancelled, "
+     "approval.requested; or * alone.\"},"
+     "\"workflow_id\":{\"type\":[\"string\",\"null\"],\"description\":\"Of this workflow "
+     "alone.\"},"
+     "\"description\":{\"type\":\"string\",\"maxLength\":500},"
+     "\"secret\":{\"type\":\"string\",\"maxLength\":200,\"writeOnly\":true,\"description\":"
+     "\"Signs deliveries; one is made if none is given.\"},"
+     "\"max_attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":12,\"default\":12},"
+     "\"enabled\":{\"type\":\"boolean\",\"default\":true}}}"},
+    {"SubscriptionChange",
+     "{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"description\":\"What is to be different about a subscription.\",\"properties\":{"
+     "\"url\":{\"type\":\"string\",\"maxLength\":2048},"
+     "\"events\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":20,\"items\":{\"type\":"
+     "\"string\"}},\"workflow_id\":{\"type\":[\"string\",\"null\"]},"
+     "\"description\":{\"type\":\"string\",\"maxLength\":500},"
+     "\"rotate_secret\":{\"type\":\"boolean\",\"description\":\"Make a new secret.\"},"
+     "\"max_attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":12},"
+     "\"enabled\":{\"type\":\"boolean\"},"
+     "\"revision\":{\"type\":\"integer\",\"description\":\"The one that was read: refused if it "
+     "was changed since.\"}}}"},
     {"NewProvider",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"kind\"],"
      "\"description\":\"A model provider to be added.\",\"properties\":{"
@@ -361,6 +387,28 @@ const struct api_schema api_shapes[] = {
      "decided.\"},"
      "\"outcome\":{\"type\":[\"string\",\"null\"],\"description\":\"How it ended, if it has."
      "\"}}}"},
+    {"Subscription",
+     "{\"type\":\"object\",\"description\":\"Who is told of what.\",\"required\":[\"id\",\"url\","
+     "\"events\",\"enabled\",\"revision\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"url\":{\"type\":\"string\"},\"events\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\"}},\"workflow_id\":{\"type\":[\"string\",\"null\"]},"
+     "\"description\":{\"type\":\"string\"},\"max_attempts\":{\"type\":\"integer\"},"
+     "\"enabled\":{\"type\":\"boolean\"},\"disabled_why\":{\"type\":[\"string\",\"null\"],"
+     "\"description\":\"Why the server disabled it.\"},"
+     "\"secret\":{\"type\":\"string\",\"description\":\"Only when it was made or rotated.\"},"
+     "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
+     "}}"},
+    {"SubscriptionList", LIST_OF("Subscription")},
+    {"Delivery",
+     "{\"type\":\"object\",\"description\":\"Something that a subscriber is told.\","
+     "\"required\":[\"id\",\"event\",\"state\",\"attempts\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"event\":{\"type\":\"string\"},\"run_id\":{\"type\":[\"string\",\"null\"]},"
+     "\"state\":{\"type\":\"string\",\"enum\":[\"pending\",\"delivered\",\"dead\"]},"
+     "\"attempts\":{\"type\":\"integer\"},\"status\":{\"type\":[\"integer\",\"null\"]},"
+     "\"error\":{\"type\":[\"string\",\"null\"]},\"next_at\":" TIME_OR_NULL
+     ",\"created_at\":" TIME_TYPE ",\"finished_at\":" TIME_OR_NULL
+     ",\"body\":{\"description\":\"Only where one is asked for.\"}}}"},
+    {"DeliveryList", LIST_OF("Delivery")},
     {"SentEvent",
      "{\"type\":\"object\",\"description\":\"What became of an event.\","
      "\"required\":[\"id\",\"delivered\",\"duplicate\"],\"properties\":{\"id\":" ID_TYPE

@@ -21,6 +21,8 @@ const struct auth_capability auth_capabilities[] = {
     {"run.cancel", "cancel runs"},
     {"approval.decide", "decide about steps that wait for approval, and give out links"},
     {"event.send", "send events to runs that wait for them"},
+    {"subscription.read", "see subscriptions (never their secret) and deliveries"},
+    {"subscription.write", "make, change and delete subscriptions, send deliveries again"},
     {"key.read", "see API keys (never their value)"},
     {"key.write", "make and revoke API keys"},
     {"model.call", "call models"},

@@ -198,6 +198,7 @@ Err boot_engine(struct boot *b, bool alone)
         .alone = alone,
         .takeover_after = c->fleet.takeover_after,
         .retention = c->retention.days * USEC_DAY,
+        .secrets = b->secrets,
     };
     TRY(wf_engine_new(&options, &b->engine));
     return b->node_lock ? work_run(write_node, &node) : OK;

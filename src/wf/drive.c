@@ -232,11 +232,13 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     }
     if (run->sides && run->stored && !seq)
         store_run_fence(tx, run->row.id, run->row.lease_epoch);
-    run_write_sides(run, tx);
+    run_write_sides(run, a, tx);
     if (finished_at && s->has_waited)
         end_waits(run, tx, finished_at);
     if (finished_at && s->flow)
         store_flow_leave(tx, run->row.id);
+    if (finished_at)
+        run_tell_end(run, a, tx);
     TRY(INJECT("wf.journal.before_commit"));
     Err e = db_commit(tx);
     if (!run->stored)
@@ -367,6 +369,9 @@ static Err commit(struct wf_run *run, unsigned flags)
     if (run->flow_moved)
         engine_flow_moved(run->engine, run->gate);
     run->flow_moved = false;
+    if (run->told)
+        notices_moved(run->engine->notices);
+    run->told = false;
     if (!run->accepted)
         mark_accepted(run);
     return OK;

@@ -599,6 +599,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         err = store_node_forget(e->db, options->former);
     if (err == OK)
         err = store_node_register(e->db, e->node, options->node_name, options->alone);
+    if (err == OK)
+        err = notices_new(e, &e->notices);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);
@@ -644,8 +646,9 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     fiber_shield();
     fiber_cancel(e->upkeep);
     flow_pump_stop(e->pump);
+    notices_stop(e->notices);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
-           !flow_pump_stopped(e->pump)) {
+           !flow_pump_stopped(e->pump) || !notices_stopped(e->notices)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -676,6 +679,7 @@ void wf_engine_free(struct wf_engine *e)
         metrics_of = NULL;
     fiber_unref(e->upkeep);
     flow_pump_free(e->pump);
+    notices_free(e->notices);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)
         map_free(e->shards[i].runs, NULL);

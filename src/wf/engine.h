@@ -16,6 +16,7 @@
 #include "wf/core.h"
 #include "wf/hub.h"
 
+struct secrets;
 struct wf_engine;
 struct wf_run;
 
@@ -30,6 +31,7 @@ struct wf_engine_options {
     int max_crashes;     /* a run that was under way in so many crashes is failed; 0: 10 */
     Usec takeover_after; /* without a sign of life a node loses its runs to others; 0: 30 s */
     Usec retention;      /* finished runs are deleted after it; 0: never */
+    const struct secrets *secrets; /* of subscriptions (notice.h); NULL: nothing is sent */
 };
 
 /* Registers this process as a node, takes up what was interrupted, and keeps watch until the drain.

@@ -99,6 +99,7 @@ struct wf_run {
     bool held;              /* it would be put away if nobody held it */
     struct run_flow *flow;  /* how it comes to its gate; NULL: there is none, or it was taken up */
     Id gate;                /* none: it has none */
+    bool told;              /* with the next commit somebody is told of something */
     bool flow_open;         /* admitted as it came */
     bool flow_asleep;       /* it has given its place back */
     bool flow_moved;        /* with the next commit there may be a place */
@@ -134,6 +135,7 @@ struct wf_engine {
     Usec seen_wall, seen_mono; /* both clocks at upkeep's last turn */
     atomic_uint next_shard;
     atomic_bool upkeep_ended;
+    struct notices *notices;
     struct flow_pump *pump;
     atomic_int flow_pokes; /* on their way to it */
 };
@@ -203,7 +205,7 @@ Err run_take_mail(struct wf_run *run) YIELDS;
 /* Look at the events that came before the waits for them were known. */
 Err run_look_back(struct wf_run *run, bool *ret_found) YIELDS;
 /* Put the sides into @tx. */
-void run_write_sides(const struct wf_run *run, struct db_tx *tx);
+void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx);
 struct side *run_add_side(struct wf_run *run);
 /* Along with the next commit: @mail was looked at. */
 void run_see_mail(struct wf_run *run, int64_t mail);
@@ -244,6 +246,19 @@ struct flow_pump *flow_pump_new(struct wf_engine *e);
 void flow_pump_stop(struct flow_pump *p);
 bool flow_pump_stopped(struct flow_pump *p);
 void flow_pump_free(struct flow_pump *p);
+
+/* ---- notice.c ---- */
+
+/* Along with @tx who has subscribed to it is told that the run has ended, or of an approval. */
+void run_tell_end(struct wf_run *run, struct arena *a, struct db_tx *tx);
+void run_tell_approval(struct wf_run *run, struct arena *a, struct db_tx *tx,
+                       const struct approval_row *row);
+Err notices_new(struct wf_engine *e, struct notices **ret_notices) YIELDS;
+/* There is something to send. On any shard. */
+void notices_moved(struct notices *n);
+void notices_stop(struct notices *n);
+bool notices_stopped(struct notices *n);
+void notices_free(struct notices *n);
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

@@ -22,7 +22,7 @@ struct side *run_add_side(struct wf_run *run)
     return side;
 }
 
-void run_write_sides(const struct wf_run *run, struct db_tx *tx)
+void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx)
 {
     for (const struct side *side = run->sides; side; side = side->next) {
         switch (side->kind) {
@@ -31,6 +31,7 @@ void run_write_sides(const struct wf_run *run, struct db_tx *tx)
             break;
         case SIDE_APPROVAL:
             store_approval_insert(tx, &side->approval);
+            run_tell_approval(run, a, tx, &side->approval);
             break;
         case SIDE_CLOSE:
             store_approval_close(tx, side->approval.id, side->approval.outcome, run_now(run));
