@@ -59,8 +59,10 @@ static struct wf_error keep_error(struct wf_state *s, const struct wf_frame *f,
 static void know_edge(struct wf_state *s, struct wf_node_run *n, bool taken,
                       struct wf_node_run **skips)
 {
+    bool first = taken && s->def->nodes[n->node].joins_first;
+
     n->taken_in += taken;
-    if (--n->waiting_in || n->state != WF_NODE_IDLE || n->queued)
+    if ((--n->waiting_in && !first) || n->state != WF_NODE_IDLE || n->queued)
         return;
     if (n->taken_in || !n->frame->cycle) {
         core_push_ready(s, n);
@@ -70,6 +72,22 @@ static void know_edge(struct wf_state *s, struct wf_node_run *n, bool taken,
     n->frame->left--;
     n->next = *skips;
     *skips = n;
+}
+
+/* Whether @e leaves a node that took @handle; NULL p: none. */
+static bool leaves_by(const struct wf_edge *e, Str handle)
+{
+    if (handle.p && str_eq(handle, S(WF_ALL_HANDLES)))
+        return !str_eq(e->handle, S("error"));
+    return handle.p && str_eq(e->handle, handle);
+}
+
+const struct wf_node_run *wf_core_came(const struct wf_state *s, const struct wf_node_run *to,
+                                       const struct wf_edge *e)
+{
+    const struct wf_node_run *from = core_step_in(s, to->frame, e->from);
+
+    return from && from->state == WF_NODE_DONE && leaves_by(e, from->handle) ? from : NULL;
 }
 
 /* Make the out-edges of @n known: taken where they leave by @handle, else skipped; NULL p: all
@@ -82,8 +100,7 @@ static void resolve_out(struct wf_state *s, struct wf_node_run *n, Str handle)
         const struct wf_node *node = &s->def->nodes[n->node];
         for (int i = 0; i < node->n_out; i++) {
             const struct wf_edge *e = &s->def->edges[node->out[i]];
-            know_edge(s, core_step_in(s, n->frame, e->to), handle.p && str_eq(e->handle, handle),
-                      &skips);
+            know_edge(s, core_step_in(s, n->frame, e->to), leaves_by(e, handle), &skips);
         }
         n = skips;
         handle = (Str){NULL, 0};
@@ -628,6 +645,7 @@ static unsigned retry_class(Err e)
         return WF_RETRY_BAD_ANSWER;
     case E_CANCELLED:
     case E_INVALID:
+    case E_STOPPED:
     case E_EGRESS:
     case E_UNSUPPORTED:
         return 0;

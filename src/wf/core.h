@@ -251,6 +251,9 @@ static inline struct wf_frame *wf_frame_above(const struct wf_frame *frame)
 {
     return frame->cycle ? frame->cycle->step->frame : NULL;
 }
+/* The step from which @edge led to @to, by being taken; NULL: it did not, or not yet. */
+const struct wf_node_run *wf_core_came(const struct wf_state *s, const struct wf_node_run *to,
+                                       const struct wf_edge *edge);
 /* Whether @frame or one around it is stopped. */
 bool wf_frame_is_stopped(const struct wf_frame *frame);
 /* The outermost container around @frame whose items are not known (after a restart); NULL. */

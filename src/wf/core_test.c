@@ -647,6 +647,10 @@ static void add_node(struct sim *m, struct sim_graph *g, struct buf *b, int i)
     } else if (chance(m, 30)) {
         g->kind[i] = SIM_CONDITION;
         add_condition(b, i);
+    } else if (chance(m, 12)) {
+        g->kind[i] = SIM_PLAIN;
+        buf_add_fmt(b, ",{\"id\":\"n%d\",\"type\":\"merge\",\"data\":{\"wait\":\"%s\"}}", i,
+                    chance(m, 60) ? "first" : "all");
     } else if (chance(m, 25)) {
         g->kind[i] = add_wait(m, b, i) ? SIM_ASKS : SIM_PLAIN;
     } else {
@@ -665,6 +669,7 @@ static void add_node(struct sim *m, struct sim_graph *g, struct buf *b, int i)
 static void add_edge(struct sim *m, struct sim_graph *g, struct buf *b, int from, int to)
 {
     bool fails = g->kind[from] == SIM_CALL || g->kind[from] == SIM_BODY;
+
     const char *handle = g->kind[from] == SIM_ASKS        ? (chance(m, 60) ? "approve" : "reject")
                          : g->kind[from] == SIM_CONDITION ? (chance(m, 50) ? "yes" : "else")
                          : fails && from && from % 3 == 1 && chance(m, 30) ? "error"
@@ -1183,7 +1188,7 @@ static void check_end(struct sim *m)
         }
         if (succeeded && n->state != (taken ? WF_NODE_DONE : WF_NODE_SKIPPED))
             fault(m, "a node of a succeeded run did neither run nor was it rightly skipped");
-        if (n->state == WF_NODE_DONE && !(taken && known))
+        if (n->state == WF_NODE_DONE && !(taken && (known || def->nodes[i].joins_first)))
             fault(m, "a node ran whose in-edges did not allow it");
         if (n->state == WF_NODE_DONE) {
             check_results(m, n);

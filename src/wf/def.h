@@ -85,6 +85,7 @@ struct wf_node {
     int depth;                   /* how many containers it is in */
     const struct wf_body *body;  /* of a container; else NULL */
     struct wf_cycle_rules cycle; /* of a container */
+    bool joins_first;            /* it begins with the first edge that is taken */
     bool reachable;              /* a path leads here from the trigger; else it never runs */
 };
 

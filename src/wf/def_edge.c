@@ -63,6 +63,8 @@ bool wf_node_has_handle(const struct wf_node *node, Str handle)
 
     if (str_eq(handle, S("error")))
         return node->on_error == WF_ERROR_BRANCH;
+    if (type->takes_all && str_eq(handle, S(WF_ALL_HANDLES)))
+        return true;
     return type->has_handle ? type->has_handle(node->settings, handle)
                             : in_words(type->handles ? type->handles : "out", handle);
 }
@@ -82,7 +84,7 @@ static void check_handle(struct checker *c, const struct wf_node *from, Str hand
                         P(from->id));
         return;
     }
-    known = wf_node_has_handle(from, handle);
+    known = wf_node_has_handle(from, handle) && !str_eq(handle, S(WF_ALL_HANDLES));
     if (!known && type->handles && !*type->handles && !type->has_handle)
         check_wrong(c, S("sourceHandle"), S("unknown_handle"),
                     "\"%.*s\" is an end: no edge leads on from it.", P(from->id));

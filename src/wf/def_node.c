@@ -278,6 +278,8 @@ static void check_data(struct checker *c, struct wf_node *node, const struct jso
     node->settings = arena_alloc(c->a, node->type->settings_size);
     field_read(&ck, S(""), node->type->fields, data, node->settings);
     take_common(&ck, node, &common);
+    if (c->errors == before && node->type->joins_first)
+        node->joins_first = node->type->joins_first(node->settings);
     if (c->errors == before && node->type->cycle)
         check_container(&ck, node);
     if (c->errors == before && node->type->check)

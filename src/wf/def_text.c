@@ -8,7 +8,9 @@
 
 enum {
     COLUMN = 280,
-    ROW = 120
+    ROW = 120,
+    INSIDE_X = 24,
+    INSIDE_Y = 112,
 }; /* of nodes that came without a position: a node is about 240 x 80 */
 
 static bool is_in(Str name, const char *const *names)
@@ -42,9 +44,10 @@ static const char *const edge_looks[] = {"type", "data", NULL};
 
 /* Where a node without position goes: columns by how many nodes stand before it, one below the
  * other. */
-static struct json *place(struct arena *a, int column, int *rows)
+static struct json *place(struct arena *a, int column, int *rows, bool inside)
 {
-    int x = column * COLUMN, y = rows[column]++ * ROW;
+    int x = column * COLUMN + (inside ? INSIDE_X : 0);
+    int y = rows[column]++ * ROW + (inside ? INSIDE_Y : 0); /* below the head of what it is in */
 
     return json_obj(a, "x", json_int(a, x), "y", json_int(a, y), NULL);
 }
@@ -57,7 +60,8 @@ static struct json *normal_nodes(struct checker *c, const struct json *nodes, co
     for (int i = 0; i < c->def->n_nodes; i++) {
         struct json *node = without(c->a, json_item(nodes, (size_t)i), passing);
         if (json_type(json_at(node, "position")) == JSON_NULL)
-            json_set(c->a, node, S("position"), place(c->a, depth[i], rows));
+            json_set(c->a, node, S("position"),
+                     place(c->a, depth[i], rows, c->def->nodes[i].parent >= 0));
         json_push(c->a, to, node);
     }
     return to;

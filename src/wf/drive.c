@@ -441,6 +441,8 @@ struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_nod
         .key = step_key(a, run, node, where),
         .deadline = usec_min(usec_in(node->timeout), run_deadline(run)),
         .input = run->state->input,
+        .state = run->state,
+        .self = n,
         .live = publish_live,
         .engine = run->engine,
     };
@@ -508,6 +510,18 @@ Err run_record_failure(struct wf_run *run, struct wf_node_run *n, int number, Er
     return record(run, ev);
 }
 
+/* A step that fails as the workflow says. */
+static Err record_stop(struct wf_run *run, struct wf_node_run *n, int number, struct wf_error error,
+                       Usec took)
+{
+    struct wf_event ev;
+
+    wf_core_give_up(run_arena(run, n), run->state, n, number, error, &ev);
+    ev.took = took;
+    run_count_step(&run->def->nodes[n->node], false, took);
+    return record(run, ev);
+}
+
 /* A pure step: computed here and now, in the memory of what it belongs to. */
 static Err run_pure(struct wf_run *run, struct wf_node_run *n, int number)
 {
@@ -528,7 +542,10 @@ static Err run_pure(struct wf_run *run, struct wf_node_run *n, int number)
     }
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
-    return run_record_failure(run, n, number, e, str_dup(a, str_c(err_client_text(e))), 0, took);
+    Str message = str_dup(a, str_c(err_client_text(e)));
+    return e == E_STOPPED && outcome.error_code.n
+               ? record_stop(run, n, number, (struct wf_error){outcome.error_code, message}, took)
+               : run_record_failure(run, n, number, e, message, 0, took);
 }
 
 static Err attempt_fiber(void *arg)

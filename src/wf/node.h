@@ -70,6 +70,9 @@ struct wf_env {
     Str user_agent;
 };
 
+struct wf_state;
+struct wf_node_run;
+
 struct wf_step {
     struct arena *a; /* of this attempt; the output may live in it */
     const struct wf_env *env;
@@ -82,15 +85,22 @@ struct wf_step {
     Str key;       /* the same for all attempts: travels as Idempotency-Key */
     Usec deadline; /* monotonic, of this attempt */
     const struct json *input; /* what the run was started with */
+    /* For those to whom it matters how the run came here; NULL: it came from nowhere. */
+    const struct wf_state *state;
+    const struct wf_node_run *self;
     /* Tell watchers of the run something that is not journaled, e.g. a piece of a model's answer.
      */
     void (*live)(struct wf_step *step, Str kind, const struct json *data);
     void *engine; /* the engine's own */
 };
 
+/* As the handle of an outcome: every edge but those of errors. */
+#define WF_ALL_HANDLES "*"
+
 struct wf_outcome {
     struct json *output;
-    Str handle; /* which out-edges are taken; empty: "out" */
+    Str handle;     /* which out-edges are taken; empty: "out" */
+    Str error_code; /* of a failure, in place of that of its Err */
 };
 
 /* What a step waits for instead of giving a result: a time, or somebody's answer. It takes no slot
@@ -156,6 +166,9 @@ struct wf_node_type {
     void (*check)(struct wf_check *ck, void *settings);
     /* Whether there is such a source handle with these settings; NULL: those of .handles. */
     bool (*has_handle)(const void *settings, Str handle);
+    bool takes_all; /* it gives WF_ALL_HANDLES */
+    /* Whether it begins with the first edge that is taken, and waits for no other. */
+    bool (*joins_first)(const void *settings);
     /* Run one attempt. A failure says in its detail what a user can do; E_RATE_LIMITED and the like
      * carry retry_after_us in the error record. Output is checked against env->max_output by the
      * engine. */

@@ -86,7 +86,7 @@ static void check_names(struct wf_check *ck, const struct loop_cfg *cfg, const c
                          json_type_name(set));
         return;
     }
-    for (size_t i = 0; i < json_len(set); i++) {
+    for (size_t i = 0; json_is(set, JSON_OBJ) && i < json_len(set); i++) {
         Str name = json_str_of(&set->obj[i].key, S(""));
         if (!variable_of(cfg, name))
             wf_check_problem(ck, str_c(field), S("unknown_variable"),

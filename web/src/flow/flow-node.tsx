@@ -7,7 +7,15 @@ import { cx } from '@/lib/cx';
 import { Icon } from '@/ui/icon';
 import { Spinner } from '@/ui/spinner';
 import { Took } from '@/ui/time-text';
-import { casesOf, handlesOf, hasErrorBranch, str, type FlowNode as FlowNodeData } from '@/flow/model';
+import {
+  ALL_HANDLES,
+  branchesOf,
+  casesOf,
+  handlesOf,
+  hasErrorBranch,
+  str,
+  type FlowNode as FlowNodeData,
+} from '@/flow/model';
 import { conditionText, nodeIcon, nodeSummary, nodeTone, TONES } from '@/flow/node-look';
 import { useNodeType } from '@/flow/node-types';
 import { typeTitle } from '@/flow/names';
@@ -41,7 +49,7 @@ function Eye({ id, type }: { id: string; type: 'source' | 'target' }) {
 
 function Branch({ id, label, tone }: { id: string; label: string; tone?: string }) {
   const step = useContext(StepContext);
-  const taken = step?.handle === id;
+  const taken = step?.handle === id || (step?.handle === ALL_HANDLES && id !== 'error');
   return (
     <div
       className={cx(
@@ -64,6 +72,7 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
   const live = useLiveText(id);
   const handles = handlesOf(type, data, known);
   const branches = type === 'condition';
+  const named = type === 'parallel' ? branchesOf(data) : [];
   const title = str(data['title']) || (known ? typeTitle(known, t) : type);
   const errors = problems.filter((problem) => !problem.warning).length;
 
@@ -106,7 +115,12 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
           handles
             .filter((handle) => handle !== 'out' && handle !== 'error')
             .map((handle) => (
-              <Branch key={handle} id={handle} label={t.flow.handles[handle] ?? handle} tone="text-ink-2" />
+              <Branch
+                key={handle}
+                id={handle}
+                label={named.find((one) => one.id === handle)?.title || (t.flow.handles[handle] ?? handle)}
+                tone="text-ink-2"
+              />
             ))}
         {hasErrorBranch(data) && <Branch id="error" label={t.flow.onError} tone="text-madder" />}
         {live && step?.state === 'running' && <LiveText text={live} />}

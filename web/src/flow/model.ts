@@ -105,9 +105,23 @@ export function hasErrorBranch(data: JsonObject): boolean {
   return obj(data['on_error'])['strategy'] === 'branch';
 }
 
+/** What a step has as its handle that took every edge but those of errors. */
+export const ALL_HANDLES = '*';
+
+/** The branches of a parallel. */
+export function branchesOf(data: JsonObject): { id: string; title: string }[] {
+  return arr(data['branches']).map((item) => ({ id: str(obj(item)['id']), title: str(obj(item)['title']) }));
+}
+
+function ownHandles(type: string, data: JsonObject, known: NodeType | undefined): string[] {
+  if (type === 'condition') return [...casesOf(data).map((one) => one.id), 'else'];
+  if (type === 'parallel') return branchesOf(data).map((one) => one.id);
+  return known?.handles ?? ['out'];
+}
+
 /** The source handles of a node, first the one that an edge without sourceHandle leaves from. */
 export function handlesOf(type: string, data: JsonObject, known: NodeType | undefined): string[] {
-  const own = type === 'condition' ? [...casesOf(data).map((one) => one.id), 'else'] : (known?.handles ?? ['out']);
+  const own = ownHandles(type, data, known);
   return hasErrorBranch(data) ? [...own, 'error'] : own;
 }
 
@@ -145,7 +159,15 @@ export function withFreshIds(
     return value;
   };
   return {
-    nodes: nodes.map((node) => ({ ...node, id: ids.get(node.id) ?? node.id, data: swap(node.data) as JsonObject })),
+    nodes: nodes.map((node) => {
+      const parent = node.parentId === undefined ? undefined : (ids.get(node.parentId) ?? node.parentId);
+      return {
+        ...node,
+        id: ids.get(node.id) ?? node.id,
+        ...(parent !== undefined && { parentId: parent }),
+        data: swap(node.data) as JsonObject,
+      };
+    }),
     edges: edges
       .filter((edge) => ids.has(edge.source) && ids.has(edge.target))
       .map((edge) =>

@@ -13,6 +13,9 @@ const ICONS: Record<string, IconName> = {
   delay: 'clock',
   iteration: 'list',
   loop: 'refresh',
+  parallel: 'split',
+  merge: 'transform',
+  error: 'stop',
   approval: 'check',
   wait_event: 'pause',
   'data-transform': 'transform',
@@ -43,6 +46,9 @@ const TYPE_GROUPS: Record<string, string> = {
   delay: 'logic',
   iteration: 'logic',
   loop: 'logic',
+  parallel: 'logic',
+  merge: 'logic',
+  error: 'logic',
   approval: 'logic',
   wait_event: 'logic',
   'data-transform': 'data',
@@ -117,6 +123,12 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return data['items'] === undefined || data['items'] === '' ? t.flow.notSet : plain(data['items']);
     case 'loop':
       return t.flow.rounds(typeof data['max_rounds'] === 'number' ? data['max_rounds'] : 100);
+    case 'parallel':
+      return t.flow.branches(arr(data['branches']).length);
+    case 'merge':
+      return word(t.flow.mergeModes, str(data['mode']) || 'object') ?? t.flow.notSet;
+    case 'error':
+      return str(data['message']) || t.flow.notSet;
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

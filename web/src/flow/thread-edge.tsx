@@ -3,7 +3,7 @@ import { createContext, memo, useContext, type ReactNode } from 'react';
 import { BaseEdge, EdgeLabelRenderer, getBezierPath, useStore, type EdgeProps } from '@xyflow/react';
 import type { Step } from '@/api/types';
 import { cx } from '@/lib/cx';
-import type { FlowEdge } from '@/flow/model';
+import { ALL_HANDLES, type FlowEdge } from '@/flow/model';
 import { useStep } from '@/flow/overlay';
 
 export type EdgeState = 'plain' | 'waiting' | 'taken' | 'skipped';
@@ -14,7 +14,8 @@ export function edgeState(step: Step | null | undefined, handle: string): EdgeSt
   if (step?.state === 'skipped') return 'skipped';
   const handled = step?.state === 'failed' && step.handle === 'error';
   if (step?.state !== 'succeeded' && !handled) return 'waiting';
-  return (step.handle ?? 'out') === handle ? 'taken' : 'skipped';
+  const taken = step.handle ?? 'out';
+  return taken === handle || (taken === ALL_HANDLES && handle !== 'error') ? 'taken' : 'skipped';
 }
 
 /** What an editor puts on the middle of an edge that is selected. */

@@ -1,7 +1,7 @@
 // Where a node leads, handle by handle: the threads of the canvas for those who draw without a mouse.
 import type { NodeType } from '@/api/types';
 import { useT } from '@/i18n/i18n';
-import { casesOf, handlesOf, str, wouldCycle, type FlowNode } from '@/flow/model';
+import { branchesOf, casesOf, handlesOf, str, wouldCycle, type FlowNode } from '@/flow/model';
 import { IconButton } from '@/ui/button';
 import { Select } from '@/ui/field';
 import { useEditor, useShared } from '@/features/flow-editor/editor-context';
@@ -17,6 +17,8 @@ export function ConnectionsSection({ node, known }: { node: FlowNode; known: Nod
     if (handle === 'out') return t.flow.handleOut;
     if (handle === 'error') return t.flow.onError;
     if (handle === 'else') return t.flow.else;
+    const branch = branchesOf(node.data).find((one) => one.id === handle);
+    if (branch) return branch.title || branch.id;
     const at = cases.findIndex((one) => one.id === handle);
     return cases[at]?.title || (at >= 0 ? t.flow.caseNumber(at + 1) : handle);
   };

@@ -25,6 +25,8 @@ const LATER = new Set([
   'wait_event.accept_past',
   'iteration.max_items',
   'loop.on_max',
+  'merge.inputs',
+  'error.code',
   'webhook.headers',
   'webhook.method',
 ]);
@@ -82,6 +84,12 @@ export function newData(type: string, title: string): JsonObject {
       return { title, name: '' };
     case 'iteration':
       return { title, items: '' };
+    case 'parallel':
+      return { title, branches: [{ id: 'branch-1' }, { id: 'branch-2' }] };
+    case 'merge':
+      return { title, mode: 'object' };
+    case 'error':
+      return { title, message: '' };
     case 'loop':
       return { title, max_rounds: 10 };
     case 'condition':
