@@ -29,6 +29,11 @@ static Err count_tokens(struct req *req, struct res *res)
     return llm_door_call(api_of(req)->llm, req, res, LLM_COUNT_TOKENS);
 }
 
+static Err post_deployment(struct req *req, struct res *res)
+{
+    return llm_door_deployment(api_of(req)->llm, req, res, req_param(req, "call"));
+}
+
 static Err list_models(struct req *req, struct res *res)
 {
     return llm_door_models(api_of(req)->llm, req, res);
@@ -52,7 +57,7 @@ static Err get_model(struct req *req, struct res *res)
                                                          .fail = llm_door_fail                     \
     }
 
-/* Also without /v1, for programs whose base URL has none. */
+/* Also without /v1, for programs whose base URL has none, and as Azure has them. */
 const struct route api_gateway_routes[] = {
     CALL("/v1/chat/completions", post_chat, "Call a chat model, in OpenAI's dialect"),
     CALL("/v1/completions", post_completions, "Call a completion model, in OpenAI's dialect"),
@@ -62,6 +67,9 @@ const struct route api_gateway_routes[] = {
              "Count the tokens of a request, in Anthropic's dialect"),
     MESSAGES("/messages", post_messages, NULL),
     MESSAGES("/messages/count_tokens", count_tokens, NULL),
+    CALL("/openai/deployments/*call", post_deployment, NULL),
+    CALL("/openai/v1/chat/completions", post_chat, NULL),
+    CALL("/openai/v1/embeddings", post_embeddings, NULL),
     CALL("/chat/completions", post_chat, NULL),
     CALL("/completions", post_completions, NULL),
     CALL("/embeddings", post_embeddings, NULL),

@@ -11,6 +11,7 @@ static struct json *provider_json(struct arena *a, const struct llm_provider *p)
 
     return json_obj(a, "id", json_id(a, p->id), "name", json_str(a, p->name), "kind",
                     json_str_c(a, p->kind->name), "base_url", json_str(a, p->base_url),
+                    "api_version", p->api_version.n ? json_str(a, p->api_version) : json_null(a),
                     "has_credential", json_bool(a, p->has_credential), "credential_opens",
                     json_bool(a, !p->sealed), "private_network", json_bool(a, p->private_network),
                     "enabled", json_bool(a, p->enabled), "timeout",
@@ -85,6 +86,7 @@ static Err post_provider(struct req *req, struct res *res)
         .kind = kind,
         .base_url = json_str_of(json_at(body, "base_url"), S("")),
         .credential = json_str_of(json_at(body, "credential"), S("")),
+        .api_version = json_str_of(json_at(body, "api_version"), S("")),
         .private_network = json_bool_of(json_at(body, "private_network"), k && k->private_network),
         .enabled = json_bool_of(json_at(body, "enabled"), true),
     };
@@ -112,6 +114,7 @@ static Err patch_provider(struct req *req, struct res *res)
         .name = p->name,
         .kind = str_c(p->kind->name),
         .base_url = json_str_of(json_at(body, "base_url"), p->base_url),
+        .api_version = json_str_of(json_at(body, "api_version"), p->api_version),
         .private_network = json_bool_of(json_at(body, "private_network"), p->private_network),
         .enabled = json_bool_of(json_at(body, "enabled"), p->enabled),
         .timeout = p->timeout,

@@ -412,7 +412,8 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     return c->route ? llm_route_call(c, view) : llm_attempt(c);
 }
 
-Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)
+/* @model: as the path names it; p == NULL: the body does. */
+static Err door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op, Str model)
 {
     AUTO(llm_view) *view = llm_view_take(llm);
     struct llm_call *c = arena_new_of(req->a, struct llm_call);
@@ -421,6 +422,8 @@ Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op
     c->req = req;
     c->res = res;
     c->op = op;
+    c->model = model;
+    c->named = model.p != NULL;
     c->dialect =
         op == LLM_MESSAGES || op == LLM_COUNT_TOKENS ? &llm_dialect_anthropic : &llm_dialect_openai;
     Err e = serve(c, view);
@@ -430,6 +433,26 @@ Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op
     *err_record() = kept;
     buf_done(&c->edited);
     return e;
+}
+
+Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)
+{
+    return door_call(llm, req, res, op, (Str){0});
+}
+
+Err llm_door_deployment(struct llm *llm, struct req *req, struct res *res, Str path)
+{
+    static const struct {
+        Str end;
+        enum llm_op op;
+    } calls[] = {{S_INIT("/chat/completions"), LLM_CHAT},
+                 {S_INIT("/completions"), LLM_COMPLETIONS},
+                 {S_INIT("/embeddings"), LLM_EMBEDDINGS}};
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        if (str_ends(path, calls[i].end) && path.n > calls[i].end.n)
+            return door_call(llm, req, res, calls[i].op, str_head(path, path.n - calls[i].end.n));
+    return err_detail(E_NOT_FOUND, "There is no such call of a deployment here.");
 }
 
 /* ---- which models there are ---- */

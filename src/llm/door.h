@@ -18,6 +18,8 @@ enum { LLM_BODY_MAX = 32 << 20 };
 
 /* Serve a call of @req in the dialect's form. */
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op) YIELDS;
+/* The same with the model in the path, as Azure's clients have it: "NAME/chat/completions". */
+Err llm_door_deployment(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
 /* GET /models and /models/NAME. */
 Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;

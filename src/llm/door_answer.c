@@ -234,7 +234,8 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     size_t n = 0, bytes = 0;
 
     vec_each(headers, h) {
-        if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value))
+        bool empty = str_starts(h->value, S("-")); /* Azure's limits that are none */
+        if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value) || empty)
             continue;
         bytes += h->name.n + h->value.n;
         if (++n > HEADERS_MAX || bytes > HEADER_BYTES_MAX)

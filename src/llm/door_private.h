@@ -41,7 +41,8 @@ struct llm_call {
 
     Str body;
     struct llm_member members[MEMBERS];
-    Str model; /* as the client names it */
+    Str model;  /* as the client names it */
+    bool named; /* in the path: the body's does not count */
     bool stream, wants_usage, wants_base64;
     const struct json *stream_options; /* NULL: none, or null */
 

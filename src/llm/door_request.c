@@ -26,6 +26,8 @@ static Err read_model(struct llm_call *c)
 {
     struct json *v;
 
+    if (c->named && c->model.n > 0 && c->model.n <= LLM_MODEL_MAX)
+        return OK;
     TRY(member_json(c, MEMBER_MODEL, &v));
     c->model = json_str_of(v, S(""));
     if (!c->model.n)
@@ -109,9 +111,28 @@ static void write_options(const struct llm_call *c, struct buf *b)
     json_write(b, options);
 }
 
+/* Where the model's name goes in a body that has none: behind the brace. Writes what stands before
+ * it. */
+static struct llm_member place_of_model(const struct llm_call *c, struct buf *b)
+{
+    struct llm_member m = c->members[MEMBER_MODEL];
+
+    if (!m.to) {
+        m.from = m.to = str_find_char(c->body, '{') + 1;
+        buf_add_c(b, "\"model\":");
+    }
+    return m;
+}
+
+/* What follows the name there. */
+static void end_of_model(const struct llm_call *c, struct buf *b, size_t at)
+{
+    if (!c->members[MEMBER_MODEL].to && !str_starts(str_trim(str_skip(c->body, at)), S("}")))
+        buf_add_char(b, ',');
+}
+
 Err llm_call_body(struct llm_call *c, Str *ret_body)
 {
-    const struct llm_member *model = &c->members[MEMBER_MODEL];
     const struct llm_member *options = &c->members[MEMBER_STREAM_OPTIONS];
     bool ask = c->stream && !c->wants_usage && c->dialect == &llm_dialect_openai &&
                !c->target.provider->kind->no_stream_options;
@@ -122,20 +143,22 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
 
     if (llm_is_translated(c))
         return llm_translate_request(c, ret_body);
-    if (!ask && str_eq(c->model, c->target.model)) {
+    if (!ask && !c->named && str_eq(c->model, c->target.model)) {
         *ret_body = c->body;
         return OK;
     }
+    struct llm_member model = place_of_model(c, &name);
     json_write_str(&name, c->target.model);
     if (ask && !options->to) {
         buf_add_c(&name, ",\"stream_options\":");
         write_options(c, &name);
     }
-    edits[0] = (struct llm_edit){model->from, model->to, buf_str(&name)};
+    end_of_model(c, &name, model.to);
+    edits[0] = (struct llm_edit){model.from, model.to, buf_str(&name)};
     if (ask && options->to) {
         write_options(c, &more);
         edits[n++] = (struct llm_edit){options->from, options->to, buf_str(&more)};
-        if (options->from < model->from) {
+        if (options->from < model.from) {
             struct llm_edit first = edits[0];
             edits[0] = edits[1];
             edits[1] = first;

@@ -21,6 +21,8 @@ struct llm_kind {
     const char *base_url; /* NULL: must be given */
     const struct llm_dialect *dialect;
     const char *auth_header; /* has the credential alone; NULL: Authorization, as a bearer's */
+    bool deployments;        /* models are called by the names under which they were deployed,
+                              * which nobody lists; the API has versions */
     bool private_network;    /* usually on this machine or network */
     bool needs_credential;
     bool no_stream_options; /* refuses the member, and sends usage anyway */

@@ -128,6 +128,7 @@ static void add_row(const struct llm *llm, struct llm_view *view, const struct p
                              .tenant = row->tenant,
                              .name = str_dup(view->a, row->name),
                              .base_url = str_dup(view->a, row->base_url),
+                             .api_version = str_dup(view->a, row->api_version),
                              .kind = kind,
                              .egress =
                                  row->private_network ? llm->egress_private : llm->egress_public,
@@ -170,6 +171,7 @@ static void add_seed(const struct llm *llm, struct llm_view *view, const struct 
                              .tenant = llm->tenant,
                              .name = str_c(seed->kind),
                              .base_url = given ? seed->base_url : str_c(kind->base_url),
+                             .api_version = seed->api_version,
                              .kind = kind,
                              .egress = given ? llm->egress_private : llm->egress_public,
                              .timeout = LLM_TIMEOUT_DEFAULT,
@@ -301,7 +303,8 @@ static void copy_seeds(struct llm *llm, const struct llm_options *o)
             url.n--;
         llm->seeds[i] = (struct llm_seed){.kind = o->seeds[i].kind,
                                           .base_url = str_dup(llm->a, url),
-                                          .credential = str_dup(llm->a, o->seeds[i].credential)};
+                                          .credential = str_dup(llm->a, o->seeds[i].credential),
+                                          .api_version = str_dup(llm->a, o->seeds[i].api_version)};
     }
 }
 
@@ -420,6 +423,23 @@ static Err check_url(const struct llm *llm, struct arena *a, const struct provid
     return e;
 }
 
+static Err check_api_version(const struct provider_row *row)
+{
+    const struct llm_kind *kind = llm_kind_find(row->kind);
+
+    if (!row->api_version.n)
+        return OK;
+    if (!kind->deployments)
+        return err_detail(E_INVALID, "A provider of the kind %s has no api_version.", kind->name);
+    for (size_t i = 0; i < row->api_version.n; i++) {
+        char c = row->api_version.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        if (!plain || row->api_version.n > LLM_API_VERSION_MAX)
+            return err_detail(E_INVALID, "api_version must be one such as 2024-10-21.");
+    }
+    return OK;
+}
+
 Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row)
 {
     if (!is_name(row->name))
@@ -432,6 +452,7 @@ Err llm_provider_check(const struct llm *llm, struct arena *a, const struct prov
                           P(str_head(row->kind, 64)), P(kind_names(a)));
     if (row->timeout < USEC_S || row->timeout > USEC_DAY)
         return err_detail(E_INVALID, "timeout must be from 1s to 1d.");
+    TRY(check_api_version(row));
     return check_url(llm, a, row);
 }
 

@@ -17,13 +17,20 @@ struct llm;
 struct llm_limits;
 struct llm_view;
 
-enum { LLM_NAME_MAX = 64, LLM_URL_MAX = 1024, LLM_CREDENTIAL_MAX = 4096, LLM_MODEL_MAX = 256 };
+enum {
+    LLM_NAME_MAX = 64,
+    LLM_URL_MAX = 1024,
+    LLM_CREDENTIAL_MAX = 4096,
+    LLM_MODEL_MAX = 256,
+    LLM_API_VERSION_MAX = 32
+};
 #define LLM_TIMEOUT_DEFAULT (10 * USEC_MIN)
 
 struct llm_provider {
     Id id, tenant;
     Str name, base_url;
-    Str auth; /* value of the Authorization header; empty: none is sent */
+    Str api_version; /* empty: the usual one */
+    Str auth;        /* value of the Authorization header; empty: none is sent */
     const struct llm_kind *kind;
     const struct egress *egress; /* may be called so */
     Usec timeout;
@@ -37,7 +44,7 @@ struct llm_provider {
 struct llm_seed {
     const char *kind; /* and its name */
     Str base_url;     /* empty: that of the kind */
-    Str credential;
+    Str credential, api_version;
 };
 
 struct llm_options {

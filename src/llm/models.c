@@ -165,6 +165,10 @@ static Err fetch(struct arena *a, const struct llm_provider *p, LlmNames *ret_na
     if (e != OK)
         return llm_call_error(p, e);
     TRY(check_status(p, reply.status));
+    if (p->kind->deployments) { /* the list has what may be deployed, not what is */
+        *ret_names = (LlmNames){0};
+        return OK;
+    }
     return read_names(a, p, reply.body, ret_names);
 }
 

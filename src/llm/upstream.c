@@ -30,6 +30,31 @@ static Str gemini_url(struct arena *a, const struct llm_provider *p, Str model, 
                                 stream ? "streamGenerateContent?alt=sse" : "generateContent"));
 }
 
+/* Azure's: the deployment in the path and a version behind it, or, where the address ends in
+ * /openai/v1, as OpenAI's own. */
+static Str azure_url(struct arena *a, const struct llm_provider *p, Str path)
+{
+    static const Str usual = S_INIT("2024-10-21");
+    bool own = str_ends(p->base_url, S("/openai/v1"));
+    Str base = p->base_url, version = p->api_version;
+
+    if (own)
+        return str_fmt(a, "%.*s%.*s%s%.*s", P(base), P(path), version.n ? "?api-version=" : "",
+                       P(version));
+    if (str_ends(base, S("/openai")))
+        base.n -= S("/openai").n;
+    return str_fmt(a, "%.*s/openai%.*s?api-version=%.*s", P(base), P(path),
+                   P(version.n ? version : usual));
+}
+
+static Str azure_call_url(struct arena *a, const struct llm_provider *p, Str model,
+                          const char *path)
+{
+    if (str_ends(p->base_url, S("/openai/v1")))
+        return azure_url(a, p, str_c(path));
+    return azure_url(a, p, str_fmt(a, "/deployments/%.*s%s", P(url_encode(a, model)), path));
+}
+
 static Err has_none(const struct llm_provider *p, enum llm_op op)
 {
     return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s here.", P(p->name),
@@ -58,7 +83,8 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
         *ret_url = gemini_url(a, p, model, stream);
         return OK;
     }
-    *ret_url = str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
+    *ret_url = p->kind->deployments ? azure_call_url(a, p, model, paths[op])
+                                    : str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
     return OK;
 }
 
@@ -68,6 +94,8 @@ Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p)
         return under_v1(a, p, "/models?limit=1000");
     if (p->kind->dialect == &llm_dialect_gemini)
         return under_v1beta(a, p, S("/models?pageSize=1000"));
+    if (p->kind->deployments)
+        return azure_url(a, p, S("/models"));
     return str_fmt(a, "%.*s/models", P(p->base_url));
 }
 

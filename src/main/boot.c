@@ -152,7 +152,7 @@ static void add_seed(struct llm_options *o, struct llm_seed *seeds, const char *
 Err boot_gateway(struct boot *b, bool serve)
 {
     const struct config *c = b->config;
-    struct llm_seed seeds[8];
+    struct llm_seed seeds[16];
     struct llm_options o = {.db = b->db,
                             .tenant = auth_home_tenant,
                             .egress_allow = c->egress.allow,
@@ -164,6 +164,12 @@ Err boot_gateway(struct boot *b, bool serve)
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 
     add_seed(&o, seeds, "anthropic", c->anthropic.base_url, c->anthropic.api_key);
+    if (c->azure.endpoint.n)
+        add_seed(&o, seeds, "azure", c->azure.endpoint, c->azure.api_key);
+    else if (c->azure.api_key.n)
+        return err_detail(E_INVALID, "azure.api_key is set, but not azure.endpoint.");
+    if (c->azure.endpoint.n)
+        seeds[o.n_seeds - 1].api_version = c->azure.api_version;
     add_seed(&o, seeds, "deepseek", S(""), c->deepseek.api_key);
     add_seed(&o, seeds, "gemini", c->gemini.base_url, c->gemini.api_key);
     add_seed(&o, seeds, "groq", S(""), c->groq.api_key);

@@ -58,6 +58,7 @@ static Err add(struct store_call *call)
         .name = name.n ? name : kind,
         .kind = kind,
         .base_url = cli_has(cli, "base-url") ? cli_get(cli, "base-url") : S(""),
+        .api_version = cli_has(cli, "api-version") ? cli_get(cli, "api-version") : S(""),
         .private_network = cli_has(cli, "private-network") || (k && k->private_network),
         .enabled = true,
     };
@@ -134,6 +135,7 @@ static Err run_test(struct cli *cli)
 static const struct cli_option add_options[] = {
     {"name", "NAME", "The first part of its models' names; the kind if not given"},
     {"base-url", "URL", "Where it is; that of the kind if not given"},
+    {"api-version", "VERSION", "Of Azure's API; the usual one if not given"},
     {"credential-stdin", NULL, "Read its key from standard input"},
     {"private-network", NULL, "It may be on this machine or in a private network"},
     {"timeout", "SPAN", "How long an answer may take; 10m if not given"},
@@ -148,10 +150,11 @@ const struct cli_verb cmd_provider_add = {
     .min_args = 1,
     .max_args = 1,
     .summary = "Add a model provider and print its id",
-    .details = "Kinds: anthropic, deepseek, gemini, groq, llamacpp, mistral, ollama, openai, "
-               "openai-compatible, openrouter, tgi, vllm. Works whether the server runs or not; a "
-               "running one sees it "
-               "within seconds. The credential is sealed with the master key.",
+    .details =
+        "Kinds: anthropic, azure, deepseek, gemini, groq, llamacpp, mistral, ollama, openai, "
+        "openai-compatible, openrouter, tgi, vllm. Works whether the server runs or not; a "
+        "running one sees it "
+        "within seconds. The credential is sealed with the master key.",
     .options = add_options,
     .settings = SETTINGS,
     .run = run_add,

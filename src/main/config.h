@@ -60,6 +60,9 @@ struct config {
         Str api_key, base_url;
     } anthropic, gemini;
     struct {
+        Str api_key, endpoint, api_version;
+    } azure;
+    struct {
         Str api_key;
     } deepseek, groq, mistral, openrouter;
     struct {

@@ -5,8 +5,8 @@ Err store_provider_create(struct db *db, struct arena *a, const struct provider_
 {
     static const char sql[] =
         "INSERT INTO provider (id, tenant_id, name, kind, base_url, credential, private_network,"
-        " enabled, timeout, revision, created_at, updated_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?10)";
+        " enabled, timeout, api_version, revision, created_at, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, ?11, ?11)";
     struct db_value credential = {
         .type = row->credential.n ? DB_BYTES : DB_NULL, .hint = DB_BYTES, .s = row->credential};
     struct db_tx *tx = db_begin(db, a);
@@ -14,7 +14,8 @@ Err store_provider_create(struct db *db, struct arena *a, const struct provider_
     db_exec(tx, sql,
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_TEXT(row->name), D_TEXT(row->kind),
                     D_TEXT(row->base_url), credential, D_INT(row->private_network),
-                    D_INT(row->enabled), D_INT(row->timeout), D_INT(row->created_at)));
+                    D_INT(row->enabled), D_INT(row->timeout), D_TEXT(row->api_version),
+                    D_INT(row->created_at)));
     return db_commit(tx);
 }
 
@@ -22,7 +23,7 @@ Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows)
 {
     static const char sql[] =
         "SELECT id, tenant_id, name, kind, base_url, credential, private_network, enabled,"
-        " timeout, revision, created_at, updated_at FROM provider ORDER BY id";
+        " timeout, revision, created_at, updated_at, api_version FROM provider ORDER BY id";
     AUTO(db_cursor) *c = NULL;
     ProviderRows rows = {0};
 
@@ -41,6 +42,7 @@ Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows)
         r->revision = db_int(c, 9);
         r->created_at = db_usec(c, 10);
         r->updated_at = db_usec(c, 11);
+        r->api_version = db_text(c, 12);
     }
     TRY(db_finish(c));
     *ret_rows = rows;
@@ -51,7 +53,7 @@ Err store_provider_update(struct db *db, struct arena *a, const struct provider_
 {
     static const char sql[] =
         "UPDATE provider SET base_url = ?4, credential = ?5, private_network = ?6, enabled = ?7,"
-        " timeout = ?8, updated_at = ?9, revision = revision + 1"
+        " timeout = ?8, updated_at = ?9, api_version = ?10, revision = revision + 1"
         " WHERE id = ?1 AND tenant_id = ?2 AND revision = ?3";
     struct db_value credential = {
         .type = row->credential.n ? DB_BYTES : DB_NULL, .hint = DB_BYTES, .s = row->credential};
@@ -60,7 +62,8 @@ Err store_provider_update(struct db *db, struct arena *a, const struct provider_
     db_exec_expect(tx, 1, sql,
                    DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_INT(row->revision),
                            D_TEXT(row->base_url), credential, D_INT(row->private_network),
-                           D_INT(row->enabled), D_INT(row->timeout), D_INT(time_wall())));
+                           D_INT(row->enabled), D_INT(row->timeout), D_INT(time_wall()),
+                           D_TEXT(row->api_version)));
     return db_commit(tx);
 }
 

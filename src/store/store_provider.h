@@ -7,7 +7,8 @@
 struct provider_row {
     Id id, tenant;
     Str name, kind, base_url;
-    Str credential; /* sealed; empty: none */
+    Str credential;  /* sealed; empty: none */
+    Str api_version; /* empty: the usual one */
     bool private_network, enabled;
     Usec timeout;
     int64_t revision;
@@ -19,8 +20,8 @@ typedef VEC(struct provider_row) ProviderRows;
 Err store_provider_create(struct db *db, struct arena *a, const struct provider_row *row) YIELDS;
 /* Those of all tenants, in the order of their making. */
 Err store_provider_list(struct db *db, struct arena *a, ProviderRows *ret_rows) YIELDS;
-/* Write what may change: base_url, credential, private_network, enabled, timeout. E_CONFLICT unless
- * the revision is still @row->revision. */
+/* Write what may change: base_url, credential, api_version, private_network, enabled, timeout.
+ * E_CONFLICT unless the revision is still @row->revision. */
 Err store_provider_update(struct db *db, struct arena *a, const struct provider_row *row) YIELDS;
 /* E_NOT_FOUND. */
 Err store_provider_delete(struct db *db, struct arena *a, Id tenant, Id id) YIELDS;

@@ -12,6 +12,8 @@
 const struct llm_kind llm_kinds[] = {
     {"anthropic", "Anthropic", "https://api.anthropic.com", .dialect = &llm_dialect_anthropic,
      .auth_header = "x-api-key", .needs_credential = true},
+    {"azure", "Azure OpenAI", NULL, OPENAI, .auth_header = "api-key", .deployments = true,
+     .needs_credential = true, .full = true},
     {"deepseek", "DeepSeek", "https://api.deepseek.com/v1", OPENAI, .needs_credential = true},
     {"gemini", "Google Gemini", "https://generativelanguage.googleapis.com",
      .dialect = &llm_dialect_gemini, .auth_header = "x-goog-api-key", .needs_credential = true},
