@@ -140,14 +140,19 @@ static Err execute(struct req *req, struct res *res)
 
 static Err list_runs(struct req *req, struct res *res)
 {
-    struct run_filter filter = {.tenant = req->who.tenant, .workflow = ID_NONE, .state = -1};
+    struct run_filter filter = {.tenant = req->who.tenant, .state = -1};
     struct api_page page;
     RunRows rows;
-    Str workflow, state;
+    Str workflow, state, parent;
 
     TRY(api_page_of(req, &page));
     TRY(req_query(req, S("workflow_id"), &workflow));
     TRY(req_query(req, S("state"), &state));
+    TRY(req_query(req, S("parent"), &parent));
+    if (parent.n && id_parse(parent, &filter.parent) != OK)
+        return err_detail(E_BAD_INPUT, "parent must be the id of a run.");
+    if (parent.n && (workflow.n || state.n))
+        return err_detail(E_BAD_INPUT, "parent goes without workflow_id and state.");
     if (workflow.n && id_parse(workflow, &filter.workflow) != OK)
         return err_detail(E_BAD_INPUT, "workflow_id must be an id.");
     if (state.n) {
@@ -215,7 +220,7 @@ const struct route api_runs_routes[] = {
      .rate = RATE_RUN, .max_body = MIB(16), .in_schema = "Execute", .out_schema = "Run",
      .headers = "Idempotency-Key", .summary = "Start a run"},
     {HTTP_GET, "/api/runs", list_runs, "run.read", .out_schema = "RunList", .summary = "List runs",
-     .query = "limit:integer cursor:string workflow_id:string state:string"},
+     .query = "limit:integer cursor:string workflow_id:string state:string parent:string"},
     {HTTP_GET, "/api/runs/:id", get_run, "run.read", .out_schema = "Run",
      .summary = "Get a run with its steps"},
     {HTTP_GET, "/api/runs/:id/items", list_items, "run.read", .out_schema = "RunItems",

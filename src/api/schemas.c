@@ -302,6 +302,15 @@ const struct api_schema api_shapes[] = {
      "\"flow\":{\"type\":\"object\",\"description\":\"Its gate, with flow control.\","
      "\"properties\":{\"gate\":" ID_TYPE ",\"name\":{\"type\":\"string\"}}},"
      "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}},"
+     "\"parent\":{\"type\":[\"object\",\"null\"],\"description\":\"The step of another run that "
+     "has "
+     "started it.\",\"properties\":{\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"}}},"
+     "\"children\":{\"type\":\"array\",\"description\":\"The runs that its steps have started; "
+     "only "
+     "where one run is asked for.\",\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"},\"workflow_id\":" ID_TYPE
+     ",\"workflow_name\":{\"type\":\"string\"},\"state\":{\"type\":\"string\"},"
+     "\"waited_for\":{\"type\":\"boolean\"}}}},"
      "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"Step",
      "{\"type\":\"object\",\"description\":\"One node's execution in a run.\","

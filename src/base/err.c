@@ -120,6 +120,14 @@ const char *err_slug(Err e)
     return slugs[index_of(e)];
 }
 
+Err err_by_slug(const char *slug, size_t n)
+{
+    for (int i = 0; i < ERR_COUNT; i++)
+        if (strlen(slugs[i]) == n && memcmp(slugs[i], slug, n) == 0)
+            return (Err)i;
+    return OK;
+}
+
 int err_http(Err e)
 {
     return codes[index_of(e)].http;

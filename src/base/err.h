@@ -67,6 +67,8 @@ Err err_detail_at(Err code, const char *file, int line, const char *fmt, ...)
  * name that APIs show. All accept any value. */
 const char *err_name(Err e);
 const char *err_slug(Err e);
+/* The code of a slug; OK when there is none. */
+Err err_by_slug(const char *slug, size_t n);
 int err_http(Err e);
 enum err_retry err_retry(Err e);
 const char *err_public(Err e);

@@ -2,6 +2,7 @@
 #include "store/store_run.h"
 
 #include "base/crypto.h"
+#include "store/store_child.h"
 #include "store/store_flow.h"
 #include "store/store_wait.h"
 
@@ -176,11 +177,17 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
     static const char in_state[] = LIST(" AND r.state = ?4");
     static const char in_other[] = LIST(" AND r.state <> 3 AND r.state = ?4"); /* run_other */
     static const char both[] = LIST(" AND r.workflow_id = ?4 AND r.state = ?5");
+    static const char of_parent[] =
+        LIST(" AND r.id IN (SELECT run_id FROM run_child WHERE parent_id = ?4)");
 #undef LIST
     Id before = f->before;
 
     if (id_is_none(before))
         memset(before.b, 0xff, sizeof before.b);
+    if (!id_is_none(f->parent))
+        return read_rows(db, a, of_parent,
+                         DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit), D_ID(f->parent)),
+                         true, ret_rows);
     if (id_is_none(f->workflow) && f->state < 0)
         return read_rows(db, a, all, DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit)), true,
                          ret_rows);
@@ -337,6 +344,11 @@ Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int s
                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
     store_wait_end_run(tx, run);
     store_flow_leave(tx, run);
+    store_child_report(tx, &run,
+                       S("{\"state\":\"failed\",\"error\":{\"code\":\"internal\",\"message\":"
+                         "\"The server could not go on with the run; its log says why.\"}}"),
+                       time_wall());
+    store_child_cancel_all(tx, run);
     return db_commit(tx);
 }
 
@@ -394,6 +406,7 @@ Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int
                 " ?1)",
                 DB_ARGS(D_ID(*id)));
         db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
+        db_exec(tx, "DELETE FROM run_child WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
         db_exec(tx, "DELETE FROM run WHERE id = ?1", DB_ARGS(D_ID(*id)));
     }
     db_exec(tx, "DELETE FROM run_key WHERE created_at < ?1", DB_ARGS(D_INT(before)));

@@ -55,6 +55,7 @@ Err store_run_by_key(struct db *db, struct arena *a, Id workflow, Str key, Id *r
                      Str *ret_fingerprint) YIELDS;
 struct run_filter {
     Id tenant;
+    Id parent;   /* none: all; else workflow and state do not count */
     Id workflow; /* none: all */
     int state;   /* -1: all */
     Id before;   /* none: from the newest */

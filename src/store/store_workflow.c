@@ -78,6 +78,30 @@ Err store_workflow_get(struct db *db, struct arena *a, Id tenant, Id id,
                     DB_ARGS(D_ID(id), D_ID(tenant)), ret_row);
 }
 
+Err store_workflow_named(struct db *db, struct arena *a, Id tenant, Str name,
+                         struct workflow_row *ret_row)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM workflow WHERE tenant_id = ?1 AND name = ?2 AND deleted_at IS"
+        " NULL ORDER BY CASE WHEN published IS NULL THEN 1 ELSE 0 END, id"
+        " LIMIT 2";
+    AUTO(db_cursor) *c = NULL;
+    struct workflow_row rows[2] = {0};
+    int n = 0;
+
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant), D_TEXT(name)), &c));
+    while (n < 2 && db_next(c))
+        read_row(c, &rows[n++]);
+    TRY(db_finish(c));
+    if (n == 0)
+        return err_detail(E_NOT_FOUND, "There is no such workflow.");
+    if (n == 2 && rows[1].published_version)
+        return err_detail(E_CONFLICT, "Several workflows are called \"%.*s\": use the id.",
+                          P(str_head(name, 200)));
+    *ret_row = rows[0];
+    return OK;
+}
+
 Err store_workflow_get_any(struct db *db, struct arena *a, Id id, struct workflow_row *ret_row)
 {
     return read_one(db, a, "SELECT " COLUMNS " FROM workflow WHERE id = ?1 AND deleted_at IS NULL",

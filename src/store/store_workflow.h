@@ -33,6 +33,10 @@ Err store_workflow_create(struct db *db, struct arena *a, const struct workflow_
 /* E_NOT_FOUND for unknown, foreign and deleted ones. */
 Err store_workflow_get(struct db *db, struct arena *a, Id tenant, Id id,
                        struct workflow_row *ret_row) YIELDS;
+/* The same by name. E_CONFLICT when several published ones are called so; one that is not
+ * published is given when there is no other. */
+Err store_workflow_named(struct db *db, struct arena *a, Id tenant, Str name,
+                         struct workflow_row *ret_row) YIELDS;
 /* The same by id alone, for webhooks. */
 Err store_workflow_get_any(struct db *db, struct arena *a, Id id, struct workflow_row *ret_row)
     YIELDS;

@@ -258,6 +258,8 @@ static Err apply_waiting(struct wf_state *s, struct wf_node_run *n, const struct
         return corrupt(ev, "starts a step that cannot start");
     core_list_add(&s->waits, n);
     s->has_waited = true;
+    s->has_children =
+        s->has_children || str_eq(json_str_of(json_at(ev->data, "kind"), S("")), S("workflow"));
     n->state = WF_NODE_WAITING;
     n->due_at = ev->until;
     n->relative = ev->relative;
@@ -417,6 +419,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->vars = core_keep(s, &s->root, ev->vars);
         s->kept = core_keep(s, &s->root, ev->kept);
         s->rerun_of = core_keep(s, &s->root, ev->rerun_of);
+        s->parent = core_keep(s, &s->root, ev->parent);
         s->started_at = ev->at;
         core_push_ready(s, &s->nodes[s->def->trigger]);
         return OK;

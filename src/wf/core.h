@@ -83,6 +83,7 @@ struct wf_event {
     /* Of RUN_STARTED: results that steps take over instead of running, by node ({output, handle,
      * by}), and the run that is run again; NULL: none. */
     const struct json *kept, *rerun_of;
+    const struct json *parent; /* of RUN_STARTED: the step that started it; NULL: none */
     Str kept_by; /* of STEP_FINISHED: where a result comes from that was taken over; empty: the step
                     has run */
     struct wf_error error;
@@ -206,13 +207,14 @@ struct wf_state {
     int64_t seq; /* of the last event applied */
     int steps;   /* attempts started */
     const struct json *input, *request, *vars, *output;
-    const struct json *kept, *rerun_of; /* of RUN_STARTED */
+    const struct json *kept, *rerun_of, *parent; /* of RUN_STARTED */
     struct wf_error error;
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;
     const struct json *flow; /* of RUN_QUEUED; NULL: it has passed no gate */
     bool cancel_requested;
-    bool has_waited; /* a step has waited for something */
+    bool has_waited;   /* a step has waited for something */
+    bool has_children; /* for the end of another run */
     /* While nothing but waits is left the time of the run stands still. */
     Usec idle_since, idle;
     Usec clock_shift; /* by how much the wall clock was set since the start */

@@ -67,6 +67,7 @@ void wf_run_unref(struct wf_run *run)
     }
     wf_def_unref(run->def);
     arena_free(run->a);
+    arena_free(run->side_a);
     buf_done(&run->text);
     free(run->start_record);
     free(run);
@@ -160,7 +161,7 @@ Err run_note(struct wf_run *run, const struct wf_event *ev)
  * this program: the run is stopped where its journal is still right. */
 static Err record(struct wf_run *run, struct wf_event ev)
 {
-    if (run->text.n >= COMMIT_TEXT_GOOD)
+    if (run->text.n + run->side_bytes >= COMMIT_TEXT_GOOD)
         TRY(commit(run, 0));
     ev.seq = run->state->seq + 1;
     ev.at = run_now(run);
@@ -212,6 +213,9 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     if ((s->run == WF_RUN_WAITING || (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))) &&
         !run->row.wake_at)
         run->row.wake_at = STORE_WAKE_NEVER;
+    bool enters = run->flow && !run->flow_entered;
+    if (enters)
+        run_flow_write(run, tx);
     if (!run->stored) {
         if (run->store_def)
             store_definition_put(tx, run->row.hash, run->def->text);
@@ -220,12 +224,13 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
                                  run->row.created_at);
         if (run->also)
             run->also(tx, run->row.id, run->also_ctx);
-        run_flow_write(run, tx);
         store_run_insert(tx, &run->row);
         store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
     } else {
         if (seq)
             store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
+        if (finished_at)
+            run_write_end(run, tx);
         if (moved || finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
             store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
                              run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
@@ -241,8 +246,9 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
         run_tell_end(run, a, tx);
     TRY(INJECT("wf.journal.before_commit"));
     Err e = db_commit(tx);
-    if (!run->stored)
+    if (enters)
         run_flow_written(run, e);
+    run->flow_entered = run->flow_entered || (enters && e == OK);
     TRY(e);
     INJECT_VOID("wf.journal.after_commit");
     return OK;
@@ -360,6 +366,9 @@ static Err commit(struct wf_run *run, unsigned flags)
     run->written += run->text.n;
     run->first_pending = 0;
     run->sides = NULL;
+    run->side_bytes = 0;
+    if (run->side_a)
+        arena_reset(run->side_a);
     if (first && wf_hub_watched(run->engine->hub, run->row.id))
         wf_hub_publish(run->engine->hub, run->row.id, WF_HUB_EVENTS, first, S(""),
                        buf_str(&run->text));
@@ -374,6 +383,9 @@ static Err commit(struct wf_run *run, unsigned flags)
     run->told = false;
     if (!run->accepted)
         mark_accepted(run);
+    if (run->kick)
+        engine_kick(run->engine);
+    run->kick = false;
     return OK;
 }
 
@@ -1064,10 +1076,17 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
 
     if (llabs(shift) > CLOCK_SLACK)
         TRY(record_clock(run, shift));
-    TRY(record(run, (struct wf_event){.kind = WF_EV_RUN_RESUMED,
-                                      .node = -1,
-                                      .data = json_str(run->a, woken ? S("wake") : S("restart"))}));
-    TRY(run_flow_resume(run));
+    if (s->parent && s->seq == 1) { /* nobody has driven it yet */
+        TRY(run_child_enter(run));
+    } else {
+        TRY(record(run,
+                   (struct wf_event){.kind = WF_EV_RUN_RESUMED,
+                                     .node = -1,
+                                     .data = json_str(run->a, woken ? S("wake") : S("restart"))}));
+        TRY(run_flow_resume(run));
+    }
+    if (wf_run_state_is_final(s->run))
+        return OK;
     int max = run->engine->o.max_crashes;
     if (row->crashes >= max)
         return record(run,

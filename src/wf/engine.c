@@ -387,6 +387,28 @@ void engine_answered(struct wf_engine *e)
     (void)err;                /* upkeep does the same every second */
 }
 
+static Err hear_cancels(struct wf_engine *e);
+
+static Err kick_fiber(void *arg)
+{
+    struct wf_engine *e = arg;
+
+    atomic_store(&e->kicked, false); /* whoever comes from now on has one of their own */
+    Err err = hear_cancels(e);
+    (void)err; /* upkeep does the same every second */
+    engine_answered(e);
+    atomic_fetch_sub(&e->active, 1);
+    return OK;
+}
+
+void engine_kick(struct wf_engine *e)
+{
+    if (atomic_exchange(&e->kicked, true))
+        return;
+    atomic_fetch_add(&e->active, 1); /* the drain waits for it */
+    fiber_start("kick", kick_fiber, e);
+}
+
 static Err take_orphans(struct wf_engine *e)
 {
     for (;;) {

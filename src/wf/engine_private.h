@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "store/store_approval.h"
+#include "store/store_child.h"
+#include "store/store_workflow.h"
 #include "wf/engine.h"
 #include "wf/fleet.h"
 
@@ -54,11 +56,16 @@ struct side {
         SIDE_SEEN,
         SIDE_FLOW_SLEEP,
         SIDE_FLOW_RETURN,
+        SIDE_CHILD,
+        SIDE_STOP,
     } kind;
     struct event_wait wait;       /* SIDE_EVENT_WAIT; .id of SIDE_END */
     struct approval_row approval; /* SIDE_APPROVAL; .id and .outcome of SIDE_CLOSE */
     struct answer_row answer;     /* SIDE_TAKEN */
     int64_t mail;                 /* SIDE_SEEN */
+    struct run_row run;           /* SIDE_CHILD, with its first batch and its place */
+    Str events;
+    struct child_row child; /* .run of SIDE_STOP */
 };
 
 enum { OWN_REFS = 2 }; /* of the registry and of the driver; more: somebody holds the run */
@@ -80,6 +87,10 @@ struct wf_run {
     struct buf text;       /* the events that are applied and not yet durable: "[{...},{...}" */
     int64_t first_pending; /* the first of them; 0: none */
     struct side *sides;    /* oldest first */
+    size_t side_bytes;     /* of the runs among them */
+    struct arena *side_a;  /* of what is needed until the next commit */
+    Str report;            /* of its end, for the run that started it */
+    bool kick;             /* the next commit gives other runs something to do */
     size_t written;        /* bytes of its journal that are durable */
     bool stored;           /* its row is in the store */
     int stored_state;      /* as that row says */
@@ -101,6 +112,7 @@ struct wf_run {
     Id gate;                /* none: it has none */
     bool told;              /* with the next commit somebody is told of something */
     bool flow_open;         /* admitted as it came */
+    bool flow_entered;      /* it is before its gate, durably */
     bool flow_asleep;       /* it has given its place back */
     bool flow_moved;        /* with the next commit there may be a place */
     Usec queued_until;      /* wall: a run that queues is looked at then; 0: when it is admitted */
@@ -134,6 +146,7 @@ struct wf_engine {
     char boot[9];              /* which start of which machine this is */
     Usec seen_wall, seen_mono; /* both clocks at upkeep's last turn */
     atomic_uint next_shard;
+    atomic_bool kicked;
     atomic_bool upkeep_ended;
     struct notices *notices;
     struct flow_pump *pump;
@@ -195,6 +208,29 @@ Err run_find_items(const struct wf_env *env, const struct wf_state *s, const str
 /* rerun.c: let @node take over the result that is kept for it. */
 Err run_keep_step(struct wf_run *run, struct wf_node_run *n) YIELDS;
 
+/* subrun.c: begin the child that @w asks for. */
+Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struct wf_wait *w,
+                    Usec began) YIELDS;
+/* A run that another one has written is driven for the first time. */
+Err run_child_enter(struct wf_run *run) YIELDS;
+bool run_is_child_wait(const struct wf_node_run *n);
+/* What the end of a child means for the step that waits for it, as the event to record. */
+void run_child_answer(struct wf_run *run, const struct wf_node_run *n, const struct json *answer,
+                      struct wf_event *ret_event);
+/* Ask the child that @n waits for, if it does, to stop. */
+void run_stop_child(struct wf_run *run, const struct wf_node_run *n);
+/* Put into the last transaction of a run what its end means for its parent and its children. */
+void run_write_end(struct wf_run *run, struct db_tx *tx);
+/* The first batch of the journal of a run that is written by another one, in @a. */
+Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_text);
+/* The published workflow of id or name @name. */
+Err run_find_workflow(struct wf_run *run, struct arena *a, Str name, struct workflow_row *ret_row)
+    YIELDS;
+Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input)
+    YIELDS;
+/* engine.c: look for runs that have something to do, in a fiber of its own. */
+void engine_kick(struct wf_engine *e);
+
 /* waits.c */
 Err run_begin_wait(struct wf_run *run, struct wf_node_run *n, int number) YIELDS;
 Err run_end_wait(struct wf_run *run, struct wf_node_run *n) YIELDS;
@@ -206,7 +242,9 @@ Err run_take_mail(struct wf_run *run) YIELDS;
 Err run_look_back(struct wf_run *run, bool *ret_found) YIELDS;
 /* Put the sides into @tx. */
 void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx);
+/* Something that goes along with the next commit, and memory until then. */
 struct side *run_add_side(struct wf_run *run);
+struct arena *run_side_arena(struct wf_run *run);
 /* Along with the next commit: @mail was looked at. */
 void run_see_mail(struct wf_run *run, int64_t mail);
 /* Whether to try a read again: the store is away, and the run outlives that. Waits before. */
@@ -223,6 +261,8 @@ Err engine_deliver_left(struct wf_engine *e) YIELDS;
 /* A run of a workflow with flow control comes: note that it queues. E_INVALID: its key cannot be
  * found out. */
 Err run_flow_enter(struct wf_run *run) YIELDS;
+/* It was started by another run and is not refused: it waits at its gate. */
+void run_flow_be_patient(struct wf_run *run);
 /* Put it before its gate in the transaction that makes it accepted, and what came of that. */
 void run_flow_write(struct wf_run *run, struct db_tx *tx);
 void run_flow_written(struct wf_run *run, Err committed);

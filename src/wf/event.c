@@ -69,6 +69,8 @@ struct json *wf_event_json(struct arena *a, const struct wf_def *def, const stru
         json_set(a, o, S("kept"), ev->kept);
     if (ev->rerun_of)
         json_set(a, o, S("rerun_of"), ev->rerun_of);
+    if (ev->parent)
+        json_set(a, o, S("parent"), ev->parent);
     if (ev->kept_by.n)
         json_set(a, o, S("kept"), json_str(a, ev->kept_by));
     if (ev->error.code.n)
@@ -135,6 +137,7 @@ Err wf_event_read(const struct wf_def *def, const struct json *o, struct wf_even
     else
         ev.kept_by = json_str_of(json_at(o, "kept"), S(""));
     ev.rerun_of = json_at(o, "rerun_of");
+    ev.parent = json_at(o, "parent");
     ev.error.code = json_str_of(json_at(error, "code"), S(""));
     ev.error.message = json_str_of(json_at(error, "message"), S(""));
     if (str_eq(handled, S("default")))

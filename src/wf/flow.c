@@ -141,6 +141,14 @@ Err run_flow_enter(struct wf_run *run)
                                                 json_bool(run->a, f->concurrency > 0), NULL)});
 }
 
+void run_flow_be_patient(struct wf_run *run)
+{
+    if (!run->flow)
+        return;
+    run->flow->entry.alone = false;
+    run->flow->entry.rate_gap = run->flow->entry.rate_slack = 0;
+}
+
 void run_flow_write(struct wf_run *run, struct db_tx *tx)
 {
     struct run_flow *flow = run->flow;

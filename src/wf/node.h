@@ -114,6 +114,11 @@ struct wf_wait {
     Str event, key;
     Usec accept_past;
     bool people; /* people answer it, in the console, by API or by their links */
+    /* The end of a run of this workflow answers it, which is started with @input; detached: the
+     * step does not wait for it. */
+    Str workflow;
+    struct json *input;
+    bool detached;
 };
 
 /* What a container goes through: a list, or rounds with variables. */

@@ -133,6 +133,32 @@ struct json *wf_run_row_json(struct arena *a, const struct run_row *row)
         end ? json_double(a, (double)(end - row->created_at) / 1000) : json_null(a), NULL);
 }
 
+/* The step of another run that has started it. */
+static struct json *parent_json(struct arena *a, const struct json *parent)
+{
+    if (!parent)
+        return json_null(a);
+    return json_obj(a, "run_id", json_at(parent, "run_id"), "node", json_at(parent, "node"), NULL);
+}
+
+/* The runs that its steps have started; the first of them. */
+static Err children_json(struct wf_engine *e, struct arena *a, Id run, struct json **ret_list)
+{
+    enum { CHILDREN_SHOWN = 100 };
+    ChildEntries entries;
+
+    TRY(store_child_list(e->db, a, run, CHILDREN_SHOWN, &entries));
+    *ret_list = json_arr(a);
+    vec_each(&entries, c)
+        json_push(a, *ret_list,
+                  json_obj(a, "run_id", json_id(a, c->run.id), "node", json_str(a, c->child.node),
+                           "workflow_id", json_id(a, c->run.workflow), "workflow_name",
+                           json_str(a, c->run.workflow_name), "state",
+                           json_str_c(a, wf_run_state_name((enum wf_run_state)c->run.state)),
+                           "waited_for", json_bool(a, !id_is_none(c->child.wait)), NULL));
+    return OK;
+}
+
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
                      const struct wf_facts *facts)
 {
@@ -148,6 +174,7 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
     json_set(a, doc, S("duration_ms"),
              end ? json_double(a, (double)(end - s->started_at) / 1000) : json_null(a));
     json_set(a, doc, S("rerun_of"), or_null(a, s->rerun_of));
+    json_set(a, doc, S("parent"), parent_json(a, s->parent));
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));
@@ -208,6 +235,9 @@ Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct j
 
     TRY(load(e, a, tenant, id, NULL, &l));
     struct json *doc = run_doc(a, &l.row, l.state, &l.facts);
+    struct json *children;
+    TRY(children_json(e, a, id, &children));
+    json_set(a, doc, S("children"), children);
     json_set(a, doc, S("definition"), l.def->json);
     *ret_json = doc;
     return OK;

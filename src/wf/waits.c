@@ -8,13 +8,20 @@
 #include "store/store_flow.h"
 #include "wf/engine_private.h"
 
-enum { ANSWERS_AT_ONCE = 100, EVENTS_AT_ONCE = 20 };
+enum { ANSWERS_AT_ONCE = 100, LARGE_AT_ONCE = 4, EVENTS_AT_ONCE = 20 };
 
 /* ---- what goes along with the next commit ---- */
 
+struct arena *run_side_arena(struct wf_run *run)
+{
+    if (!run->side_a)
+        run->side_a = arena_new(RUN_MEMORY_MAX);
+    return run->side_a;
+}
+
 struct side *run_add_side(struct wf_run *run)
 {
-    struct side *side = arena_new_of(run->a, struct side), **at = &run->sides;
+    struct side *side = arena_new_of(run_side_arena(run), struct side), **at = &run->sides;
 
     while (*at)
         at = &(*at)->next;
@@ -35,6 +42,13 @@ void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx)
             break;
         case SIDE_CLOSE:
             store_approval_close(tx, side->approval.id, side->approval.outcome, run_now(run));
+            break;
+        case SIDE_CHILD:
+            store_run_insert_due(tx, &side->run, side->events);
+            store_child_insert(tx, &side->child);
+            break;
+        case SIDE_STOP:
+            store_child_cancel(tx, side->child.run);
             break;
         case SIDE_END:
             store_wait_end(tx, side->wait.id);
@@ -124,6 +138,8 @@ Err run_begin_wait(struct wf_run *run, struct wf_node_run *n, int number)
     if (e != OK)
         return run_record_failure(run, n, number, e, str_dup(a, str_c(err_client_text(e))), 0,
                                   time_mono() - began);
+    if (w.workflow.n)
+        return run_begin_child(run, n, number, &w, began);
     if (w.event.n || w.people) {
         id = id_new();
         json_set(a, w.what, S("id"), json_id(a, id));
@@ -166,8 +182,10 @@ static void end_row(struct wf_run *run, const struct wf_node_run *n, Str outcome
 
 void run_drop_waits(struct wf_run *run)
 {
-    vec_each(&run->state->dropped, n)
+    vec_each(&run->state->dropped, n) {
+        run_stop_child(run, *n);
         end_row(run, *n, S("ended"));
+    }
     run->state->dropped.n = 0;
 }
 
@@ -209,6 +227,7 @@ Err run_end_wait(struct wf_run *run, struct wf_node_run *n)
         } while (run->mail); /* more than are looked at in one go */
     }
     wf_core_due(run_arena(run, n), n, &ev);
+    run_stop_child(run, n);
     return record_answer(run, n, ev);
 }
 
@@ -305,7 +324,7 @@ static bool was_taken(const struct wf_run *run, const struct wf_node_run *n,
 /* Let @body answer the wait of @n; nothing happens when it cannot any more. */
 static Err answer_with(struct wf_run *run, struct wf_node_run *n, Str body)
 {
-    const struct json_limits limits = {.bytes = MIB(8)};
+    const struct json_limits limits = {.bytes = EVENT_TEXT_MAX + MIB(1)};
     struct arena *a = run_arena(run, n);
     struct wf_event ev;
     struct json *answer;
@@ -316,6 +335,10 @@ static Err answer_with(struct wf_run *run, struct wf_node_run *n, Str body)
     if (e != OK)
         return run_record_failure(run, n, n->attempt, e, str_dup(a, str_c(err_client_text(e))), 0,
                                   0);
+    if (run_is_child_wait(n)) {
+        run_child_answer(run, n, answer, &ev);
+        return record_answer(run, n, ev);
+    }
     if (was_taken(run, n, answer) || !wf_core_answer(a, n, answer, &ev))
         return OK;
     return record_answer(run, n, ev);
@@ -326,15 +349,21 @@ Err run_take_mail(struct wf_run *run)
     AUTO(arena) *a = arena_new(MIB(256));
     AnswerRows rows = {0};
     int64_t mail = 0;
+    int limit = ANSWERS_AT_ONCE;
     Err e;
 
     if (run->state->run == WF_RUN_QUEUED)
         return run_flow_hear(run);
-    do
-        e = store_answers_of(run->engine->db, a, run->row.id, ANSWERS_AT_ONCE, &mail, &rows);
-    while (run_try_again(run, e));
+    do {
+        e = store_answers_of(run->engine->db, a, run->row.id, limit, &mail, &rows);
+        if (e == E_TOO_LARGE && limit > LARGE_AT_ONCE) { /* results of other runs */
+            limit = LARGE_AT_ONCE;
+            arena_reset(a);
+            e = store_answers_of(run->engine->db, a, run->row.id, limit, &mail, &rows);
+        }
+    } while (run_try_again(run, e));
     TRY(e);
-    run->mail = rows.n == ANSWERS_AT_ONCE;
+    run->mail = rows.n == (size_t)limit;
     vec_each(&rows, row) {
         struct wf_node_run *n = step_of_wait(run->state, row->wait);
         if (n)

@@ -56,6 +56,7 @@ export const inside = (parent, nodes) =>
       [type, data, { ...more, parentId: parent }],
     ]),
   );
+export const sub = (workflow, more = {}) => ['sub_workflow', { workflow, ...more }];
 export const output = (value) => ['output', { output: value }];
 export const condition = (...cases) => ['condition', { cases }];
 export const when = (id, left, operator, right) => ({
