@@ -255,8 +255,21 @@ export interface Run extends RunSummary {
   steps: Step[];
   /** The run that was run again, and from which step on. */
   rerun_of?: { run_id: string; from: string | null; edited: string[] } | null;
+  /** The step of another run that has started it. */
+  parent?: { run_id: string; node: string } | null;
+  /** Runs that its steps have started. */
+  children?: RunChild[];
   /** The graph it ran. */
   definition?: Definition;
+}
+
+export interface RunChild {
+  run_id: string;
+  node: string;
+  workflow_id: string;
+  workflow_name: string;
+  state: RunState;
+  waited_for: boolean;
 }
 
 /** What one person decided. */

@@ -18,6 +18,7 @@ const ICONS: Record<string, IconName> = {
   error: 'stop',
   approval: 'check',
   wait_event: 'pause',
+  sub_workflow: 'workflow',
   'data-transform': 'transform',
   llm: 'spark',
   webhook: 'send',
@@ -51,6 +52,7 @@ const TYPE_GROUPS: Record<string, string> = {
   error: 'logic',
   approval: 'logic',
   wait_event: 'logic',
+  sub_workflow: 'logic',
   'data-transform': 'data',
   llm: 'ai',
   'api-call': 'integration',
@@ -129,6 +131,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return word(t.flow.mergeModes, str(data['mode']) || 'object') ?? t.flow.notSet;
     case 'error':
       return str(data['message']) || t.flow.notSet;
+    case 'sub_workflow':
+      return str(data['workflow']) || t.flow.notSet;
     case 'condition':
       return t.flow.cases(arr(data['cases']).length);
     case 'output': {

@@ -74,6 +74,10 @@ export function StepInspector(props: StepInspectorProps) {
         </p>
       )}
       {step?.state === 'skipped' && <p className="text-sm text-ink-2">{t.run.skippedWhy}</p>}
+      <Children run={run} node={node} />
+      {step?.waiting_for?.['kind'] === 'workflow' && !run.children?.some((child) => child.node === node) && (
+        <ChildLink id={plain(step.waiting_for['run_id'])} name={plain(step.waiting_for['workflow'])} />
+      )}
       {step?.kept && <p className="text-sm text-ink-2">{step.kept === 'edit' ? t.run.keptEdit : t.run.keptRun}</p>}
       {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
       {step?.error && (
@@ -139,6 +143,23 @@ export function StepInspector(props: StepInspectorProps) {
         </details>
       )}
     </div>
+  );
+}
+
+/** The runs that this step has started. */
+function Children({ run, node }: { run: Run; node: string }) {
+  const children = (run.children ?? []).filter((child) => child.node === node);
+  return children.map((child) => <ChildLink key={child.run_id} id={child.run_id} name={child.workflow_name} />);
+}
+
+function ChildLink({ id, name }: { id: string; name: string }) {
+  const { t } = useI18n();
+  return (
+    <p className="text-sm">
+      <Link to={`/runs/${id}`} className="font-medium underline">
+        {t.run.openChild(name)}
+      </Link>
+    </p>
   );
 }
 

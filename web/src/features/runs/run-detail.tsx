@@ -187,6 +187,13 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
           {run.rerun_of.from && ` ${t.run.fromStep(run.rerun_of.from)}`}
         </p>
       )}
+      {run.parent && (
+        <p className="mt-1.5 text-sm text-ink-3">
+          <Link to={`/runs/${run.parent.run_id}`} className="underline">
+            {t.run.startedBy(run.parent.node)}
+          </Link>
+        </p>
+      )}
       {view.stream === 'waiting' && open && (
         <p role="status" className="mt-2 text-sm text-weld">
           {t.run.reconnecting}

@@ -26,6 +26,7 @@ export const flow: Messages['flow'] = {
     webhook: 'Per Webhook gestartet',
     schedule: 'Nach der Uhr gestartet',
     rerun: 'Noch einmal',
+    workflow: 'Von einem Workflow gestartet',
   },
   every: (span: string) => `Alle ${span}`,
   nextTimes: 'Die nächsten Male',
@@ -110,6 +111,7 @@ export const nodeWords: Messages['nodeWords'] = {
       title: 'Auf Ereignis warten',
       help: 'Wartet, bis ein Ereignis dieses Namens und Schlüssels kommt oder die Zeit um ist.',
     },
+    sub_workflow: { title: 'Unterworkflow', help: 'Führt einen anderen Workflow aus und gibt sein Ergebnis.' },
     'data-transform': { title: 'Daten umformen', help: 'Macht Text oder Daten aus anderen Daten.' },
     llm: { title: 'Sprachmodell', help: 'Fragt ein Modell; wer zusieht, liest die Antwort mit.' },
     webhook: { title: 'Webhook', help: 'Sendet eine signierte Nachricht, bis sie angenommen ist.' },
@@ -229,6 +231,16 @@ export const nodeWords: Messages['nodeWords'] = {
     'wait_event.accept_past': [
       'Frühere Ereignisse',
       'Auch ein Ereignis zählt, das so lange vor Beginn des Wartens kam.',
+    ],
+    'sub_workflow.workflow': ['Workflow', 'Seine Kennung oder sein Name; es läuft die veröffentlichte Version.'],
+    'sub_workflow.input': ['Eingabe', 'Beliebiges JSON mit Vorlagen: die Eingabe seines Laufs.'],
+    'sub_workflow.wait': [
+      'Auf sein Ende warten',
+      'Sonst endet der Schritt sofort, und der andere Lauf geht seinen eigenen Weg.',
+    ],
+    'sub_workflow.max_wait': [
+      'Höchstens warten',
+      'Danach wird sein Lauf beendet und es geht „Wenn die Zeit um ist“ weiter; 0s: für immer.',
     ],
     'data-transform.mode': ['Art'],
     'data-transform.template': ['Vorlage'],

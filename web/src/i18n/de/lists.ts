@@ -76,6 +76,8 @@ export const run: Messages['run'] = {
   againOf: 'Wiederholung eines früheren Laufs',
   fromStep: (step) => `ab ${step}`,
   fromHere: 'Ab hier noch einmal',
+  startedBy: (step) => `Gestartet von Schritt ${step} eines anderen Laufs`,
+  openChild: (workflow) => `Den Lauf von „${workflow}“ öffnen`,
   fromHereHelp: 'Ein neuer Lauf, der die Ergebnisse der Schritte davor behält.',
   keptRun: 'Lief nicht: Das Ergebnis ist das des früheren Laufs.',
   keptEdit: 'Lief nicht: Das Ergebnis wurde von Hand gegeben.',

@@ -24,6 +24,7 @@ export const flow = {
     webhook: 'Started by webhook',
     schedule: 'Started by the clock',
     rerun: 'Run again',
+    workflow: 'Started by a workflow',
   },
   every: (span: string) => `Every ${span}`,
   nextTimes: 'Next times',

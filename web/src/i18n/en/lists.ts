@@ -74,6 +74,8 @@ export const run = {
   againOf: 'Again, of an earlier run',
   fromStep: (step: string) => `from ${step} on`,
   fromHere: 'Run again from here',
+  startedBy: (step: string) => `Started by step ${step} of another run`,
+  openChild: (workflow: string) => `Open the run of “${workflow}”`,
   fromHereHelp: 'A new run that keeps the results of the steps before this one.',
   keptRun: 'It did not run: its result is that of the earlier run.',
   keptEdit: 'It did not run: its result was given by hand.',

@@ -92,6 +92,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, message: '' };
     case 'loop':
       return { title, max_rounds: 10 };
+    case 'sub_workflow':
+      return { title, workflow: '', input: {} };
     case 'condition':
       return { title, cases: [{ id: 'case-1', conditions: [{ left: '', operator: 'equals', right: '' }] }] };
     case 'data-transform':
