@@ -242,6 +242,8 @@ static Err apply_finished(struct wf_state *s, struct wf_node_run *n, const struc
     if (!end_step(s, n, ev))
         return corrupt(ev, "ends a step that does not run");
     n->output = container ? core_cycle_output(s, n) : core_keep(s, n->frame, ev->data);
+    if (container)
+        core_end_cycle(s, n->inside);
     n->handle = ev->handle.n ? core_keep_str(s, n->frame, ev->handle) : S("out");
     n->kept_by = core_keep_str(s, n->frame, ev->kept_by);
     n->retry_at = 0;

@@ -163,6 +163,7 @@ struct wf_frame {
     int running;               /* steps in flight, those of frames below included */
     bool stopped; /* nothing begins in it any more; it ends when nothing is in flight */
     bool failed;
+    struct json *vars;            /* of a round that is to be kept: as they were in it */
     struct wf_frame *chain;       /* in the table of its cycle */
     struct wf_frame *prev, *next; /* of all that live; of those that are to be freed */
 };
@@ -187,6 +188,7 @@ struct wf_cycle {
     struct wf_frame *over; /* the round to decide about */
     struct wf_loop_var *vars;
     int n_vars;
+    size_t var_bytes;
     Str ended_by;
     const struct json *last; /* what the last round gave */
     VEC(Id) taken;           /* events that have answered a wait in it */

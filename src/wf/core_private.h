@@ -45,4 +45,12 @@ void core_count_running(struct wf_frame *f, int change);
 /* Event @id answered a wait in @f. */
 void core_taken(struct wf_state *s, const struct wf_frame *f, const struct json *output);
 
+/* scope_vars.c */
+void core_vars_open(struct wf_state *s, struct wf_cycle *c, const struct json *vars);
+/* What a round sets and appends. */
+void core_vars_change(struct wf_state *s, struct wf_cycle *c, const struct json *round);
+void core_vars_end(struct wf_state *s, struct wf_cycle *c);
+/* By name; sharing the values if not @copy. */
+struct json *core_vars_json(struct arena *a, const struct wf_cycle *c, bool copy);
+
 #endif

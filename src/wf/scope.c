@@ -13,12 +13,6 @@ enum {
     FRAME_MEMORY_MAX = 1 << 30, /* never met: see run_check_memory() */
 };
 
-struct wf_loop_var {
-    Str name;
-    struct json *value;
-    struct arena *a; /* of the value */
-};
-
 /* ---- lists ---- */
 
 void core_list_add(struct wf_steps *list, struct wf_node_run *n)
@@ -196,6 +190,21 @@ static void unlink_from_cycle(struct wf_frame *f)
     f->cycle->live--;
 }
 
+/* One that is asked for, or around those. */
+static bool is_wanted(const struct wf_keep *k, const struct wf_frame *f)
+{
+    int depth = f->path.depth;
+    bool asked = depth == k->in.depth + 1 && f->cycle->step->node == k->node &&
+                 f->index >= k->from && f->index < k->to;
+
+    if (!k->wanted || (!asked && depth > k->in.depth))
+        return false;
+    for (int i = 0; i < depth - asked; i++)
+        if (f->path.at[i].node != k->in.at[i].node || f->path.at[i].index != k->in.at[i].index)
+            return false;
+    return true;
+}
+
 static void begin_frame(struct wf_state *s, struct wf_cycle *c)
 {
     const struct wf_body *body = s->def->nodes[c->step->node].body;
@@ -217,6 +226,8 @@ static void begin_frame(struct wf_state *s, struct wf_cycle *c)
         n->frame = f;
         n->waiting_in = s->def->nodes[n->node].n_in;
     }
+    if (c->rules.rounds && is_wanted(&s->keep, f))
+        f->vars = core_vars_json(a, c, true);
     f->bytes = arena_used(a);
     s->frame_bytes += f->bytes;
     link_frame(s, f);
@@ -245,21 +256,6 @@ static void unlink_from_state(struct wf_state *s, struct wf_frame *f)
     f->prev = f->next = NULL;
 }
 
-/* One that is asked for, or around those. */
-static bool is_wanted(const struct wf_keep *k, const struct wf_frame *f)
-{
-    int depth = f->path.depth;
-    bool asked = depth == k->in.depth + 1 && f->cycle->step->node == k->node &&
-                 f->index >= k->from && f->index < k->to;
-
-    if (!k->wanted || (!asked && depth > k->in.depth))
-        return false;
-    for (int i = 0; i < depth - asked; i++)
-        if (f->path.at[i].node != k->in.at[i].node || f->path.at[i].index != k->in.at[i].index)
-            return false;
-    return true;
-}
-
 /* @f and all below it are over: they are freed with the next event. */
 static void bury(struct wf_state *s, struct wf_frame *f)
 {
@@ -270,9 +266,7 @@ static void bury(struct wf_state *s, struct wf_frame *f)
         if (!c)
             continue;
         each_frame(s, c, bury); /* no deeper than WF_DEPTH_MAX */
-        if (c->over)
-            bury(s, c->over);
-        c->over = NULL;
+        core_end_cycle(s, c);
         c->table = NULL;
     }
     unlink_from_state(s, f);
@@ -323,6 +317,7 @@ struct wf_frame *wf_core_turn(const struct wf_state *s, const struct wf_node_run
 
 void core_end_cycle(struct wf_state *s, struct wf_cycle *c)
 {
+    core_vars_end(s, c);
     if (c->over)
         bury(s, c->over);
     c->over = NULL;
@@ -504,33 +499,6 @@ void core_taken(struct wf_state *s, const struct wf_frame *f, const struct json 
 
 /* ---- opening, rounds and closing ---- */
 
-static void free_vars(void *cycle)
-{
-    struct wf_cycle *c = cycle;
-
-    for (int i = 0; i < c->n_vars; i++)
-        arena_free(c->vars[i].a);
-}
-
-static void set_var(struct wf_loop_var *v, const struct json *value)
-{
-    struct arena *a = arena_new(FRAME_MEMORY_MAX);
-
-    v->value = json_dup(a, value);
-    v->a = a;
-}
-
-static void open_vars(struct wf_cycle *c, const struct json *vars)
-{
-    c->n_vars = (int)json_len(vars);
-    c->vars = arena_array(c->a, struct wf_loop_var, c->n_vars);
-    for (int i = 0; i < c->n_vars; i++) {
-        c->vars[i].name = str_dup(c->a, json_str_of(&vars->obj[i].key, S("")));
-        set_var(&c->vars[i], &vars->obj[i].val);
-    }
-    arena_defer(c->a, free_vars, c);
-}
-
 bool core_open(struct wf_state *s, struct wf_node_run *n, const struct json *data)
 {
     const struct wf_node *node = &s->def->nodes[n->node];
@@ -548,7 +516,7 @@ bool core_open(struct wf_state *s, struct wf_node_run *n, const struct json *dat
     n->inside = c;
     n->state = WF_NODE_OPEN;
     if (c->rules.rounds) {
-        open_vars(c, json_at(data, "vars"));
+        core_vars_open(s, c, json_at(data, "vars"));
     } else {
         c->results = json_arr(a);
     }
@@ -557,40 +525,6 @@ bool core_open(struct wf_state *s, struct wf_node_run *n, const struct json *dat
     if (!c->live)
         push_settled(s, c);
     return true;
-}
-
-static struct wf_loop_var *var_of(struct wf_cycle *c, Str name)
-{
-    for (int i = 0; i < c->n_vars; i++)
-        if (str_eq(c->vars[i].name, name))
-            return &c->vars[i];
-    return NULL;
-}
-
-/* Each new value is copied before an old one goes: it may share parts of it. */
-static void set_vars(struct wf_cycle *c, const struct json *set)
-{
-    VEC(struct arena *) old = {0};
-    AUTO(arena) *tmp = arena_new(MIB(1));
-
-    for (size_t i = 0; json_is(set, JSON_OBJ) && i < json_len(set); i++) {
-        struct wf_loop_var *v = var_of(c, json_str_of(&set->obj[i].key, S("")));
-        if (!v)
-            continue;
-        vec_push(tmp, &old, v->a);
-        set_var(v, &set->obj[i].val);
-    }
-    vec_each(&old, a)
-        arena_free(*a);
-}
-
-static void append_vars(struct wf_cycle *c, const struct json *append)
-{
-    for (size_t i = 0; json_is(append, JSON_OBJ) && i < json_len(append); i++) {
-        struct wf_loop_var *v = var_of(c, json_str_of(&append->obj[i].key, S("")));
-        if (v && json_is(v->value, JSON_ARR))
-            json_push(v->a, v->value, json_dup(v->a, &append->obj[i].val));
-    }
 }
 
 bool core_round(struct wf_state *s, struct wf_node_run *n, const struct wf_event *ev)
@@ -603,8 +537,7 @@ bool core_round(struct wf_state *s, struct wf_node_run *n, const struct wf_event
     bool again = str_eq(ev->handle, S("again")) && c->begun < c->count;
     if (!again)
         c->last = json_dup(c->a, wf_core_output_of(over->a, s, over));
-    append_vars(c, json_at(ev->data, "append"));
-    set_vars(c, json_at(ev->data, "set"));
+    core_vars_change(s, c, ev->data);
     c->over = NULL;
     bury(s, over);
     if (again) {
@@ -615,15 +548,6 @@ bool core_round(struct wf_state *s, struct wf_node_run *n, const struct wf_event
         c->ended_by = str_eq(ev->handle, S("until")) ? S("until") : S("max_rounds");
     }
     return true;
-}
-
-static struct json *vars_json(struct arena *a, const struct wf_cycle *c, bool copy)
-{
-    struct json *o = json_obj(a, NULL);
-
-    for (int i = 0; i < c->n_vars; i++)
-        json_set(a, o, c->vars[i].name, copy ? json_dup(a, c->vars[i].value) : c->vars[i].value);
-    return o;
 }
 
 /* What failed and is to be left out is taken out, the rest moves up. */
@@ -647,7 +571,7 @@ struct json *core_cycle_output(struct wf_state *s, struct wf_node_run *n)
     (void)s;
     if (c->rules.rounds)
         return json_obj(a, "rounds", json_int(a, c->done), "ended_by", json_str(a, c->ended_by),
-                        "vars", vars_json(a, c, true), "last",
+                        "vars", core_vars_json(a, c, true), "last",
                         c->last ? (struct json *)(uintptr_t)c->last : json_null(a), NULL);
     fill_results(c, c->count);
     leave_out(c);
@@ -670,7 +594,8 @@ struct json *wf_frame_json(struct arena *a, const struct wf_frame *f)
     const struct wf_cycle *c = f->cycle;
 
     if (c->rules.rounds)
-        return json_obj(a, "index", json_int(a, f->index), "vars", vars_json(a, c, false), NULL);
+        return json_obj(a, "index", json_int(a, f->index), "vars",
+                        f->vars ? f->vars : core_vars_json(a, c, false), NULL);
     return json_obj(a, "item", wf_cycle_item(a, c, f->index), "index", json_int(a, f->index),
                     "count", json_int(a, c->count), NULL);
 }

@@ -346,6 +346,55 @@ onEachDatabase('iteration', (ctx) => {
     );
   });
 
+  test('run again from behind it, an iteration keeps its results; it runs again as a whole', async () => {
+    const of = name();
+    const url = ctx.web.plan(of, {});
+    const id = await ctx.api.workflow(
+      over(
+        'Again',
+        numbers(4),
+        { c: call(`${url}?i={{ item }}`), v: set({ n: '{{ item }}' }) },
+        {
+          edges: ['c -> v'],
+          result: '{{ it.results }}',
+        },
+      ),
+    );
+    const run = await ctx.api.run(id, {});
+    const again = async (body) => ctx.api.post(`/api/runs/${run.id}/rerun`, { mode: 'wait', ...body });
+    const kept = await again({ from: 'out' });
+    expectStatus(kept, 200);
+    assert.deepEqual([kept.json.output, stepOf(kept.json, 'it').kept], [run.output, 'run']);
+    assert.equal(ctx.web.at(`/plan/${of}`).length, 4);
+    expectProblem(await again({ from: 'v' }), 422, 'invalid');
+    const whole = await again({ from: 'it' });
+    assert.deepEqual(whole.json.output, run.output);
+    assert.equal(ctx.web.at(`/plan/${of}`).length, 8);
+  });
+
+  test('what cannot be kept in the journal fails its items, and the run ends all the same', async () => {
+    const id = await ctx.api.workflow(
+      over(
+        'Full',
+        numbers(60),
+        { v: set({ copy: '{{ input.text }}', i: '{{ index }}' }) },
+        {
+          data: { on_item_error: 'skip', parallel: 1 },
+          result: {
+            n: '{{ it.results.length }}',
+            failed: '{{ it.failed }}',
+            first: '{{ it.errors[0].code }}',
+          },
+        },
+      ),
+    );
+    const run = await ctx.api.run(id, { text: 'x'.repeat(4 << 20) });
+    assert.equal(run.state, 'succeeded', JSON.stringify(run.error));
+    assert.equal(run.output.first, 'too_large');
+    assert.ok(run.output.n > 20 && run.output.n < 32, `${run.output.n} of 4 MiB each`);
+    assert.equal(run.output.failed, 60 - run.output.n);
+  });
+
   test('lists that are none, or too long, are errors of the step; 20,000 items are not', async () => {
     const id = await ctx.api.workflow(
       over(

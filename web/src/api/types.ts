@@ -234,6 +234,21 @@ export interface Step {
   items?: { total: number; done: number; running: number; failed: number };
 }
 
+/** An item of an iteration or a round of a loop. */
+export interface Turn {
+  index: number;
+  /** "iteration-1[12]" */
+  scope: string;
+  state: 'running' | 'succeeded' | 'failed' | 'skipped';
+  steps: Step[];
+}
+
+export interface TurnPage {
+  items: Turn[];
+  total: number;
+  next: number | null;
+}
+
 export interface RunSummary {
   id: string;
   workflow_id: string;

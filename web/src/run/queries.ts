@@ -9,6 +9,7 @@ import type {
   Run,
   RunState,
   RunSummary,
+  TurnPage,
   Version,
   Workflow,
 } from '@/api/types';
@@ -39,6 +40,17 @@ export const runsQuery = (filter: RunFilter, limit = 30) =>
       if (pages.length > 1) return false;
       return pages.some((page) => page.items.some((run) => !isFinal(run.state))) ? 2000 : 8000;
     },
+  });
+
+/** The items or rounds of a step of a run; looked at again while it is @live and one page is open. */
+export const turnsQuery = (run: string, node: string, live: boolean) =>
+  infiniteQueryOptions({
+    queryKey: ['run', run, 'items', node],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<TurnPage>(withQuery(`/api/runs/${run}/items`, { node, from: pageParam, limit: 20 }), { signal }),
+    initialPageParam: 0,
+    getNextPageParam: (page) => page.next,
+    refetchInterval: (query) => (live && (query.state.data?.pages.length ?? 0) < 2 ? 2000 : false),
   });
 
 /** The graph a run ran, where the run itself does not tell: that of its version. */

@@ -13,6 +13,7 @@ import { attemptsOf, isFinal } from '@/run/fold';
 import { LiveText } from '@/run/live-text';
 import { useRerun } from '@/run/queries';
 import { StepBadge } from '@/run/run-state';
+import { TurnsSection } from '@/run/turns-section';
 
 interface StepInspectorProps {
   node: string;
@@ -36,6 +37,11 @@ function inputOf({ node, run, step, definition }: StepInspectorProps): { value: 
     ? { value: Object.fromEntries(outputs.map((one) => [one?.node ?? '', one?.output ?? null])), recorded: false }
     : null;
 }
+
+const titleOf = (id: string, definition: Definition | undefined): string => {
+  const title = definition?.nodes.find((one) => one.id === id)?.data['title'];
+  return typeof title === 'string' && title ? title : id;
+};
 
 const plain = (value: Json | undefined) => (typeof value === 'string' ? value : '');
 
@@ -79,7 +85,16 @@ export function StepInspector(props: StepInspectorProps) {
         <ChildLink id={plain(step.waiting_for['run_id'])} name={plain(step.waiting_for['workflow'])} />
       )}
       {step?.kept && <p className="text-sm text-ink-2">{step.kept === 'edit' ? t.run.keptEdit : t.run.keptRun}</p>}
-      {!step && <p className="text-sm text-ink-2">{run.finished_at ? t.run.neverReached : t.run.notReached}</p>}
+      {!step && (
+        <p className="text-sm text-ink-2">
+          {typeof settings?.['parentId'] === 'string'
+            ? t.run.insideOf(titleOf(settings['parentId'], definition))
+            : run.finished_at
+              ? t.run.neverReached
+              : t.run.notReached}
+        </p>
+      )}
+      {step?.items && <TurnsSection run={run} step={step} />}
       {step?.error && (
         <div role="alert" className="rounded-md border border-madder/40 bg-madder-soft px-3 py-2.5">
           <p className="flex items-center gap-1.5 text-sm font-medium text-madder">

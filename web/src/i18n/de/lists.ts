@@ -105,6 +105,11 @@ export const run: Messages['run'] = {
   skippedWhy: 'Keiner der Fäden, die hierher führen, wurde genommen.',
   neverReached: 'Der Lauf endete, bevor er hier ankam.',
   notReached: 'Noch nicht erreicht.',
+  insideOf: (title) => `Er läuft einmal für jedes Element oder jede Runde von „${title}“: dort nachsehen.`,
+  items: 'Elemente',
+  rounds: 'Runden',
+  itemsDone: (done, total, failed) =>
+    (total === null ? `${done} fertig` : `${done} von ${total} fertig`) + (failed > 0 ? `, ${failed} gescheitert` : ''),
   noStepsYet: 'Noch hat kein Schritt begonnen.',
   noEventsYet: 'Noch keine Ereignisse.',
   noGraph: 'Der Graph dieses Laufs lässt sich nicht zeigen: Sein Workflow ist fort.',

@@ -103,6 +103,11 @@ export const run = {
   skippedWhy: 'No thread that leads here was taken.',
   neverReached: 'The run ended before it came here.',
   notReached: 'Not reached yet.',
+  insideOf: (title: string) => `It runs once for each item or round of “${title}”: look there.`,
+  items: 'Items',
+  rounds: 'Rounds',
+  itemsDone: (done: number, total: number | null, failed: number) =>
+    (total === null ? `${done} done` : `${done} of ${total} done`) + (failed > 0 ? `, ${failed} failed` : ''),
   noStepsYet: 'No step has begun yet.',
   noEventsYet: 'No events yet.',
   noGraph: 'The graph of this run cannot be shown: its workflow is gone.',
