@@ -299,6 +299,10 @@ const struct api_schema api_shapes[] = {
      "\"created_at\":" TIME_TYPE ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL
      ","
      "\"duration_ms\":{\"type\":[\"number\",\"null\"]},"
+     "\"compensation\":{\"type\":\"object\",\"description\":\"How undoing what it did "
+     "stands.\",\"properties\":{\"because\":{\"type\":\"string\"},\"state\":{\"type\":\"string\","
+     "\"enum\":[\"running\",\"done\",\"incomplete\"]},\"failed\":{\"type\":\"array\",\"items\":{"
+     "\"type\":\"string\"}}}},"
      "\"flow\":{\"type\":\"object\",\"description\":\"Its gate, with flow control.\","
      "\"properties\":{\"gate\":" ID_TYPE ",\"name\":{\"type\":\"string\"}}},"
      "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}},"

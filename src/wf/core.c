@@ -178,7 +178,7 @@ static bool begin_step(struct wf_state *s, struct wf_node_run *n, const struct w
 {
     if (n->state == WF_NODE_RETRY && ev->attempt == n->attempt + 1)
         core_list_take(&s->retrying, n);
-    else if (ev->attempt != 1 || !take_ready(s, n))
+    else if (s->undoing ? core_next_undo(s) != n : ev->attempt != 1 || !take_ready(s, n))
         return false;
     n->attempt = ev->attempt;
     n->started_at = ev->at - ev->took;
@@ -221,6 +221,7 @@ static bool end_step(struct wf_state *s, struct wf_node_run *n, const struct wf_
     }
     n->ended_at = ev->at;
     n->took = ev->took;
+    n->done_seq = ev->seq;
     return true;
 }
 
@@ -319,6 +320,8 @@ static void apply_clock(struct wf_state *s, Usec shift)
 static void fail(struct wf_state *s, struct wf_node_run *n)
 {
     n->state = WF_NODE_FAILED;
+    if (core_is_undo(s, n))
+        return;
     if (n->frame->cycle) {
         core_fail_in_body(s, n);
     } else if (s->failed_node < 0) {
@@ -426,7 +429,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         core_push_ready(s, &s->nodes[s->def->trigger]);
         return OK;
     case WF_EV_RUN_QUEUED:
-        if (s->run != WF_RUN_RUNNING || s->running.n)
+        if (s->run != WF_RUN_RUNNING || s->running.n || s->undoing)
             return corrupt(ev, "queues a run in the middle of a step");
         s->run = WF_RUN_QUEUED;
         s->flow = core_keep(s, &s->root, ev->data);
@@ -453,6 +456,8 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         if (s->run == WF_RUN_WAITING)
             s->run = WF_RUN_RUNNING;
         return OK;
+    case WF_EV_RUN_UNDOING:
+        return core_undo(s, ev) ? OK : corrupt(ev, "undoes what cannot be undone");
     case WF_EV_RUN_SUCCEEDED:
         end_run(s, ev, WF_RUN_SUCCEEDED);
         s->output = core_keep(s, &s->root, ev->data);
@@ -506,6 +511,8 @@ static Usec last_moment(const struct wf_state *s)
 
 Usec wf_core_deadline(const struct wf_state *s)
 {
+    if (s->undoing)
+        return USEC_NEVER;
     if (!s->def->timeout || s->idle_since)
         return last_moment(s);
     return usec_min(last_moment(s), usec_add(s->started_at + s->idle, s->def->timeout));
@@ -543,12 +550,12 @@ static bool decide_end(struct wf_state *s, Usec now, struct wf_decision *d)
  * is left. Better too early than a day late. */
 static const Usec CLOCK_SLACK = 5 * USEC_S;
 
-static bool is_due(const struct wf_node_run *n, Usec now)
+bool core_is_due(const struct wf_node_run *n, Usec now)
 {
     return n->retry_at <= now || n->ended_at > now + CLOCK_SLACK;
 }
 
-static void decide_on(struct wf_decision *d, enum wf_do what, struct wf_node_run *n, int attempt)
+void core_decide_on(struct wf_decision *d, enum wf_do what, struct wf_node_run *n, int attempt)
 {
     d->what = what;
     d->step = n;
@@ -559,8 +566,8 @@ static void decide_on(struct wf_decision *d, enum wf_do what, struct wf_node_run
 static bool decide_retry(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     for (struct wf_node_run *n = s->retrying.first; n; n = n->next) {
-        if (is_due(n, now)) {
-            decide_on(d, WF_DO_START, n, n->attempt + 1);
+        if (core_is_due(n, now)) {
+            core_decide_on(d, WF_DO_START, n, n->attempt + 1);
             return true;
         }
         if (!d->until || n->retry_at < d->until)
@@ -575,7 +582,7 @@ static bool decide_wake(struct wf_state *s, Usec now, struct wf_decision *d)
         if (!n->due_at)
             continue;
         if (n->due_at <= now || (n->relative && n->started_at > now + CLOCK_SLACK)) {
-            decide_on(d, WF_DO_WAKE, n, n->attempt);
+            core_decide_on(d, WF_DO_WAKE, n, n->attempt);
             return true;
         }
         if (!d->until || n->due_at < d->until)
@@ -593,11 +600,11 @@ static bool decide_ready(struct wf_state *s, struct wf_decision *d)
         return false;
     bool starts = n->frame->cycle ? s->def->nodes[n->node].n_in == 0 : n->node == s->def->trigger;
     if (n->taken_in == 0 && !starts)
-        decide_on(d, WF_DO_SKIP, n, 0);
+        core_decide_on(d, WF_DO_SKIP, n, 0);
     else if (!n->frame->cycle && json_get(s->kept, s->def->nodes[n->node].id))
-        decide_on(d, WF_DO_KEEP, n, 1);
+        core_decide_on(d, WF_DO_KEEP, n, 1);
     else if (s->running.n < s->def->max_parallel)
-        decide_on(d, WF_DO_START, n, 1);
+        core_decide_on(d, WF_DO_START, n, 1);
     else
         return false;
     return true;
@@ -606,8 +613,17 @@ static bool decide_ready(struct wf_state *s, struct wf_decision *d)
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     *d = (struct wf_decision){.what = WF_DO_NOTHING, .node = -1};
-    if (!s->seq || wf_run_state_is_final(s->run) || decide_end(s, now, d))
+    if (!s->seq || wf_run_state_is_final(s->run))
         return;
+    if (s->undoing) {
+        core_decide_undo(s, now, d);
+        return;
+    }
+    if (decide_end(s, now, d)) {
+        if (d->what != WF_DO_NOTHING && core_next_undo(s))
+            d->what = WF_DO_UNDO;
+        return;
+    }
     if (s->run == WF_RUN_QUEUED) {
         d->until = wf_core_deadline(s) == USEC_NEVER ? 0 : wf_core_deadline(s);
         return;
@@ -616,7 +632,7 @@ void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
         return;
     if (s->settled.first) {
         const struct wf_cycle *c = s->settled.first->inside;
-        decide_on(d, c->over ? WF_DO_ROUND : WF_DO_CLOSE, s->settled.first, 1);
+        core_decide_on(d, c->over ? WF_DO_ROUND : WF_DO_CLOSE, s->settled.first, 1);
         return;
     }
     if (decide_ready(s, d))
@@ -677,7 +693,8 @@ static Usec next_attempt_at(const struct wf_state *s, const struct wf_node_run *
 
     if (attempt >= n->retry.max_attempts || !(n->retry.on & retry_class(e)))
         return 0;
-    if (s->cancel_requested || s->failed_node >= 0 || wf_frame_is_stopped(r->frame))
+    bool ends = s->cancel_requested || s->failed_node >= 0 || wf_frame_is_stopped(r->frame);
+    if (ends && !s->undoing)
         return 0;
     Usec at = now + usec_max(backoff(&n->retry, attempt, chance), retry_after);
     Usec first = r->first_at ? r->first_at : now;
@@ -708,7 +725,7 @@ void wf_core_give_up(struct arena *a, const struct wf_state *s, const struct wf_
                                    .in = n->frame->path,
                                    .attempt = attempt,
                                    .error = error};
-    if (!s->cancel_requested && !wf_frame_is_stopped(n->frame))
+    if (s->undoing || (!s->cancel_requested && !wf_frame_is_stopped(n->frame)))
         give_up(a, &s->def->nodes[n->node], ret_event);
 }
 
@@ -736,7 +753,8 @@ void wf_core_interrupted(struct arena *a, const struct wf_state *s, const struct
     const struct wf_node *n = &s->def->nodes[r->node];
     bool repeat = n->on_unknown == WF_UNKNOWN_REPEAT ||
                   (n->on_unknown == WF_UNKNOWN_TYPE && wf_node_effects(n) != WF_EXTERNAL);
-    bool goes_on = !s->cancel_requested && s->failed_node < 0 && !wf_frame_is_stopped(r->frame);
+    bool goes_on = s->undoing ||
+                   (!s->cancel_requested && s->failed_node < 0 && !wf_frame_is_stopped(r->frame));
 
     *ret_event = (struct wf_event){
         .kind = WF_EV_STEP_FAILED,

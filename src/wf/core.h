@@ -43,6 +43,7 @@ enum wf_event_kind {
     WF_EV_RUN_RESUMED,   /* after a restart or a wait; data: the reason, a string */
     WF_EV_CLOCK_SET,     /* data: by how many microseconds the wall clock was set */
     WF_EV_CANCEL_REQUESTED, /* data: the reason, a string */
+    WF_EV_RUN_UNDOING,      /* node (may be -1), error, data: because */
     WF_EV_RUN_SUCCEEDED,    /* data: output */
     WF_EV_RUN_FAILED,       /* node (may be -1), error */
     WF_EV_RUN_CANCELLED,
@@ -127,6 +128,7 @@ struct wf_node_run {
     int attempt; /* the last one started, 0: none */
     Usec first_at, started_at, ended_at, retry_at;
     Usec took;
+    int64_t done_seq; /* of the event that ended it */
     const struct json *output;
     Str handle;  /* taken when DONE */
     Str kept_by; /* "run", "edit", ...: its result was taken over; empty: it has run */
@@ -215,8 +217,9 @@ struct wf_state {
     Usec started_at, ended_at, wait_until;
     const struct json *flow; /* of RUN_QUEUED; NULL: it has passed no gate */
     bool cancel_requested;
-    bool has_waited;   /* a step has waited for something */
-    bool has_children; /* for the end of another run */
+    bool undoing, undo_cancelled; /* what the run did is undone (undo.c), since it was cancelled */
+    bool has_waited;              /* a step has waited for something */
+    bool has_children;            /* for the end of another run */
     /* While nothing but waits is left the time of the run stands still. */
     Usec idle_since, idle;
     Usec clock_shift; /* by how much the wall clock was set since the start */
@@ -274,6 +277,7 @@ enum wf_do {
     WF_DO_WAKE,    /* the wait of @node is over: record wf_core_due() */
     WF_DO_ROUND,   /* a round of @node is over: ask its type, record wf_core_round() */
     WF_DO_CLOSE,   /* all of @node is over: record wf_core_close() */
+    WF_DO_UNDO,    /* the run is to end, but first what it did is undone: record wf_core_undo() */
     WF_DO_SUCCEED, /* with wf_core_output() */
     WF_DO_FAIL,
     WF_DO_CANCELLED,
@@ -309,6 +313,11 @@ void wf_core_round(struct arena *a, const struct wf_node_run *n, const struct wf
 /* The event that ends container @n, all of which is over. */
 void wf_core_close(struct arena *a, const struct wf_state *s, const struct wf_node_run *n,
                    struct wf_event *ret_event);
+/* The event by which a run begins to undo what it did, as @d (WF_DO_UNDO) says. */
+void wf_core_undo(struct arena *a, const struct wf_decision *d, bool cancelled,
+                  struct wf_event *ret_event);
+/* How that stands: {because, state, failed}; NULL: nothing is, or was, undone. */
+struct json *wf_undo_json(struct arena *a, const struct wf_state *s);
 /* The wall time at which the run has taken too long; USEC_NEVER. For the
  * timeout the time in which nothing but waits is left does not count, for the deadline it does. */
 Usec wf_core_deadline(const struct wf_state *s);

@@ -20,6 +20,19 @@ static inline struct arena *core_arena(struct wf_state *s, const struct wf_frame
 const struct json *core_keep(struct wf_state *s, const struct wf_frame *f, const struct json *v);
 Str core_keep_str(struct wf_state *s, const struct wf_frame *f, Str text);
 
+bool core_is_due(const struct wf_node_run *n, Usec now);
+void core_decide_on(struct wf_decision *d, enum wf_do what, struct wf_node_run *n, int attempt);
+
+/* undo.c */
+
+/* What undoes the latest step that is still to be undone; NULL: nothing is left. */
+struct wf_node_run *core_next_undo(const struct wf_state *s);
+/* Whether @n is there to undo another. */
+bool core_is_undo(const struct wf_state *s, const struct wf_node_run *n);
+/* The run begins to undo. false: it cannot. */
+bool core_undo(struct wf_state *s, const struct wf_event *ev);
+void core_decide_undo(struct wf_state *s, Usec now, struct wf_decision *d);
+
 /* scope.c */
 
 /* Free frames that have ended. */

@@ -555,16 +555,20 @@ static bool chance(struct sim *m, unsigned percent)
     return rnd(m) % 100 < percent;
 }
 
-static void add_call(struct sim *m, struct buf *b, int i)
+static void add_call(struct sim *m, struct buf *b, int i, bool undo)
 {
     static const char *const strategies[] = {"fail", "branch", "default"};
+    char compensate[40] = "";
+
+    if (undo)
+        snprintf(compensate, sizeof compensate, ",\"compensate\":\"u%d\"", i);
     buf_add_fmt(b,
                 ",{\"id\":\"n%d\",\"type\":\"api-call\",\"position\":{\"x\":0,\"y\":0},\"data\":{"
                 "\"url\":\"https://example.com/\",\"method\":\"%s\",\"on_unknown\":\"repeat\","
                 "\"retry\":{\"max_attempts\":%d,\"delay\":\"1s\",\"on\":[\"any\"]},"
-                "\"on_error\":{\"strategy\":\"%s\"%s}}}",
+                "\"on_error\":{\"strategy\":\"%s\"%s}%s}}",
                 i, chance(m, 50) ? "GET" : "POST", (int)(rnd(m) % 3) + 1, strategies[i % 3],
-                i % 3 == 2 ? ",\"output\":{\"d\":1}" : "");
+                i % 3 == 2 ? ",\"output\":{\"d\":1}" : "", compensate);
 }
 
 static void add_condition(struct buf *b, int i)
@@ -621,6 +625,8 @@ enum { SIM_NODES = 24 };
 struct sim_graph {
     enum { SIM_CALL, SIM_CONDITION, SIM_PLAIN, SIM_ASKS, SIM_BODY } kind[SIM_NODES];
     int parent[SIM_NODES], depth[SIM_NODES];
+    bool undo[SIM_NODES]; /* there is a node that undoes it */
+    bool undoes;          /* there may be such nodes */
     int n, edges;
 };
 
@@ -654,7 +660,8 @@ static void add_node(struct sim *m, struct sim_graph *g, struct buf *b, int i)
     } else if (chance(m, 25)) {
         g->kind[i] = add_wait(m, b, i) ? SIM_ASKS : SIM_PLAIN;
     } else {
-        add_call(m, b, i);
+        g->undo[i] = g->undoes && !g->parent[i] && chance(m, 50);
+        add_call(m, b, i, g->undo[i]);
     }
     if (g->parent[i]) {
         b->n -= g->kind[i] != SIM_BODY; /* the brace that ends the node */
@@ -688,7 +695,7 @@ static void add_edge(struct sim *m, struct sim_graph *g, struct buf *b, int from
 static struct wf_def *random_graph(struct sim *m)
 {
     AUTO_BUF(b, MIB(1));
-    struct sim_graph g = {.n = 2 + (int)(rnd(m) % 14)};
+    struct sim_graph g = {.n = 2 + (int)(rnd(m) % 14), .undoes = chance(m, 40)};
 
     buf_add_fmt(
         &b,
@@ -696,6 +703,13 @@ static struct wf_def *random_graph(struct sim *m)
         (int)(rnd(m) % 4) + 1, chance(m, 20) ? ",\"deadline\":\"20h\"" : "");
     for (int i = 1; i < g.n; i++)
         add_node(m, &g, &b, i);
+    for (int i = 1; i < g.n; i++)
+        if (g.undo[i])
+            buf_add_fmt(&b,
+                        ",{\"id\":\"u%d\",\"type\":\"api-call\",\"data\":{\"url\":"
+                        "\"https://example.com/\",\"method\":\"POST\",\"on_unknown\":\"repeat\","
+                        "\"retry\":{\"max_attempts\":3,\"delay\":\"1s\",\"on\":[\"any\"]}}}",
+                        i);
     buf_add_c(&b, "],\"edges\":[");
     for (int to = 1; to < g.n; to++) {
         int edges = (g.parent[to] == 0) + (int)(rnd(m) % 3);
@@ -1098,7 +1112,8 @@ static void start(struct sim *m, const struct wf_decision *d)
 
 static void carry_out(struct sim *m, const struct wf_decision *d)
 {
-    bool ends = d->what == WF_DO_CANCELLED || d->what == WF_DO_FAIL;
+    bool ends = d->what == WF_DO_CANCELLED || d->what == WF_DO_FAIL || d->what == WF_DO_UNDO;
+    struct wf_event undo;
 
     if (m->s->run == WF_RUN_QUEUED && !ends) {
         queue_on(m, d);
@@ -1120,10 +1135,14 @@ static void carry_out(struct sim *m, const struct wf_decision *d)
     case WF_DO_SKIP:
         record(m, (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d->node});
         return;
+    case WF_DO_UNDO:
+        wf_core_undo(m->a, d, m->s->cancel_requested, &undo);
+        record(m, undo);
+        return;
     case WF_DO_NOTHING:
         commit(m);
         if (!end_one(m)) {
-            if (!d->until && m->s->waits.n) {
+            if (!d->until && m->s->waits.n && !m->s->undoing) {
                 (void)answer_some(m); /* sooner or later somebody does */
                 return;
             }
@@ -1166,6 +1185,35 @@ static void check_results(struct sim *m, const struct wf_node_run *n)
     }
 }
 
+/* What a run that did not succeed has done is undone, the latest first; nothing else is. */
+static void check_undone(struct sim *m)
+{
+    bool ends = m->s->run != WF_RUN_SUCCEEDED;
+    int64_t last = INT64_MAX;
+
+    for (int64_t at = 0; at < m->s->seq; at++) /* in the order in which the undoing steps ended */
+        for (int i = 0; i < m->def->n_nodes; i++) {
+            int of = m->def->nodes[i].undoes;
+            if (of < 0 || m->s->nodes[i].done_seq != at || !at)
+                continue;
+            if (m->s->nodes[of].done_seq >= last)
+                fault(m, "steps are undone in the wrong order");
+            last = m->s->nodes[of].done_seq;
+        }
+    for (int i = 0; i < m->def->n_nodes; i++) {
+        int undo = m->def->nodes[i].undo;
+        const struct wf_node_run *n = &m->s->nodes[i];
+        if (undo < 0)
+            continue;
+        bool did = n->state == WF_NODE_DONE && !n->error.code.n;
+        enum wf_node_state is = m->s->nodes[undo].state;
+        if (ends && did && is != WF_NODE_DONE && is != WF_NODE_FAILED)
+            fault(m, "a step is not undone");
+        if (!(ends && did) && m->s->nodes[undo].attempt)
+            fault(m, "a step is undone that should not be");
+    }
+}
+
 /* At the end: every node's state follows from its in-edges, and effects were made as often as
  * recorded. */
 static void check_end(struct sim *m)
@@ -1176,7 +1224,7 @@ static void check_end(struct sim *m)
     for (int i = 0; i < def->n_nodes; i++) {
         const struct wf_node_run *n = &m->s->nodes[i];
         bool taken = i == def->trigger, known = true;
-        if (def->nodes[i].parent >= 0)
+        if (def->nodes[i].parent >= 0 || def->nodes[i].undoes >= 0)
             continue;
         for (int k = 0; k < def->nodes[i].n_in; k++) {
             const struct wf_edge *e = &def->edges[def->nodes[i].in[k]];
@@ -1195,6 +1243,7 @@ static void check_end(struct sim *m)
             check_rounds(m, n);
         }
     }
+    check_undone(m);
     vec_each(&m->steps, step)
         if ((*step)->effects > (*step)->attempts + m->crashes)
             fault(m, "a step was called more often than attempts and crashes explain");
@@ -1218,9 +1267,11 @@ static void turn(struct sim *m, unsigned crash_rate, bool cancels, bool sets_clo
         record(m, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1});
     if (chance(m, 5))
         (void)answer_some(m);
-    if (queues && m->s->run == WF_RUN_RUNNING && !m->s->running.n && chance(m, 20))
+    if (queues && m->s->run == WF_RUN_RUNNING && !m->s->running.n && !m->s->undoing &&
+        chance(m, 20))
         record(m, (struct wf_event){.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_null(m->a)});
-    if (m->mail.n && m->s->run == WF_RUN_RUNNING && !m->s->cancel_requested && chance(m, 50))
+    if (m->mail.n && m->s->run == WF_RUN_RUNNING && !m->s->cancel_requested && !m->s->undoing &&
+        chance(m, 50))
         take_mail(m);
     if (sets_clock && chance(m, 5))
         set_clock(m);

@@ -78,7 +78,10 @@ struct wf_node {
     enum wf_on_error on_error;
     const struct json *default_output;
     enum wf_unknown on_unknown;
-    int *in, *out; /* edge indexes */
+    Str compensate; /* the id of the node that undoes it; empty: none */
+    int undo;       /* its index; -1: none */
+    int undoes;     /* the node that this one undoes; -1: none */
+    int *in, *out;  /* edge indexes */
     int n_in, n_out;
     int parent;                  /* the container whose body it is in; -1: none */
     int place;                   /* in that body */
@@ -130,6 +133,7 @@ struct wf_def {
     int max_steps;        /* of a run, attempts included */
     int max_parallel;     /* steps of one run at once */
     struct wf_flow *flow; /* NULL: none */
+    bool undoes;          /* a node has a compensation */
     _Atomic unsigned refs;
 };
 

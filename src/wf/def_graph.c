@@ -147,6 +147,51 @@ static void find_cycles(struct graph *g)
 
 /* ---- reach ---- */
 
+/* Why @to cannot undo @node; NULL: it can. */
+static const char *undo_fault(const struct wf_node *node, const struct wf_node *to)
+{
+    if (node->parent >= 0 || to->parent >= 0)
+        return "neither may be in the body of an iteration or a loop";
+    if (to == node)
+        return "a node cannot undo itself";
+    if (to->n_in || to->n_out)
+        return "it must stand beside the graph, without edges: it runs only to undo";
+    if (!to->type || !to->type->run || str_eq(str_c(to->type->name), S("trigger")) ||
+        str_eq(str_c(to->type->name), S("output")))
+        return "nodes of its type cannot undo";
+    if (to->undoes >= 0)
+        return "it undoes another node already";
+    return to->compensate.n ? "what undoes is not undone itself" : NULL;
+}
+
+static void link_undos(struct checker *c)
+{
+    struct wf_def *def = c->def;
+
+    for (int i = 0; i < def->n_nodes; i++)
+        def->nodes[i].undo = def->nodes[i].undoes = -1;
+    for (int i = 0; i < def->n_nodes; i++) {
+        struct wf_node *node = &def->nodes[i];
+        if (!node->compensate.n)
+            continue;
+        int at = wf_def_node(def, node->compensate);
+        const char *fault = at < 0 ? "there is no such node" : undo_fault(node, &def->nodes[at]);
+        c->base = str_fmt(c->scratch, "/nodes/%d", i);
+        c->node = node;
+        if (fault) {
+            check_wrong(c, S("data/compensate"), at < 0 ? S("unknown_node") : S("bad_undo"),
+                        "\"%.*s\" cannot undo \"%.*s\": %s.", P(node->compensate), P(node->id),
+                        fault);
+            continue;
+        }
+        node->undo = at;
+        def->nodes[at].undoes = i;
+        def->undoes = true;
+    }
+    c->base = S("");
+    c->node = NULL;
+}
+
 static void reach(struct graph *g)
 {
     struct wf_def *def = g->def;
@@ -181,7 +226,7 @@ static void warn_nodes(struct graph *g)
         bool error_edge = false;
         c->base = str_fmt(c->scratch, "/nodes/%d", i);
         c->node = node;
-        if (!node->reachable && g->def->trigger >= 0)
+        if (!node->reachable && node->undoes < 0 && g->def->trigger >= 0)
             check_warn(c, S(""), S("unreachable"),
                        "Nothing leads from the trigger to \"%.*s\": it never runs.", P(node->id));
         for (int k = 0; k < node->n_out; k++)
@@ -305,8 +350,12 @@ static void check_member(struct naming *n, size_t root, Str member)
  */
 static bool is_known(const struct graph *g, const struct check_use *use, int at)
 {
+    int undoes = g->def->nodes[use->node].undoes;
+
     if (use->in_body && (at == use->node || g->def->nodes[at].parent == use->node))
         return true;
+    if (undoes >= 0) /* it runs when that one has */
+        return at == undoes || comes_before(g, at, undoes);
     int sees = check_lift(g->def, at, use->node);
     if (sees < 0)
         return false;
@@ -394,6 +443,7 @@ void check_graph(struct checker *c, int *ret_depth)
 
     g.order = arena_array(c->scratch, int, c->def->n_nodes);
     link_edges(c->def);
+    link_undos(c);
     check_starts(c);
     sort(&g);
     if (g.n_order < c->def->n_nodes)

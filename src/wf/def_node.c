@@ -53,7 +53,7 @@ struct common {
     Usec timeout, total_timeout;
     struct retry_in retry;
     struct on_error_in on_error;
-    Str on_unknown;
+    Str on_unknown, compensate;
 };
 
 #define SPAN_MAX (366.0 * 86400)
@@ -97,6 +97,8 @@ static const struct field common_fields[] = {
     {"on_unknown", F_ENUM, offsetof(struct common, on_unknown), .one_of = "repeat fail",
      .title = "After a restart",
      .help = "What happens with a step that was under way when the process ended."},
+    {"compensate", F_STR, offsetof(struct common, compensate), .max = ID_MAX, .title = "Undone by",
+     .help = "A node that undoes this one when the run fails or is cancelled."},
     {0},
 };
 
@@ -261,6 +263,7 @@ static void take_common(struct wf_check *ck, struct wf_node *node, const struct 
     if (has_template(in->on_error.output))
         wf_check_problem(ck, S("on_error/output"), S("unsupported"),
                          "The default output is taken as it is: templates cannot stand in it.");
+    node->compensate = in->compensate;
     node->on_unknown = str_eq(in->on_unknown, S("repeat")) ? WF_UNKNOWN_REPEAT
                        : str_eq(in->on_unknown, S("fail")) ? WF_UNKNOWN_FAIL
                                                            : WF_UNKNOWN_TYPE;

@@ -728,7 +728,7 @@ static Err take_outcomes(struct wf_run *run)
         run->in_flight--;
         /* Broken off by the stop: its end is not known, and the next start decides. */
         bool unknown = run->stopping && t->result == E_CANCELLED && !t->stopped &&
-                       !run->state->cancel_requested;
+                       (!run->state->cancel_requested || run->state->undoing);
         name_timeout(run, t);
         if (e == OK && !unknown)
             e = record_end(run, t);
@@ -770,7 +770,14 @@ static Err end_run(struct wf_run *run, const struct wf_decision *d)
 static bool is_ending(const struct wf_run *run)
 {
     const struct wf_state *s = run->state;
-    return s->cancel_requested || s->failed_node >= 0 || run_now(run) >= wf_core_deadline(s);
+    return !s->undoing &&
+           (s->cancel_requested || s->failed_node >= 0 || run_now(run) >= wf_core_deadline(s));
+}
+
+/* Whether what waits may still be answered. */
+static bool takes_answers(const struct wf_run *run)
+{
+    return !is_ending(run) && !run->state->undoing;
 }
 
 static Err put_down(struct wf_run *run)
@@ -825,7 +832,7 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     TRY(launch(run));
     if (run->flow_open)
         return OK;
-    if (run->look_back && !is_ending(run) && run->state->run != WF_RUN_QUEUED) {
+    if (run->look_back && takes_answers(run) && run->state->run != WF_RUN_QUEUED) {
         bool found = false;
         TRY(run_look_back(run, &found));
         if (found)
@@ -878,6 +885,7 @@ static Err drive_loop(struct wf_run *run)
 
     for (;;) {
         struct wf_decision d;
+        struct wf_event undo;
 
         TRY(take_outcomes(run));
         if (run->cancel_asked && !run->state->cancel_requested)
@@ -890,15 +898,16 @@ static Err drive_loop(struct wf_run *run)
                 return OK;
             continue;
         }
-        if (run->flow_open && !is_ending(run))
+        if (run->flow_open && takes_answers(run))
             TRY(run_flow_pass(run));
-        if (run->flow_asleep && run->mail)
+        if (run->flow_asleep && run->mail && takes_answers(run))
             TRY(run_flow_return(run));
-        if (run->mail && !is_ending(run))
+        if (run->mail && takes_answers(run))
             TRY(run_take_mail(run));
         TRY(mind_clock(run));
         wf_core_next(run->state, run_now(run), &d);
-        if (run->flow_asleep && (d.what == WF_DO_WAKE || d.what == WF_DO_START)) {
+        if (run->flow_asleep && !run->state->undoing &&
+            (d.what == WF_DO_WAKE || d.what == WF_DO_START)) {
             TRY(run_flow_return(run));
             continue;
         }
@@ -920,6 +929,10 @@ static Err drive_loop(struct wf_run *run)
             break;
         case WF_DO_CLOSE:
             TRY(run_close(run, d.step));
+            break;
+        case WF_DO_UNDO:
+            wf_core_undo(run->a, &d, run->state->cancel_requested, &undo);
+            TRY(record(run, undo));
             break;
         case WF_DO_NOTHING:
             TRY(rest(run, &d, &parked));

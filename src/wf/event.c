@@ -22,6 +22,7 @@ static const struct {
     [WF_EV_RUN_RESUMED] = {"run.resumed", "reason"},
     [WF_EV_CLOCK_SET] = {"run.clock_set", "shift_us"},
     [WF_EV_CANCEL_REQUESTED] = {"run.cancel_requested", "reason"},
+    [WF_EV_RUN_UNDOING] = {"run.compensating", "why"},
     [WF_EV_RUN_SUCCEEDED] = {"run.succeeded", "output"},
     [WF_EV_RUN_FAILED] = {"run.failed", NULL},
     [WF_EV_RUN_CANCELLED] = {"run.cancelled", NULL},

@@ -280,7 +280,7 @@ Err run_flow_resume(struct wf_run *run)
         run->mail = true;
         return OK;
     }
-    if (!yields(run) || wf_run_state_is_final(run->state->run))
+    if (!yields(run) || run->state->undoing || wf_run_state_is_final(run->state->run))
         return OK;
     TRY(store_flow_state_of(run->engine->db, a, run->row.id, &state, &mail));
     return state == FLOW_ASLEEP ? run_flow_return(run) : OK;

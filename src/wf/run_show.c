@@ -178,6 +178,8 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));
+    if (s->undoing)
+        json_set(a, doc, S("compensation"), wf_undo_json(a, s));
     if (s->flow)
         json_set(
             a, doc, S("flow"),

@@ -337,6 +337,7 @@ export type EventKind =
   | 'run.resumed'
   | 'run.clock_set'
   | 'run.cancel_requested'
+  | 'run.compensating'
   | 'run.succeeded'
   | 'run.failed'
   | 'run.cancelled';

@@ -3,7 +3,7 @@ import { useT } from '@/i18n/i18n';
 import type { Json, JsonObject, NodeType } from '@/api/types';
 import { arr, obj, str } from '@/flow/model';
 import { Field, Segmented, Select, Switch } from '@/ui/field';
-import { useFieldProblems } from '@/features/flow-editor/editor-context';
+import { useEditor, useFieldProblems } from '@/features/flow-editor/editor-context';
 import { JsonInput } from '@/features/flow-editor/inputs/json-input';
 import { NumberInput, SpanInput } from '@/features/flow-editor/inputs/plain-inputs';
 
@@ -118,6 +118,34 @@ export function BehaviourSection(props: BehaviourProps) {
           />
         )}
       </Field>
+      <UndoneBy node={node} value={str(data['compensate'])} onChange={onChange} />
+    </div>
+  );
+}
+
+/* What can undo a node stands beside the graph: it has no edges. */
+function UndoneBy({ node, value, onChange }: { node: string; value: string; onChange: BehaviourProps['onChange'] }) {
+  const t = useT();
+  const words = t.editor.behaviour;
+  const nodes = useEditor((state) => state.nodes);
+  const edges = useEditor((state) => state.edges);
+  const linked = new Set(edges.flatMap((edge) => [edge.source, edge.target]));
+  const free = nodes.filter((one) => one.id !== node && !linked.has(one.id) && !one.parentId).map((one) => one.id);
+  const shown = value && !free.includes(value) ? [...free, value] : free;
+  if (shown.length === 0) return null;
+  return (
+    <div data-field="compensate">
+      <Field label={words.undoneBy} hint={words.undoneByHelp}>
+        {(ids) => (
+          <Select
+            {...ids}
+            value={value}
+            onChange={(next) => onChange('compensate', next === '' ? undefined : next)}
+            options={[{ value: '', label: words.nobody }, ...shown.map((id) => ({ value: id, label: id }))]}
+          />
+        )}
+      </Field>
+      <Problems node={node} field="compensate" />
     </div>
   );
 }

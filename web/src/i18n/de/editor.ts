@@ -173,6 +173,10 @@ export const editor: Messages['editor'] = {
     timeout: 'Ein Versuch',
     totalTimeout: 'Alle Versuche',
     none: 'keine Grenze',
+    undoneBy: 'Rückgängig durch',
+    undoneByHelp:
+      'Ein Knoten ohne Kanten, der diesen Schritt rückgängig macht, wenn der Lauf scheitert oder abgebrochen wird.',
+    nobody: 'Nichts',
     onUnknown: 'Nach einem Absturz',
     onUnknownHelp: 'Wenn der Server stirbt, während dieser Schritt läuft, und man nicht weiß, wie er ausging.',
     byType: 'Wie die Art es tut',
