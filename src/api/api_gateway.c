@@ -29,6 +29,16 @@ static Err count_tokens(struct req *req, struct res *res)
     return llm_door_call(api_of(req)->llm, req, res, LLM_COUNT_TOKENS);
 }
 
+static Err post_responses(struct req *req, struct res *res)
+{
+    return llm_door_call(api_of(req)->llm, req, res, LLM_RESPONSES);
+}
+
+static Err call_response(struct req *req, struct res *res)
+{
+    return llm_door_response(api_of(req)->llm, req, res, req_param(req, "path"));
+}
+
 static Err post_deployment(struct req *req, struct res *res)
 {
     return llm_door_deployment(api_of(req)->llm, req, res, req_param(req, "call"));
@@ -62,6 +72,16 @@ const struct route api_gateway_routes[] = {
     CALL("/v1/chat/completions", post_chat, "Call a chat model, in OpenAI's dialect"),
     CALL("/v1/completions", post_completions, "Call a completion model, in OpenAI's dialect"),
     CALL("/v1/embeddings", post_embeddings, "Call an embedding model, in OpenAI's dialect"),
+    CALL("/v1/responses", post_responses, "Call a model, by OpenAI's responses"),
+    {HTTP_GET, "/v1/responses/*path", call_response, "model.call",
+     .summary = "Get a response that was made, or its input_items", .fail = llm_door_fail},
+    {HTTP_DELETE, "/v1/responses/*path", call_response, "model.call",
+     .summary = "Delete a response that was made", .fail = llm_door_fail},
+    {HTTP_POST, "/v1/responses/*path", call_response, "model.call",
+     .summary = "Cancel a response that is being made", .fail = llm_door_fail},
+    CALL("/responses", post_responses, NULL),
+    CALL("/openai/v1/responses", post_responses, NULL),
+    CALL("/openai/responses", post_responses, NULL),
     MESSAGES("/v1/messages", post_messages, "Call a chat model, in Anthropic's dialect"),
     MESSAGES("/v1/messages/count_tokens", count_tokens,
              "Count the tokens of a request, in Anthropic's dialect"),

@@ -44,7 +44,7 @@ static void hand_on(struct llm_call *c, HttpHeaders *headers)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         Str value = req_header(c->req, rows[i].name);
-        bool fits = !rows[i].dialect || (rows[i].dialect == to && c->dialect == to);
+        bool fits = !rows[i].dialect || (rows[i].dialect == to && !llm_is_translated(c));
         if (value.p && fits)
             http_header_add(c->req->a, headers, rows[i].name, value);
     }
@@ -102,7 +102,8 @@ static Err refused(struct llm_call *c, int status, const HttpHeaders *headers, S
     llm_refusal_read(c, &c->refusal);
     status = c->refusal.status;
     bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
-    if (c->route && other)
+    c->missed = c->follows.n && !other && llm_is_missing(status, body);
+    if (c->route && (other || c->missed))
         return OK;
     struct llm_refusal told = c->refusal;
     c->refusal.status = 0;
@@ -244,7 +245,9 @@ static Err answer_stream(struct llm_call *c, struct http_stream *up)
     c->status = 200;
     TRY(res_begin(c->res, 200, S("text/event-stream")));
     llm_relay_init(&relay, !c->wants_usage);
-    relay.messages = c->dialect == &llm_dialect_anthropic;
+    relay.events = c->dialect == &llm_dialect_anthropic   ? LLM_EVENTS_MESSAGES
+                   : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
+                                                          : LLM_EVENTS_CHUNKS;
     if (llm_is_translated(c))
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
                                            c->target.model, c->wants_usage);
@@ -252,6 +255,7 @@ static Err answer_stream(struct llm_call *c, struct http_stream *up)
     c->usage = relay.usage;
     c->chunks = relay.chunks;
     c->told = c->told || relay.failed;
+    llm_pin(c, str_from(relay.id, relay.id_n));
     llm_relay_done(&relay);
     return e;
 }
@@ -314,7 +318,8 @@ Str llm_operation_name(enum llm_op op)
                                        [LLM_COMPLETIONS] = S_INIT("completions"),
                                        [LLM_EMBEDDINGS] = S_INIT("embeddings"),
                                        [LLM_MESSAGES] = S_INIT("messages"),
-                                       [LLM_COUNT_TOKENS] = S_INIT("count_tokens")};
+                                       [LLM_COUNT_TOKENS] = S_INIT("count_tokens"),
+                                       [LLM_RESPONSES] = S_INIT("responses")};
 
     return names[op];
 }
@@ -382,7 +387,7 @@ Err llm_attempt(struct llm_call *c)
     struct http_call call;
 
     c->refusal.status = 0;
-    c->untranslatable = false;
+    c->untranslatable = c->missed = false;
     c->dropped = c->changed = S("");
     if (c->op == LLM_COUNT_TOKENS && llm_is_translated(c))
         return llm_count_tokens(c);
@@ -424,8 +429,9 @@ static Err door_call(struct llm *llm, struct req *req, struct res *res, enum llm
     c->op = op;
     c->model = model;
     c->named = model.p != NULL;
-    c->dialect =
-        op == LLM_MESSAGES || op == LLM_COUNT_TOKENS ? &llm_dialect_anthropic : &llm_dialect_openai;
+    c->dialect = op == LLM_MESSAGES || op == LLM_COUNT_TOKENS ? &llm_dialect_anthropic
+                 : op == LLM_RESPONSES                        ? &llm_dialect_responses
+                                                              : &llm_dialect_openai;
     Err e = serve(c, view);
     struct err_record kept = *err_record();
     count(c, e);

@@ -20,6 +20,8 @@ enum { LLM_BODY_MAX = 32 << 20 };
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op) YIELDS;
 /* The same with the model in the path, as Azure's clients have it: "NAME/chat/completions". */
 Err llm_door_deployment(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
+/* A response that was made, by the target that made it: "ID", "ID/cancel", "ID/input_items". */
+Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
 /* GET /models and /models/NAME. */
 Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;

@@ -284,6 +284,14 @@ static Err answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, S
     return llm_answer_error(c, status >= 400 && status <= 599 ? (int)status : 502, headers, body);
 }
 
+static void pin_whole(const struct llm_call *c, Str text)
+{
+    struct json *v;
+
+    if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &v) == OK)
+        llm_pin(c, json_str_of(v, S("")));
+}
+
 static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
     TRY(llm_translate_answer(c, body, &body));
@@ -294,12 +302,14 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
 
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
-    enum { USAGE, ERROR, CHOICES, DATA, CONTENT, N };
+    enum { USAGE, ERROR, CHOICES, DATA, CONTENT, OUTPUT, ID, N };
     struct llm_member members[N] = {[USAGE] = {S_INIT("usage"), 0, 0},
                                     [ERROR] = {S_INIT("error"), 0, 0},
                                     [CHOICES] = {S_INIT("choices"), 0, 0},
                                     [DATA] = {S_INIT("data"), 0, 0},
-                                    [CONTENT] = {S_INIT("content"), 0, 0}};
+                                    [CONTENT] = {S_INIT("content"), 0, 0},
+                                    [OUTPUT] = {S_INIT("output"), 0, 0},
+                                    [ID] = {S_INIT("id"), 0, 0}};
     struct json *usage;
 
     if (!is_json_type(headers))
@@ -308,11 +318,14 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         return answer_translated(c, headers, body);
     if (llm_scan_text(body, members, N) != OK)
         return unusable(c, "it is not valid JSON.");
-    if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to && !members[CONTENT].to)
+    if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to && !members[CONTENT].to &&
+        !members[OUTPUT].to)
         return answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
     if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
         c->dialect->read_usage(usage, &c->usage);
+    if (c->op == LLM_RESPONSES)
+        pin_whole(c, llm_member_text(body, &members[ID]));
     if (c->op == LLM_EMBEDDINGS)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
     llm_answer_headers(c, headers);

@@ -17,6 +17,7 @@ enum {
     MEMBER_STREAM,
     MEMBER_STREAM_OPTIONS,
     MEMBER_ENCODING,
+    MEMBER_PREVIOUS,
     MEMBER_N,
     MEMBER_MAX_TOKENS,
     MEMBER_MAX_COMPLETION_TOKENS,
@@ -41,8 +42,10 @@ struct llm_call {
 
     Str body;
     struct llm_member members[MEMBERS];
-    Str model;  /* as the client names it */
-    bool named; /* in the path: the body's does not count */
+    Str model;   /* as the client names it */
+    Str follows; /* the response before this one; empty: none */
+    bool missed; /* the target does not know that */
+    bool named;  /* in the path: the body's does not count */
     bool stream, wants_usage, wants_base64;
     const struct json *stream_options; /* NULL: none, or null */
 
@@ -75,6 +78,11 @@ Err llm_call_body(struct llm_call *c, Str *ret_body);
 
 /* A failure in the client's dialect. */
 Str llm_error_text(const struct llm_call *c, int status, Str message, Str code);
+
+/* The response @id is of c->target: those that follow it go there. Empty: it is not known. */
+void llm_pin(const struct llm_call *c, Str id);
+/* Whether a refusal says that the response before is not known. */
+bool llm_is_missing(int status, Str body);
 
 /* Whether the target speaks another dialect than the client. */
 bool llm_is_translated(const struct llm_call *c);

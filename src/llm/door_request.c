@@ -58,6 +58,19 @@ static Err read_stream(struct llm_call *c)
     return OK;
 }
 
+static Err read_previous(struct llm_call *c)
+{
+    struct json *v;
+
+    if (c->op != LLM_RESPONSES)
+        return OK;
+    TRY(member_json(c, MEMBER_PREVIOUS, &v));
+    if (v && !json_is(v, JSON_STR) && !json_is(v, JSON_NULL))
+        return err_detail(E_BAD_INPUT, "\"previous_response_id\" must be a string.");
+    c->follows = json_str_of(v, S(""));
+    return OK;
+}
+
 static Err read_encoding(struct llm_call *c)
 {
     struct json *v;
@@ -79,6 +92,7 @@ Err llm_call_read(struct llm_call *c)
         [MEMBER_STREAM] = {S_INIT("stream"), 0, 0},
         [MEMBER_STREAM_OPTIONS] = {S_INIT("stream_options"), 0, 0},
         [MEMBER_ENCODING] = {S_INIT("encoding_format"), 0, 0},
+        [MEMBER_PREVIOUS] = {S_INIT("previous_response_id"), 0, 0},
         [MEMBER_N] = {S_INIT("n"), 0, 0},
         [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
         [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
@@ -91,6 +105,7 @@ Err llm_call_read(struct llm_call *c)
     TRY(llm_scan_text(c->body, c->members, MEMBERS));
     TRY(read_model(c));
     TRY(read_stream(c));
+    TRY(read_previous(c));
     if (c->stream && c->op == LLM_EMBEDDINGS)
         return err_detail(E_BAD_INPUT, "Embeddings are not streamed.");
     return read_encoding(c);

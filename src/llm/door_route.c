@@ -24,7 +24,8 @@ struct rounds {
     bool any;                 /* an attempt was made */
     struct llm_target target; /* of the last one */
     unsigned char order[LLM_TARGETS_MAX];
-    unsigned untold; /* a bit for each target whose dialect has no words for the request */
+    unsigned untold; /* a bit for each target whose dialect has no words for the request, or that
+                      * does not know the response before */
 };
 
 static unsigned attempts_of(const struct llm_call *c)
@@ -86,6 +87,8 @@ static void note(struct llm_call *c, Err e, bool again)
 
     if (c->untranslatable)
         llm_target_drop(c->llm, &c->target);
+    else if (c->missed)
+        llm_target_note(c->llm, &c->target, LLM_WELL, 0, 0);
     else if (again && e == OK && c->refusal.status == 429)
         llm_target_note(c->llm, &c->target, LLM_LIMITED, http_retry_after(&c->refusal.headers), 0);
     else if (again || c->told)
@@ -104,7 +107,8 @@ static bool attempt(struct rounds *r)
     Err e = llm_attempt(c);
     bool again = !res_started(c->res) && (e == OK ? c->refusal.status != 0 : other_may_do(e));
 
-    if (c->untranslatable && r->any) { /* what another target said tells the client more */
+    if ((c->untranslatable || c->missed) &&
+        r->any) { /* what another target said tells the client more */
         note(c, e, true);
         c->refusal = before;
         return true;
@@ -125,7 +129,7 @@ static bool attempt_at(struct rounds *r, unsigned i)
 {
     if (!attempt(r))
         return true;
-    if (r->c->untranslatable)
+    if (r->c->untranslatable || r->c->missed)
         r->untold |= 1u << i;
     return false;
 }
@@ -222,6 +226,24 @@ static Err tell(struct rounds *r)
     return e;
 }
 
+/* A response follows another: only who made that can answer, if it is known who did. */
+static void heed_pin(struct rounds *r)
+{
+    const struct llm_call *c = r->c;
+    struct llm_pin pin;
+
+    if (!c->follows.n || !llm_pins_get(c->llm->pins, c->req->who.tenant, c->follows, &pin))
+        return;
+    unsigned others = 0;
+    for (unsigned i = 0; i < c->route->n_targets; i++) {
+        bool is_it = pick(r, i) && id_eq(c->target.provider->id, pin.provider) &&
+                     str_eq(c->target.model, str_from(pin.model, pin.model_n));
+        others |= is_it ? 0 : 1u << i;
+    }
+    if (others != (1u << c->route->n_targets) - 1) /* else the route has changed */
+        r->untold |= others;
+}
+
 Err llm_route_call(struct llm_call *c, const struct llm_view *view)
 {
     struct rounds *r = arena_new_of(c->req->a, struct rounds);
@@ -231,6 +253,7 @@ Err llm_route_call(struct llm_call *c, const struct llm_view *view)
     r->view = view;
     r->attempts = attempts_of(c);
     find_order(r);
+    heed_pin(r);
     for (unsigned i = 0; i < ROUNDS_MAX; i++, pause *= 2) {
         if (round_once(r)) {
             *err_record() = r->record;

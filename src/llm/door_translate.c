@@ -29,7 +29,10 @@ struct translate_job {
 
 bool llm_is_translated(const struct llm_call *c)
 {
-    return c->target.provider->kind->dialect != c->dialect;
+    const struct llm_dialect *other = c->target.provider->kind->dialect;
+    bool passes = c->dialect == &llm_dialect_responses && other == &llm_dialect_openai;
+
+    return other != c->dialect && !passes;
 }
 
 static Str names_of(struct arena *a, const LlmNotes *notes)

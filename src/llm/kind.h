@@ -12,6 +12,7 @@ enum llm_op {
     LLM_EMBEDDINGS,
     LLM_MESSAGES, /* a chat in Anthropic's dialect */
     LLM_COUNT_TOKENS,
+    LLM_RESPONSES,
     LLM_OPS
 };
 

@@ -318,6 +318,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->db = options->db;
     llm->secrets = options->secrets;
     llm->tenant = options->tenant;
+    llm->pins = llm_pins_new();
     llm->models = map_new();
     llm->targets = map_new();
     llm->prices = llm_prices_new(llm->db);
@@ -372,6 +373,7 @@ void llm_free(struct llm *llm)
     llm_ledger_free(llm->ledger);
     llm_limits_free(llm->limits);
     llm_view_unref(llm->view);
+    llm_pins_free(llm->pins);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->targets, free);
     llm_prices_free(llm->prices);

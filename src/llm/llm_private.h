@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "llm/ledger.h"
 #include "llm/llm.h"
+#include "llm/pins.h"
 #include "llm/route.h"
 
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct llm {
     struct db *db;
     const struct secrets *secrets;
     struct llm_ledger *ledger; /* NULL: calls are not recorded */
+    struct llm_pins *pins;     /* of responses */
     struct llm_prices *prices;
     struct llm_limits *limits;
     bool refuse_unpriced;

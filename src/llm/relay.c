@@ -169,11 +169,75 @@ static void inspect_message(struct llm_relay *r, Str event)
         look_into_message(r, event);
 }
 
+/* ---- events of responses ---- */
+
+enum life { NO_LIFE, LIFE_BEGINS, LIFE_ENDS, LIFE_FAILS };
+
+/* What the type of an event says of the response's life. */
+static enum life life_of(Str type)
+{
+    static const struct {
+        Str name;
+        enum life life;
+    } types[] = {
+        {S_INIT("response.created"), LIFE_BEGINS},  {S_INIT("response.completed"), LIFE_ENDS},
+        {S_INIT("response.incomplete"), LIFE_ENDS}, {S_INIT("response.cancelled"), LIFE_ENDS},
+        {S_INIT("response.failed"), LIFE_FAILS},    {S_INIT("error"), LIFE_FAILS},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_eq(type, types[i].name))
+            return types[i].life;
+    return NO_LIFE;
+}
+
+/* The name of an event that begins with it; empty if it does not. */
+static Str name_of_event(Str event)
+{
+    static const Str mark = S_INIT("event: ");
+    Str rest = str_starts(event, mark) ? str_skip(event, mark.n) : S("");
+
+    return str_head(rest, next_end(rest, 0));
+}
+
+static void look_into_response(struct llm_relay *r, Str event)
+{
+    AUTO(arena) *a = arena_new(MIB(64));
+    AUTO_BUF(data, 2 * LLM_HELD_RESPONSES_MAX);
+    struct json *v;
+
+    if (json_parse(a, event_data(event, &data), &v) != OK)
+        return; /* the client's parser tells its user */
+    const struct json *response = json_at(v, "response");
+    enum life life = life_of(json_str_of(json_at(v, "type"), S("")));
+    Str id = json_str_of(json_at(response, "id"), S(""));
+    if (life == LIFE_BEGINS && id.n <= sizeof r->id) {
+        memcpy(r->id, id.n ? id.p : "", id.n);
+        r->id_n = id.n;
+    }
+    llm_dialect_responses.read_usage(json_at(response, "usage"), &r->usage);
+    r->failed |= life == LIFE_FAILS;
+    r->done |= life == LIFE_ENDS && !r->failed;
+}
+
+static void inspect_response(struct llm_relay *r, Str event)
+{
+    Str name = name_of_event(event);
+
+    if (str_ends(name, S(".delta")))
+        r->chunks++;
+    else if (!name.n || life_of(name) != NO_LIFE)
+        look_into_response(r, event);
+}
+
 /* Whether @event goes out. */
 static bool inspect(struct llm_relay *r, Str event)
 {
-    if (r->messages) {
-        inspect_message(r, event);
+    if (r->events != LLM_EVENTS_CHUNKS) {
+        if (r->events == LLM_EVENTS_MESSAGES)
+            inspect_message(r, event);
+        else
+            inspect_response(r, event);
         return true;
     }
     if (str_find(event, S("\"choices\"")) != SIZE_MAX)
@@ -205,6 +269,7 @@ static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
     while (at < s.n && (end = event_end(s, at)) != 0) {
         Str event = str_from(s.p + at, end - at);
         bool keep = r->inside || inspect(r, event);
+        r->done |= r->inside && r->ending; /* though it was too long to be read */
         r->inside = false;
         if (!keep)
             begin_out(r, &copying, s, at);
@@ -212,7 +277,11 @@ static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
             buf_add(&r->out, event);
         at = end;
     }
-    if (s.n - at > LLM_HELD_MAX || (r->inside && s.n > at)) {
+    size_t most = r->events == LLM_EVENTS_RESPONSES ? LLM_HELD_RESPONSES_MAX : LLM_HELD_MAX;
+    if (s.n - at > most || (r->inside && s.n > at)) {
+        if (!r->inside)
+            r->ending = r->events == LLM_EVENTS_RESPONSES &&
+                        life_of(name_of_event(str_skip(s, at))) == LIFE_ENDS;
         /* All but what may be the beginning of the empty line. */
         size_t tail = s.n;
         while (tail > at && s.n - tail < 3 && (s.p[tail - 1] == '\n' || s.p[tail - 1] == '\r'))

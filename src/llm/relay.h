@@ -12,11 +12,15 @@
 #include "llm/dialects/stream.h"
 #include "llm/usage.h"
 
-enum { LLM_HELD_MAX = 16 * 1024 }; /* of an event; a longer one is handed on in parts */
+/* Of an event; a longer one is handed on in parts. The last one of a response has all of it. */
+enum { LLM_HELD_MAX = 16 * 1024, LLM_HELD_RESPONSES_MAX = 2 << 20, LLM_RELAY_ID_MAX = 128 };
+
+/* Whose events. */
+enum llm_events { LLM_EVENTS_CHUNKS, LLM_EVENTS_MESSAGES, LLM_EVENTS_RESPONSES };
 
 struct llm_relay {
     bool hide_usage;
-    bool messages;   /* the stream is of Anthropic's dialect */
+    enum llm_events events;
     bool done;       /* [DONE], or its like, was seen */
     bool finished;   /* a choice has a finish_reason */
     bool failed;     /* the upstream sent an error */
@@ -24,6 +28,9 @@ struct llm_relay {
     Err fault;       /* it cannot be translated any further */
     uint64_t chunks; /* with text */
     struct llm_usage usage;
+    bool ending;               /* the long event is the last */
+    char id[LLM_RELAY_ID_MAX]; /* of the response */
+    size_t id_n;
     struct buf held, out;
     struct llm_stream *translation; /* into another dialect, freed with the relay; NULL: none */
 };

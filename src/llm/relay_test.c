@@ -189,7 +189,7 @@ TEST(relay_understands_the_events_of_messages_and_touches_none)
         struct llm_relay r;
         AUTO_BUF(out, KIB(64));
         llm_relay_init(&r, true);
-        r.messages = true;
+        r.events = LLM_EVENTS_MESSAGES;
         run(&r, text, cut, text.n, &out);
         t_expect_str(buf_str(&out), text);
         t_expect(r.done && r.finished && !r.failed);

@@ -47,10 +47,10 @@ static Str azure_url(struct arena *a, const struct llm_provider *p, Str path)
                    P(version.n ? version : usual));
 }
 
-static Str azure_call_url(struct arena *a, const struct llm_provider *p, Str model,
+static Str azure_call_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
                           const char *path)
 {
-    if (str_ends(p->base_url, S("/openai/v1")))
+    if (op == LLM_RESPONSES || str_ends(p->base_url, S("/openai/v1")))
         return azure_url(a, p, str_c(path));
     return azure_url(a, p, str_fmt(a, "/deployments/%.*s%s", P(url_encode(a, model)), path));
 }
@@ -58,7 +58,9 @@ static Str azure_call_url(struct arena *a, const struct llm_provider *p, Str mod
 static Err has_none(const struct llm_provider *p, enum llm_op op)
 {
     return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s here.", P(p->name),
-                      op == LLM_EMBEDDINGS ? "embeddings" : "such calls");
+                      op == LLM_EMBEDDINGS  ? "embeddings"
+                      : op == LLM_RESPONSES ? "responses"
+                                            : "such calls");
 }
 
 Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
@@ -67,10 +69,11 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
     static const char *const paths[LLM_OPS] = {[LLM_CHAT] = "/chat/completions",
                                                [LLM_COMPLETIONS] = "/completions",
                                                [LLM_EMBEDDINGS] = "/embeddings",
-                                               [LLM_MESSAGES] = "/chat/completions"};
+                                               [LLM_MESSAGES] = "/chat/completions",
+                                               [LLM_RESPONSES] = "/responses"};
 
     if (p->kind->dialect == &llm_dialect_anthropic) {
-        if (op == LLM_COMPLETIONS || op == LLM_EMBEDDINGS)
+        if (op != LLM_CHAT && op != LLM_MESSAGES && op != LLM_COUNT_TOKENS)
             return has_none(p, op);
         *ret_url = under_v1(a, p, op == LLM_COUNT_TOKENS ? "/messages/count_tokens" : "/messages");
         return OK;
@@ -83,9 +86,20 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
         *ret_url = gemini_url(a, p, model, stream);
         return OK;
     }
-    *ret_url = p->kind->deployments ? azure_call_url(a, p, model, paths[op])
+    *ret_url = p->kind->deployments ? azure_call_url(a, p, op, model, paths[op])
                                     : str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
     return OK;
+}
+
+Str llm_upstream_response_url(struct arena *a, const struct llm_provider *p, Str path, Str query)
+{
+    path = str_fmt(a, "/responses%.*s", P(path));
+    Str url = p->kind->deployments ? azure_url(a, p, path)
+                                   : str_fmt(a, "%.*s%.*s", P(p->base_url), P(path));
+    if (!query.n)
+        return url;
+    return str_fmt(a, "%.*s%c%.*s", P(url), str_find_char(url, '?') == SIZE_MAX ? '?' : '&',
+                   P(query));
 }
 
 Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p)

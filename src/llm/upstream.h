@@ -8,6 +8,8 @@
 /* The address for a call of @op. E_BAD_INPUT with a detail if the provider has no such calls. */
 Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
                      bool stream, Str *ret_url);
+/* That of a response it made; @path begins with a slash, @query is as the client sent it. */
+Str llm_upstream_response_url(struct arena *a, const struct llm_provider *p, Str path, Str query);
 /* That of the list of its models. */
 Str llm_upstream_models_url(struct arena *a, const struct llm_provider *p);
 /* The credential, and what the dialect wants beside it, unless @headers have it. */

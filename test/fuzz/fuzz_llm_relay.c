@@ -1,12 +1,14 @@
 /* test/fuzz/fuzz_llm_relay.c - however an upstream's stream is cut, the client gets the same bytes
- * and the gateway learns the same. The first byte says where to cut. */
+ * and the gateway learns the same. The first byte says where to cut, and whose
+ * events they are. */
 #include "llm/relay.h"
 
 #include <assert.h>
 
-static void run(struct llm_relay *r, Str text, size_t cut, struct buf *out)
+static void run(struct llm_relay *r, Str text, size_t cut, enum llm_events events, struct buf *out)
 {
     llm_relay_init(r, true);
+    r->events = events;
     buf_add(out, llm_relay_feed(r, str_head(text, cut)));
     buf_add(out, llm_relay_feed(r, str_skip(text, cut)));
     buf_add(out, llm_relay_rest(r));
@@ -22,8 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO_BUF(a, MIB(1));
     AUTO_BUF(b, MIB(1));
 
-    run(&whole, text, text.n, &a);
-    run(&parts, text, data[0] % size, &b);
+    enum llm_events events = (enum llm_events)(data[0] % 3);
+
+    run(&whole, text, text.n, events, &a);
+    run(&parts, text, data[0] % size, events, &b);
     assert(a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0));
     assert(whole.done == parts.done && whole.failed == parts.failed);
     assert(whole.chunks == parts.chunks && whole.finished == parts.finished);

@@ -191,6 +191,7 @@ struct llm_dialect {
     Str error_before; /* what an error in a stream has before its data */
 };
 
-extern const struct llm_dialect llm_dialect_openai, llm_dialect_anthropic, llm_dialect_gemini;
+extern const struct llm_dialect llm_dialect_openai, llm_dialect_anthropic, llm_dialect_gemini,
+    llm_dialect_responses;
 
 #endif
