@@ -176,9 +176,14 @@ Err run_record(struct wf_run *run, struct wf_event ev)
 /* By which clock the times of this run are written now: the start of the machine, and the wall time
  * less the steady time. Whoever takes the run up again sees whether the wall clock was set since.
  */
-Str run_clock(const struct wf_run *run)
+Str run_clock(struct wf_run *run)
 {
-    return str_fmt(run->a, "%s %lld", run->engine->boot, (long long)(run->began_wall - run->began));
+    Usec ahead = run->began_wall - run->began;
+
+    if (!run->clock.n || run->clock_of != ahead)
+        run->clock = str_fmt(run->a, "%s %lld", run->engine->boot, (long long)ahead);
+    run->clock_of = ahead;
+    return run->clock;
 }
 
 static Err record_clock(struct wf_run *run, Usec shift)

@@ -118,6 +118,8 @@ struct wf_run {
     Usec queued_until;      /* wall: a run that queues is looked at then; 0: when it is admitted */
     Usec stop_deadline;     /* monotonic */
     Usec began, began_wall; /* when it came into memory; began is monotonic */
+    Str clock;              /* run_clock(), while the wall clock is @clock_of ahead */
+    Usec clock_of;
 };
 
 struct shard_runs {
@@ -190,7 +192,7 @@ Err run_check_memory(const struct wf_run *run, size_t n);
 bool run_may_pass(Err e);
 bool run_must_stop(const struct wf_run *run);
 Usec run_now(const struct wf_run *run);
-Str run_clock(const struct wf_run *run);
+Str run_clock(struct wf_run *run);
 /* A step of @n as its type sees it; @names, which is filled, stays as long as @scope. */
 struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node_run *n,
                         int number, struct wf_names *names, struct wf_scope *scope);

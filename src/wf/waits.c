@@ -97,11 +97,12 @@ static void add_event_wait(struct wf_run *run, const struct wf_wait *w, Id id)
     struct side *side = run_add_side(run);
 
     side->kind = SIDE_EVENT_WAIT;
-    side->wait = (struct event_wait){.id = id,
-                                     .tenant = run->row.tenant,
-                                     .topic = store_event_topic(run->a, w->event, w->key),
-                                     .run = run->row.id,
-                                     .created_at = run_now(run)};
+    side->wait =
+        (struct event_wait){.id = id,
+                            .tenant = run->row.tenant,
+                            .topic = store_event_topic(run_side_arena(run), w->event, w->key),
+                            .run = run->row.id,
+                            .created_at = run_now(run)};
     run->look_back = true;
 }
 
@@ -114,14 +115,15 @@ static void add_approval(struct wf_run *run, const struct wf_wait *w, Id id,
 
     crypto_random(secret, sizeof secret);
     side->kind = SIDE_APPROVAL;
-    side->approval = (struct approval_row){.id = id,
-                                           .tenant = run->row.tenant,
-                                           .workflow = run->row.workflow,
-                                           .run = run->row.id,
-                                           .body = json_text(run->a, w->what),
-                                           .secret = str_dup(run->a, str_from(secret, 32)),
-                                           .created_at = run_now(run),
-                                           .due_at = n->due_at};
+    side->approval =
+        (struct approval_row){.id = id,
+                              .tenant = run->row.tenant,
+                              .workflow = run->row.workflow,
+                              .run = run->row.id,
+                              .body = json_text(run_side_arena(run), w->what),
+                              .secret = str_dup(run_side_arena(run), str_from(secret, 32)),
+                              .created_at = run_now(run),
+                              .due_at = n->due_at};
 }
 
 /* Its time is on the run's clock. */
@@ -176,7 +178,8 @@ static void end_row(struct wf_run *run, const struct wf_node_run *n, Str outcome
     if (str_eq(json_str_of(json_at(n->wait, "kind"), S("")), S("approval"))) {
         side = run_add_side(run);
         side->kind = SIDE_CLOSE;
-        side->approval = (struct approval_row){.id = id, .outcome = str_dup(run->a, outcome)};
+        side->approval =
+            (struct approval_row){.id = id, .outcome = str_dup(run_side_arena(run), outcome)};
     }
 }
 
@@ -370,8 +373,8 @@ Err run_take_mail(struct wf_run *run)
             TRY(answer_with(run, n, row->body));
         struct side *side = run_add_side(run);
         side->kind = SIDE_TAKEN;
-        side->answer =
-            (struct answer_row){.wait = row->wait, .source = str_dup(run->a, row->source)};
+        side->answer = (struct answer_row){.wait = row->wait,
+                                           .source = str_dup(run_side_arena(run), row->source)};
     }
     if (mail && !run->mail)
         run_see_mail(run, mail);
@@ -384,13 +387,14 @@ static Err look_back_for(struct wf_run *run, struct wf_node_run *n, bool *ret_fo
     Str name = json_str_of(json_at(what, "name"), S(""));
     Str key = json_str_of(json_at(what, "key"), S(""));
     AUTO(arena) *a = arena_new(MIB(64));
+    AUTO(arena) *own = arena_new(KIB(64));
     EventRows rows = {0};
     Usec since;
     Err e;
 
     if (time_parse_rfc3339(json_str_of(json_at(what, "since"), S("")), &since) != OK)
         return OK; /* it does not wait for an event */
-    Str topic = store_event_topic(run->a, name, key);
+    Str topic = store_event_topic(own, name, key);
     Id after = id_floor(since);
     do {
         arena_reset(a);
