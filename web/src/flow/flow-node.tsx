@@ -7,6 +7,7 @@ import { cx } from '@/lib/cx';
 import { Icon } from '@/ui/icon';
 import { Spinner } from '@/ui/spinner';
 import { Took } from '@/ui/time-text';
+import { isContainer } from '@/flow/bodies';
 import {
   ALL_HANDLES,
   branchesOf,
@@ -78,9 +79,12 @@ export const FlowNodeView = memo(function FlowNodeView({ id, type, data, selecte
 
   return (
     <StepContext value={step}>
+      {isContainer(type) && (
+        <div className="pointer-events-none absolute inset-0 rounded-lg border border-dashed border-thread/60 bg-ink/3" />
+      )}
       <div
         className={cx(
-          'w-[232px] rounded-lg border bg-raised shadow-md transition-[border-color,box-shadow,opacity]',
+          'relative w-[232px] rounded-lg border bg-raised shadow-md transition-[border-color,box-shadow,opacity]',
           step !== null ? (FRAMES[step?.state ?? 'idle'] ?? '') : 'border-thread/60',
           selected && 'border-indigo! ring-2 ring-indigo/35',
         )}

@@ -2,6 +2,7 @@
 // what React Flow adds for itself is dropped again.
 import type { Edge, Node } from '@xyflow/react';
 import type { Definition, EdgeDef, Json, JsonObject, NodeDef, NodeType } from '@/api/types';
+import { parentsFirst } from '@/flow/bodies';
 import { compact, isObject } from '@/lib/json';
 
 export type FlowNode = Node<JsonObject>;
@@ -18,26 +19,6 @@ const EDGE_RUNTIME = new Set(['selected']);
 
 function without(value: object, names: Set<string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([name, member]) => !names.has(name) && member !== undefined));
-}
-
-/** Each node behind the one it is inside of, as React Flow wants them. What is inside of nothing known stays. */
-function parentsFirst(nodes: NodeDef[]): NodeDef[] {
-  if (!nodes.some((node) => node['parentId'])) return nodes;
-  const ids = new Set(nodes.map((node) => node.id));
-  const placed = new Set<string>();
-  const sorted: NodeDef[] = [];
-  let left = nodes;
-  while (left.length > 0) {
-    const next = left.filter((node) => {
-      const parent = node['parentId'];
-      return typeof parent !== 'string' || !ids.has(parent) || placed.has(parent);
-    });
-    if (next.length === 0) return [...sorted, ...left];
-    for (const node of next) placed.add(node.id);
-    sorted.push(...next);
-    left = left.filter((node) => !placed.has(node.id));
-  }
-  return sorted;
 }
 
 export function toGraph({ nodes, edges, ...meta }: Definition): Graph {

@@ -30,6 +30,7 @@ export function ConnectionsSection({ node, known }: { node: FlowNode; known: Nod
         const free = nodes.filter(
           (one) =>
             one.type !== 'trigger' &&
+            one.parentId === node.parentId &&
             !leaving.some((edge) => edge.target === one.id) &&
             !wouldCycle(node.id, one.id, edges),
         );

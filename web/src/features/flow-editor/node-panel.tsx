@@ -1,13 +1,14 @@
 // The settings of one node, made from its type.
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Json } from '@/api/types';
 import { useT } from '@/i18n/i18n';
 import { typeHelp, typeTitle } from '@/flow/names';
 import { nodeIcon, nodeTone, TONES } from '@/flow/node-look';
 import { useNodeType } from '@/flow/node-types';
+import { possibleParents } from '@/flow/bodies';
 import { str } from '@/flow/model';
 import { cx } from '@/lib/cx';
-import { Field, TextArea, TextInput } from '@/ui/field';
+import { Field, Select, TextArea, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { IconButton } from '@/ui/button';
@@ -24,6 +25,8 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
   const t = useT();
   const node = useEditor((state) => state.nodes.find((one) => one.id === id));
   const known = useNodeType(node?.type ?? '');
+  const nodes = useEditor((state) => state.nodes);
+  const parents = useMemo(() => possibleParents(id, nodes), [id, nodes]);
   const { store, problems, focus, webhookUrl } = useShared();
   const body = useRef<HTMLDivElement>(null);
   const own = problems[id] ?? [];
@@ -153,6 +156,21 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
           >
             <BehaviourSection key={id} node={id} data={node.data} known={known} onChange={put} />
           </Fold>
+        )}
+        {parents.length > 0 && type !== 'trigger' && (
+          <Field label={t.editor.inside}>
+            {(ids) => (
+              <Select
+                {...ids}
+                value={node.parentId ?? ''}
+                options={[
+                  { value: '', label: t.editor.insideNothing },
+                  ...parents.map((one) => ({ value: one.id, label: str(one.data['title']) || one.id })),
+                ]}
+                onChange={(parent) => store.getState().putInside(id, parent === '' ? null : parent)}
+              />
+            )}
+          </Field>
         )}
         <Fold title={t.editor.connections} count={0}>
           <ConnectionsSection node={node} known={known} />

@@ -21,6 +21,7 @@ import {
   type Graph,
   type Meta,
 } from '@/flow/model';
+import { putInside, withInside, type Placing } from '@/flow/bodies';
 import { freeId, randomId } from '@/lib/id';
 import { compact, isObject, sameJson } from '@/lib/json';
 
@@ -45,7 +46,9 @@ export interface EditorState extends Graph {
   paste: (graph: Pick<Graph, 'nodes' | 'edges'>, shift: XYPosition) => void;
   select: (id: string | null) => void;
   selectAll: () => void;
-  move: (positions: Map<string, XYPosition>) => void;
+  move: (placing: Placing) => void;
+  /** Put a node into a container; null: out of all. */
+  putInside: (id: string, parent: string | null) => void;
   undo: () => void;
   redo: () => void;
 }
@@ -55,6 +58,12 @@ const UNDO_MAX = 100;
 const SPLIT_STEP = 320;
 /** Edits of the same thing within this time are one step of undo. */
 const JOIN_MS = 900;
+
+/** In the body that node @id is in. */
+const beside = (nodes: FlowNode[], id: string | undefined): { parentId?: string } => {
+  const parentId = nodes.find((node) => node.id === id)?.parentId;
+  return parentId === undefined ? {} : { parentId };
+};
 
 const graphOf = ({ meta, nodes, edges }: Graph): Graph => ({ meta, nodes, edges });
 
@@ -118,7 +127,8 @@ export function createEditor(definition: Definition, now: () => number = Date.no
       const same = (edge: FlowEdge) =>
         edge.source === source && edge.target === target && (edge.sourceHandle ?? 'out') === handle;
       const { edges, commit } = get();
-      if (edges.some(same) || wouldCycle(source, target, edges)) return;
+      const parents = [source, target].map((id) => get().nodes.find((node) => node.id === id)?.parentId);
+      if (edges.some(same) || parents[0] !== parents[1] || wouldCycle(source, target, edges)) return;
       const edge: FlowEdge = { id: randomId('e'), source, target };
       if (handle !== 'out') edge.sourceHandle = handle;
       if (targetHandle && targetHandle !== 'in') edge.targetHandle = targetHandle;
@@ -128,7 +138,10 @@ export function createEditor(definition: Definition, now: () => number = Date.no
     addNode: (type, data, position, from) => {
       const id = freeId(type, new Set(get().nodes.map((node) => node.id)));
       get().commit(({ nodes, edges }) => ({
-        nodes: [...nodes.map((node) => ({ ...node, selected: false })), { id, type, position, data, selected: true }],
+        nodes: [
+          ...nodes.map((node) => ({ ...node, selected: false })),
+          { id, type, position, data, selected: true, ...beside(nodes, from?.source) },
+        ],
         edges: from
           ? [
               ...edges,
@@ -158,7 +171,7 @@ export function createEditor(definition: Definition, now: () => number = Date.no
       commit(() => ({
         nodes: [
           ...nodes.map((node) => ({ ...node, selected: false, position: shift(node) })),
-          { id: made, type, position, data, selected: true },
+          { id: made, type, position, data, selected: true, ...beside(nodes, from.id) },
         ],
         edges: [
           ...edges.map((one) => (one.id === id ? { ...one, target: made, selected: false } : one)),
@@ -188,6 +201,7 @@ export function createEditor(definition: Definition, now: () => number = Date.no
         nodes: nodes.map((node) => ({
           ...node,
           id: node.id === id ? to : node.id,
+          ...(node.parentId === id && { parentId: to }),
           data: swap(node.data) as JsonObject,
         })),
         edges: edges.map((edge) => ({
@@ -217,7 +231,10 @@ export function createEditor(definition: Definition, now: () => number = Date.no
 
     removeSelected: () => {
       const { nodes, edges, commit } = get();
-      const gone = new Set(nodes.filter((node) => node.selected).map((node) => node.id));
+      const gone = withInside(
+        nodes.filter((node) => node.selected).map((node) => node.id),
+        nodes,
+      );
       if (gone.size === 0 && !edges.some((edge) => edge.selected)) return;
       commit(() => ({
         nodes: nodes.filter((node) => !gone.has(node.id)),
@@ -267,10 +284,16 @@ export function createEditor(definition: Definition, now: () => number = Date.no
         edges: edges.map((edge) => ({ ...edge, selected: true })),
       })),
 
-    move: (positions) =>
+    move: ({ positions, sizes }) =>
       get().commit(({ nodes }) => ({
-        nodes: nodes.map((node) => ({ ...node, position: positions.get(node.id) ?? node.position })),
+        nodes: nodes.map((node) => ({
+          ...node,
+          ...sizes.get(node.id),
+          position: positions.get(node.id) ?? node.position,
+        })),
       })),
+
+    putInside: (id, parent) => get().commit((graph) => putInside(graph, id, parent)),
 
     undo: () => {
       const { past, future, edit, nodes } = get();

@@ -2,7 +2,7 @@
 import { useReactFlow } from '@xyflow/react';
 import type { Located } from '@/api/types';
 import { useT } from '@/i18n/i18n';
-import { autoLayout } from '@/flow/auto-layout';
+import { layoutBodies } from '@/flow/bodies';
 import { useFrame, useReveal } from '@/flow/camera';
 import { NODE_WIDTH } from '@/flow/flow-node';
 import { handlesOf, type FlowNode } from '@/flow/model';
@@ -41,11 +41,12 @@ export function useEditorActions(store: EditorStore) {
       const ports = new Map(nodes.map((node) => [node.id, handles(node)]));
       const sizes = nodes.map((node) => ({
         id: node.id,
-        width: node.measured?.width ?? NODE_WIDTH,
+        width: nodes.some((one) => one.parentId === node.id) ? NODE_WIDTH : (node.measured?.width ?? NODE_WIDTH),
         height: node.measured?.height ?? NODE_HEIGHT,
+        ...(node.parentId !== undefined && { parentId: node.parentId }),
       }));
       move(
-        autoLayout(
+        layoutBodies(
           sizes,
           edges.map(({ source, target, sourceHandle }) => ({
             source,

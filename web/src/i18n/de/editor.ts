@@ -141,6 +141,8 @@ export const editor: Messages['editor'] = {
   path: 'Pfad',
   rename: 'Werte umbenennen',
   dontRename: 'Namen behalten',
+  inside: 'Innerhalb von',
+  insideNothing: 'Nichts: im Ablauf selbst',
   behaviour: {
     heading: 'Wenn etwas schiefgeht',
     onError: 'Wenn er endgültig scheitert',

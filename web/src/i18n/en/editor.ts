@@ -134,6 +134,8 @@ export const editor = {
   path: 'Path',
   rename: 'Rename values',
   dontRename: 'Keep their names',
+  inside: 'Inside of',
+  insideNothing: 'Nothing: the workflow itself',
   behaviour: {
     heading: 'When things go wrong',
     onError: 'When it fails for good',
