@@ -2,17 +2,41 @@
 #include "base/json.h"
 #include "llm/door_private.h"
 
-static struct json *model_json(struct arena *a, const struct llm_provider *p, Str id)
+/* The clients of Anthropic say so. */
+static bool is_anthropics(const struct req *req)
 {
-    return json_obj(a, "id", json_str(a, id), "object", json_str(a, S("model")), "created",
-                    json_int(a, p->created_at / USEC_S), "owned_by", json_str(a, p->name), NULL);
+    return req_header(req, S("anthropic-version")).p != NULL;
 }
 
-static struct json *route_json(struct arena *a, const struct llm_route *r)
+static struct json *model_json(const struct req *req, Str id, Str owner, Usec created)
 {
-    return json_obj(a, "id", json_str(a, r->name), "object", json_str(a, S("model")), "created",
-                    json_int(a, r->created_at / USEC_S), "owned_by", json_str(a, S("heddle")),
-                    NULL);
+    struct arena *a = req->a;
+
+    if (is_anthropics(req))
+        return json_obj(a, "type", json_str_c(a, "model"), "id", json_str(a, id), "display_name",
+                        json_str(a, id), "created_at", json_time(a, created ? created : USEC_S),
+                        NULL);
+    return json_obj(a, "id", json_str(a, id), "object", json_str(a, S("model")), "created",
+                    json_int(a, created / USEC_S), "owned_by", json_str(a, owner), NULL);
+}
+
+static struct json *route_json(const struct req *req, const struct llm_route *r)
+{
+    return model_json(req, r->name, S("heddle"), r->created_at);
+}
+
+/* All of them: there is no next page. */
+static struct json *list_json(const struct req *req, const struct json *data)
+{
+    struct arena *a = req->a;
+    const struct json *first = json_at(json_item(data, 0), "id");
+    const struct json *last =
+        json_len(data) ? json_at(json_item(data, json_len(data) - 1), "id") : NULL;
+
+    if (is_anthropics(req))
+        return json_obj(a, "data", data, "has_more", json_bool(a, false), "first_id",
+                        first ? first : json_null(a), "last_id", last ? last : json_null(a), NULL);
+    return json_obj(a, "object", json_str(a, S("list")), "data", data, NULL);
 }
 
 struct list_job {
@@ -55,15 +79,17 @@ Err llm_door_models(struct llm *llm, struct req *req, struct res *res)
     TRY(list_all(jobs, n));
     vec_each(&view->routes, r)
         if (id_eq(r->tenant, req->who.tenant))
-            json_push(a, data, route_json(a, r));
+            json_push(a, data, route_json(req, r));
     for (size_t i = 0; i < n; i++) {
         const struct llm_provider *p = jobs[i].provider;
         if (jobs[i].error != OK)
             res_header(res, S("X-Heddle-Unavailable"), p->name);
         vec_each(&jobs[i].names, name)
-            json_push(a, data, model_json(a, p, str_fmt(a, "%.*s/%.*s", P(p->name), P(*name))));
+            json_push(a, data,
+                      model_json(req, str_fmt(a, "%.*s/%.*s", P(p->name), P(*name)), p->name,
+                                 p->created_at));
     }
-    return res_json(res, 200, json_obj(a, "object", json_str(a, S("list")), "data", data, NULL));
+    return res_json(res, 200, list_json(req, data));
 }
 
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name)
@@ -73,7 +99,8 @@ Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name)
     struct llm_target target;
 
     if (route)
-        return res_json(res, 200, route_json(req->a, route));
+        return res_json(res, 200, route_json(req, route));
     TRY(llm_resolve(llm, req->a, view, req->who.tenant, name, &target));
-    return res_json(res, 200, model_json(req->a, target.provider, name));
+    return res_json(res, 200,
+                    model_json(req, name, target.provider->name, target.provider->created_at));
 }

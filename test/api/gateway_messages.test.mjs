@@ -290,6 +290,20 @@ onEachDatabase(
       assert.equal(upstream(name).length, 0);
     });
 
+    test('models are listed in the form of the client that asks', async () => {
+      const name = at('openai', { text: 'x' });
+      const providers = (await ctx.api.get('/api/providers')).json.items;
+      const { id } = providers.find((p) => p.name === 'openai');
+      assert.equal((await ctx.api.post(`/api/providers/${id}/test`)).json.ok, true);
+      const all = [];
+      for await (const model of client().models.list()) all.push(model);
+      const found = all.find((m) => m.id === name);
+      assert.deepEqual([found.type, found.display_name], ['model', name]);
+      assert.ok(!Number.isNaN(Date.parse(found.created_at)));
+      assert.equal((await client().models.retrieve(name.slice('openai/'.length))).type, 'model');
+      assert.equal((await ctx.api.get('/v1/models')).json.object, 'list');
+    });
+
     test('a route falls back across dialects, and usage is counted', async () => {
       const name = `messages-${ctx.db}`;
       const target = (full) => {

@@ -100,6 +100,22 @@ TEST(dialects_fields_without_translation_are_noted_by_name_or_refused)
     t_expect(str_find(text, S("\"n\" cannot be translated")) != SIZE_MAX);
 }
 
+TEST(dialects_a_conversation_of_too_many_parts_is_refused)
+{
+    AUTO(arena) *a = arena_new(MIB(512));
+    AUTO_BUF(b, MIB(16));
+    struct llm_chat *c = arena_new_of(a, struct llm_chat);
+    struct json *v;
+
+    buf_add_c(&b, "{\"messages\":[{\"role\":\"user\",\"content\":[");
+    for (int i = 0; i < LLM_PARTS_MAX; i++)
+        buf_add_c(&b, "{\"type\":\"text\",\"text\":\"a\"},");
+    buf_add_c(&b, "{\"type\":\"text\",\"text\":\"a\"}]}]}");
+    c->a = c->text = a;
+    t_expect_ok(json_parse(a, buf_str(&b), &v));
+    t_expect_err(llm_dialect_openai.read_request(c, v), E_TOO_LARGE);
+}
+
 /* ---- streams ---- */
 
 #define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
