@@ -24,6 +24,7 @@ enum {
 struct settings_in {
     Usec timeout, deadline;
     int64_t max_steps, max_parallel;
+    Str error_workflow;
     struct wf_flow flow;
 };
 
@@ -50,6 +51,8 @@ static const struct field settings_fields[] = {
      .max = 1000000, .title = "Steps", .help = "Attempts of all steps of a run."},
     {"max_parallel", F_INT, offsetof(struct settings_in, max_parallel), .dflt = "16", .min = 1,
      .max = 1000, .title = "At once", .help = "Steps of one run at the same time."},
+    {"error_workflow", F_STR, offsetof(struct settings_in, error_workflow), .max = 200,
+     .title = "When a run fails", .help = "Id or name of the workflow that is started then."},
     {"flow", F_OBJECT, offsetof(struct settings_in, flow), .sub = wf_flow_fields,
      .title = "Flow control", .help = "How runs make room for each other."},
     {0},
@@ -186,6 +189,7 @@ static void check_outer(struct checker *c, const struct json *json, struct outer
     def->deadline = outer->settings.deadline;
     def->max_steps = (int)outer->settings.max_steps;
     def->max_parallel = (int)outer->settings.max_parallel;
+    def->error_workflow = outer->settings.error_workflow;
     check_flow(c, &outer->settings.flow, json_at(json_at(json, "settings"), "flow"));
 }
 

@@ -134,6 +134,7 @@ struct wf_def {
     int max_parallel;     /* steps of one run at once */
     struct wf_flow *flow; /* NULL: none */
     bool undoes;          /* a node has a compensation */
+    Str error_workflow;   /* id or name of what is started when a run fails; empty: none */
     _Atomic unsigned refs;
 };
 

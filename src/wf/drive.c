@@ -765,6 +765,7 @@ static Err end_run(struct wf_run *run, const struct wf_decision *d)
                             .node = -1,
                             .error = {S("too_large"), str_dup(run->a, str_c(err_client_text(e)))}});
     TRY(e);
+    TRY(run_tell_failure(run));
     TRY(commit(run, COMMIT_RELEASE));
     run_count_end(run->state->run, time_mono() - run->began);
     return OK;
@@ -1143,7 +1144,9 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
     run->stopping = atomic_load(&e->draining);
     run_register(run);
     if (wf_run_state_is_final(run->state->run)) {
-        Err end = commit(run, COMMIT_RELEASE);
+        Err end = run_tell_failure(run);
+        if (end == OK)
+            end = commit(run, COMMIT_RELEASE);
         run->ended = true;
         unregister(run);
         return end;

@@ -230,6 +230,8 @@ Err run_find_workflow(struct wf_run *run, struct arena *a, Str name, struct work
     YIELDS;
 Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input)
     YIELDS;
+/* error_run.c: a run that has failed is told to its error workflow, with the next commit. */
+Err run_tell_failure(struct wf_run *run) YIELDS;
 /* engine.c: look for runs that have something to do, in a fiber of its own. */
 void engine_kick(struct wf_engine *e);
 

@@ -63,7 +63,7 @@ static const struct field schedule_fields[] = {
 
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook schedule", .title = "Trigger"},
+     .one_of = "manual api webhook schedule error", .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
@@ -150,7 +150,8 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 const struct wf_node_type wf_node_trigger = {
     .name = "trigger",
     .title = "Trigger",
-    .help = "Where a run begins: by hand, by the API, by a call to its webhook, or by the clock.",
+    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by the clock, or "
+            "by the failure of another workflow's run.",
     .group = "trigger",
     .fields = fields,
     .settings_size = sizeof(struct wf_trigger_cfg),

@@ -28,7 +28,7 @@ struct wf_schedule_cfg {
 };
 
 struct wf_trigger_cfg {
-    Str trigger;               /* "manual", "api", "webhook", "schedule" */
+    Str trigger;               /* "manual", "api", "webhook", "schedule", "error" */
     struct json_schema *input; /* NULL: anything */
     struct wf_webhook_cfg webhook;
     struct wf_schedule_cfg schedule;
