@@ -19,6 +19,8 @@ export interface WorkflowSettings {
   deadline?: string | number;
   max_steps?: number;
   max_parallel?: number;
+  /** Id or name of the workflow that is started when a run fails. */
+  error_workflow?: string;
   flow?: FlowControl;
 }
 

@@ -89,6 +89,16 @@ export function WorkflowPanel({ onClose }: { onClose: () => void }) {
               />
             )}
           </Field>
+          <Field label={t.editor.errorWorkflow} hint={t.editor.errorWorkflowHelp} className="col-span-2">
+            {(ids) => (
+              <TextInput
+                {...ids}
+                maxLength={200}
+                value={settings.error_workflow ?? ''}
+                onChange={(event) => setting({ error_workflow: event.target.value || undefined })}
+              />
+            )}
+          </Field>
           <Field label={t.editor.maxSteps}>
             {(ids) => (
               <NumberInput

@@ -47,6 +47,8 @@ export const editor: Messages['editor'] = {
   limits: 'Grenzen',
   runTimeout: 'Ein Lauf darf dauern',
   runDeadline: 'Frist',
+  errorWorkflow: 'Wenn ein Lauf scheitert',
+  errorWorkflowHelp: 'Kennung oder Name des Workflows, der dann gestartet wird.',
   runDeadlineHelp: 'Wann ein Lauf samt allem Warten zu Ende sein muss; die Zeit darüber zählt das Warten nicht.',
   maxSteps: 'Höchstens Schritte',
   maxParallel: 'Gleichzeitig',

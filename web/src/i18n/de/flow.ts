@@ -27,6 +27,7 @@ export const flow: Messages['flow'] = {
     schedule: 'Nach der Uhr gestartet',
     rerun: 'Noch einmal',
     workflow: 'Von einem Workflow gestartet',
+    error: 'Durch einen Fehlschlag gestartet',
   },
   every: (span: string) => `Alle ${span}`,
   nextTimes: 'Die nächsten Male',

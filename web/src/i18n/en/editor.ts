@@ -45,6 +45,8 @@ export const editor = {
   limits: 'Limits',
   runTimeout: 'A run may take',
   runDeadline: 'Deadline',
+  errorWorkflow: 'When a run fails',
+  errorWorkflowHelp: 'Id or name of the workflow that is started then.',
   runDeadlineHelp: 'When a run must have ended, with all its waits; the time above does not count them.',
   maxSteps: 'Steps at most',
   maxParallel: 'At the same time',

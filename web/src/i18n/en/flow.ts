@@ -25,6 +25,7 @@ export const flow = {
     schedule: 'Started by the clock',
     rerun: 'Run again',
     workflow: 'Started by a workflow',
+    error: 'Started by a failure',
   },
   every: (span: string) => `Every ${span}`,
   nextTimes: 'Next times',
