@@ -464,6 +464,29 @@ TEST(the_scans_agree_on_every_byte_at_every_place)
     }
 }
 
+/* Against the plain way: runs of backslashes, quotes and control characters over all borders. */
+TEST(the_scan_of_a_text_agrees_with_the_plain_one_on_any_mixture)
+{
+    static const char some[] = "\\\\\\\"x\\y\x1f\xe2 ";
+    uint64_t state = 1;
+    char text[300];
+
+    for (int round = 0; round < 20000; round++) {
+        size_t n = (size_t)round % sizeof text;
+        for (size_t i = 0; i < n; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            unsigned what = (unsigned)(state >> 33) % 64;
+            /* Mostly plain, so that ends are far; in every third round mostly escapes. */
+            if (round % 3 == 0)
+                text[i] = what < 60 ? '\\' : some[what % (sizeof some - 1)];
+            else
+                text[i] = what < 6 ? some[what * 2 % (sizeof some - 1)] : 'x';
+        }
+        const char *want = json_scan_text_portable(text, text + n);
+        t_expect(json_scan_text(text, text + n) == want);
+    }
+}
+
 /* Escapes and wide characters at every distance from the 16-byte steps of the scan. */
 TEST(strings_of_every_length_with_an_escape_anywhere_are_decoded)
 {

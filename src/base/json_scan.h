@@ -73,6 +73,34 @@ static inline const char *json_scan(const char *p, const char *end, bool wide)
     return json_scan_portable(p, end, wide);
 }
 
+/* Of 64 bytes with these backslashes, those that one escapes. *@carry: the first one is, because of
+ * the bytes before; and then of those behind. The bits of a run of backslashes are added up: its
+ * end tells by its parity whether it escapes what follows. */
+static inline uint64_t json_escaped_bits(uint64_t slashes, uint64_t *carry)
+{
+    const uint64_t even = 0x5555555555555555u;
+    uint64_t starts, sum;
+
+    slashes &= ~*carry;
+    uint64_t follows = slashes << 1 | *carry;
+    starts = slashes & ~even & ~follows; /* of runs, at odd places */
+    *carry = __builtin_add_overflow(starts, slashes, &sum);
+    return (even ^ sum << 1) & follows;
+}
+
+/* The inside of a string: the first byte of [p, end) that is a quote or a control character and not
+ * escaped, or a backslash at the very end; @end if there is none. What is escaped is not looked at.
+ * (json_scan.c: 64 bytes at a time where the CPU can.) */
+const char *json_scan_text(const char *p, const char *end);
+/* The same byte by byte, for what is left and to compare with. */
+static inline const char *json_scan_text_portable(const char *p, const char *end)
+{
+    p = json_scan(p, end, true);
+    while (end - p > 1 && *p == '\\')
+        p = json_scan(p + 2, end, true);
+    return p;
+}
+
 /* As json_scan, and copies what it passes to @to, which must have room for 16 bytes more than that.
  */
 static inline const char *json_scan_copy(const char *p, const char *end, bool wide, char *to)

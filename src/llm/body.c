@@ -190,11 +190,9 @@ static Err structure(struct llm_scan *s, char c, size_t at)
 static Err string(struct llm_scan *s, Str piece, size_t *at)
 {
     const char *p = piece.p + *at, *end = piece.p + piece.n;
-    const char *stop = json_scan(p, end, true);
-
     /* Texts are full of escapes; in names they are looked at. */
-    while (!s->in_key && end - stop > 1 && *stop == '\\')
-        stop = json_scan(stop + 2, end, true);
+    const char *stop = s->in_key ? json_scan(p, end, true) : json_scan_text(p, end);
+
     key_add(s, p, (size_t)(stop - p));
     *at = (size_t)(stop - piece.p);
     if (stop == end)

@@ -41,6 +41,7 @@ struct llm_call {
     const struct llm_dialect *dialect; /* of the client */
 
     Str body;
+    bool patched; /* it has the name of the last target instead of the client's */
     struct llm_member members[MEMBERS];
     Str model;   /* as the client names it */
     Str follows; /* the response before this one; empty: none */

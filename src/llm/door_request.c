@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 
-enum { SMALL_MEMBER = 4096 };
+enum { SMALL_MEMBER = 4096, PREFIX_MAX = 4096 };
 
 /* The value of a small member; NULL if it is not there. */
 static Err member_json(struct llm_call *c, int which, struct json **ret_value)
@@ -29,7 +29,7 @@ static Err read_model(struct llm_call *c)
     if (c->named && c->model.n > 0 && c->model.n <= LLM_MODEL_MAX)
         return OK;
     TRY(member_json(c, MEMBER_MODEL, &v));
-    c->model = json_str_of(v, S(""));
+    c->model = str_dup(c->req->a, json_str_of(v, S(""))); /* its place in the body may change */
     if (!c->model.n)
         return err_detail(E_BAD_INPUT, "You must provide a model parameter, a string.");
     if (c->model.n > LLM_MODEL_MAX)
@@ -146,6 +146,31 @@ static void end_of_model(const struct llm_call *c, struct buf *b, size_t at)
         buf_add_char(b, ',');
 }
 
+/* Put @value in the place of the model's name without a copy of the body: what stands before it,
+ * which is little, moves up to it. False if it has no room there. (Of a stream the options that
+ * were read stand in the body, too.) */
+static bool patch_in_place(struct llm_call *c, Str value)
+{
+    struct llm_member *model = &c->members[MEMBER_MODEL];
+    char *body = (char *)(uintptr_t)c->body.p; /* it is ours until the call ends */
+    size_t spare = model->to - model->from - value.n;
+
+    if (c->stream || value.n > model->to - model->from || model->from > PREFIX_MAX)
+        return false;
+    memmove(body + spare, body, model->from);
+    memcpy(body + spare + model->from, value.p, value.n);
+    c->body = str_skip(c->body, spare);
+    c->patched = true;
+    model->to -= spare;
+    for (int i = 0; i < MEMBERS; i++) {
+        if (c->members[i].from <= model->from)
+            continue;
+        c->members[i].from -= spare;
+        c->members[i].to -= spare;
+    }
+    return true;
+}
+
 Err llm_call_body(struct llm_call *c, Str *ret_body)
 {
     const struct llm_member *options = &c->members[MEMBER_STREAM_OPTIONS];
@@ -158,12 +183,16 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
 
     if (llm_is_translated(c))
         return llm_translate_request(c, ret_body);
-    if (!ask && !c->named && str_eq(c->model, c->target.model)) {
+    if (!ask && !c->named && !c->patched && str_eq(c->model, c->target.model)) {
         *ret_body = c->body;
         return OK;
     }
     struct llm_member model = place_of_model(c, &name);
     json_write_str(&name, c->target.model);
+    if (patch_in_place(c, buf_str(&name))) {
+        *ret_body = c->body;
+        return OK;
+    }
     if (ask && !options->to) {
         buf_add_c(&name, ",\"stream_options\":");
         write_options(c, &name);

@@ -114,6 +114,32 @@ onEachDatabase('gateway routes', (ctx) => {
     assert.equal(await stateOf(r), 'failing');
   });
 
+  test('each target gets the same bytes but for its name of the model, longer or shorter', async () => {
+    const names = ['s', 'a-name-that-is-longer-than-that-of-the-route-itself', 'r', 'in-between'].map(
+      (name) => `${name}-${++n}-${ctx.db}`,
+    );
+    names.splice(1, 0, `s${++n}`, `route-${n + 1}`); /* short ones, and that of the route itself */
+    for (const [i, name] of names.entries())
+      ctx.model.script(name, i < names.length - 1 ? { status: 500 } : { text: 'at last' });
+    const r = await route(
+      names.map((model) => ({ provider: 'openai', model })),
+      { attempts: 6 },
+    );
+    assert.equal(r.name, names[2]);
+    const body = (model) =>
+      `{"messages":[{"role":"user","content":"a \\"quote\\" \\u00e9"}], "model" : ${model} ,"n":1, "max_tokens":9}`;
+    const answer = await ctx.api.call('POST', '/v1/chat/completions', {
+      text: body(`"${r.name.replace('r', '\\u0072')}"`),
+      headers: { 'content-type': 'application/json' },
+    });
+    expectStatus(answer, 200);
+    for (const name of names)
+      assert.deepEqual(
+        ctx.model.of(name).map((e) => e.text),
+        [body(`"${name}"`)],
+      );
+  });
+
   test('attempts are bounded, those of the client included, and the last refusal is told', async () => {
     const t = [target({ status: 500 }), target({ status: 502 }), target({ status: 503 })];
     const r = await route(t, { attempts: 2 });
