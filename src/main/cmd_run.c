@@ -152,11 +152,18 @@ static Str title_of(const struct run_call *c, Str node)
 static void print_step(struct run_call *c, Str name, const struct json *ev)
 {
     Str node = json_str_of(json_at(ev, "node"), S(""));
+    Str scope = json_str_of(json_at(ev, "scope"), S(""));
     Str title = title_of(c, node);
+    char where[160];
     const struct json *error = json_at(ev, "error");
     char took[32];
     long long attempt = json_int_of(json_at(ev, "attempt"), 1);
 
+    if (scope.n) { /* which item or round it is of */
+        int n = snprintf(where, sizeof where, "%.*s %.*s", P(str_head(scope, 60)),
+                         P(str_head(title, 80)));
+        title = str_from(where, (size_t)n);
+    }
     if (str_eq(name, S("step.started"))) {
         fprintf(stderr, "%s  … %-28.*s%s%s\n", paint(c, DIM), P(title), attempt > 1 ? " again" : "",
                 paint(c, PLAIN));

@@ -635,7 +635,7 @@ struct sim_graph {
 static void place_node(struct sim *m, struct sim_graph *g, int i)
 {
     g->parent[i] = 0;
-    if (i > 1 && g->kind[i - 1] == SIM_BODY)
+    if (g->kind[i - 1] == SIM_BODY)
         g->parent[i] = i - 1;
     else if (chance(m, 50))
         for (int k = 1; k < i; k++)
