@@ -23,6 +23,7 @@ struct translate_job {
     struct arena *notes; /* where their names go */
     Str model, dropped, changed;
     bool full, ask_usage;
+    int64_t most_tokens;
     /* of answers */
     struct llm_usage *usage;
 };
@@ -50,6 +51,7 @@ static Err translate_request(void *arg)
     chat->a = made;
     chat->text = tree;
     chat->ask_usage = job->ask_usage;
+    chat->most_tokens = job->most_tokens;
     TRY(json_parse(tree, job->text, &v));
     TRY(job->from->read_request(chat, v));
     TRY(job->to->write_request(chat, job->model, job->full, &body));
@@ -68,7 +70,8 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body)
                                 .notes = c->req->a,
                                 .model = c->target.model,
                                 .full = c->target.provider->kind->full,
-                                .ask_usage = !c->target.provider->kind->no_stream_options};
+                                .ask_usage = !c->target.provider->kind->no_stream_options,
+                                .most_tokens = c->priced ? c->price.max_output : 0};
 
     buf_reset(&c->edited);
     c->edited.max = REQUEST_MAX;

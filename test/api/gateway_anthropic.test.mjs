@@ -404,6 +404,27 @@ onEachDatabase(
       await of({ html: true }, OpenAI.InternalServerError, (e) => assert.equal(e.status, 502));
     });
 
+    test('the table of prices says what a model may say at most, and what a call costs', async () => {
+      const name = model({ text: 'ok' });
+      const price = { input: 1_000_000, cached_input: 100_000, cache_write: 2_000_000, output: 10_000_000 };
+      const row = { provider: 'anthropic', model: name.slice('anthropic/'.length) };
+      const put = await ctx.api.put('/api/prices', { ...row, price: { ...price, max_output: 1234 } });
+      expectStatus(put, 204);
+      await chat(name);
+      await textOf(await chat(name, { stream: true }));
+      assert.deepEqual(
+        upstream(name).map((c) => c.body.max_tokens),
+        [1234, 1234],
+      );
+      /* 10 new tokens, 5 of the cache, 3 into it, 7 said. */
+      const cost = Math.ceil(10 + 0.5 + 6 + 70);
+      const found = await until('both are recorded', async () => {
+        const { items } = (await ctx.api.get('/api/usage?group=model')).json;
+        return items.find((i) => i.group === name && i.calls === 2);
+      });
+      assert.equal(found.cost_micros, 2 * cost);
+    });
+
     test('a client that leaves ends the upstream call at once', async () => {
       for (const stream of [true, false]) {
         const name = model(stream ? { endless: true } : { hang: true });

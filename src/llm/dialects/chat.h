@@ -81,6 +81,7 @@ struct llm_chat {
     Str choice_name;
     bool one_call; /* at most one tool call an answer */
 
+    int64_t most_tokens;            /* that the model may say; 0: not known */
     int64_t max_tokens;             /* 0: not given */
     const struct json *temperature; /* numbers; NULL: not given */
     const struct json *top_p, *top_k, *seed, *presence_penalty, *frequency_penalty;

@@ -190,8 +190,8 @@ static void write_choice(struct llm_chat *c, struct json *body)
 
 /* ---- models ---- */
 
-/* How much a model may say at most, where it must be told and the client does not: of names that
- * begin so; the first that fits. */
+/* How much a model may say at most, where it must be told and neither the client nor the price
+ * table does: of names that begin so; the first that fits. */
 static const struct {
     const char *begin;
     int64_t most;
@@ -355,7 +355,9 @@ static Err refuse_what_is_not_there(struct llm_chat *c)
 Err llm_anthropic_write_request(struct llm_chat *c, Str model, bool full, struct json **ret_body)
 {
     struct arena *a = c->a;
-    int64_t most = c->max_tokens ? c->max_tokens : most_tokens(model);
+    int64_t most = c->max_tokens    ? c->max_tokens
+                   : c->most_tokens ? c->most_tokens
+                                    : most_tokens(model);
     struct json *body =
         json_obj(a, "model", json_str(a, model), "max_tokens", json_int(a, most), NULL);
 
