@@ -89,6 +89,41 @@ TEST(a_scope_is_read_as_it_is_written_and_else_refused)
             t_fail(__FILE__, __LINE__, "\"%s\" is taken", wrong[i]);
 }
 
+/* So many iterations inside of each other, with a node in the last. */
+static Str nest(int depth)
+{
+    struct buf b = BUF(KIB(16));
+
+    buf_add_c(&b, "{'heddle':1,'name':'x','nodes':[{'id':'t','type':'trigger','data':{}}");
+    for (int i = 0; i <= depth; i++) {
+        buf_add_fmt(&b, ",{'id':'n%d'", i);
+        if (i)
+            buf_add_fmt(&b, ",'parentId':'n%d'", i - 1);
+        buf_add_c(&b, i < depth ? ",'type':'iteration','data':{'items':[1]}}"
+                                : ",'type':'output','data':{'output':'{{ n0.item }}{{ item }}'}}");
+    }
+    buf_add_c(&b, "],'edges':[{'id':'e','source':'t','target':'n0'}]}");
+    Str text = str_dup(t_arena(), buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+TEST(bodies_are_five_deep_at_most)
+{
+    for (int depth = 1; depth <= WF_DEPTH_MAX + 1; depth++) {
+        WfProblems problems = {0};
+        struct wf_def *def = NULL;
+        Err e = t_def(str_dup_c(t_arena(), nest(depth)), &problems, &def);
+        if (depth <= WF_DEPTH_MAX) {
+            t_expect_ok(e);
+            continue;
+        }
+        t_expect_err(e, E_INVALID);
+        t_expect_str(problems.at[0].code, S("too_deep"));
+        t_expect_str(problems.at[0].node, S("n6"));
+    }
+}
+
 TEST(an_event_of_an_item_that_is_not_under_way_is_refused)
 {
     struct wf_state *s = begun("fail");

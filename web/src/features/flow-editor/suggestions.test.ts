@@ -34,6 +34,25 @@ describe('what a template may read', () => {
     expect(paths('llm').some((path) => path.startsWith('after') || path.startsWith('llm'))).toBe(false);
   });
 
+  it('is also what is around a node, and what comes before that', () => {
+    const inside: Definition = {
+      ...DEFINITION,
+      nodes: [
+        ...DEFINITION.nodes,
+        { id: 'each', type: 'iteration', position: at, data: { items: [] } },
+        { id: 'again', type: 'loop', parentId: 'each', position: at, data: { variables: [{ name: 'n', value: 1 }] } },
+        { id: 'leaf', type: 'llm', parentId: 'again', position: at, data: {} },
+      ],
+      edges: [...DEFINITION.edges, { id: '4', source: 'api', target: 'each' }],
+    };
+    const found = suggestionsFor('leaf', inside, {}).map((one) => one.path);
+    expect(found).toEqual(
+      expect.arrayContaining(['again.index', 'again.vars.n', 'each.item', 'each.index', 'api.body', 'run.id']),
+    );
+    expect(found).not.toContain('llm.text');
+    expect(suggestionsFor('after', inside, {}).some((one) => one.path.startsWith('each.item'))).toBe(false);
+  });
+
   it('has the real shape of outputs that were seen', () => {
     expect(paths('llm', { api: { status: 200, body: { people: [{ 'full name': 'x' }] } } })).toContain(
       'api.body.people[0]',

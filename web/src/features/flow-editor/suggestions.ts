@@ -1,6 +1,6 @@
 // What a template may read at a node: outputs of the nodes before it, the input, variables, the run.
-import type { Definition, Json, JsonObject } from '@/api/types';
-import { ancestors, str } from '@/flow/model';
+import type { Definition, Json, JsonObject, NodeDef } from '@/api/types';
+import { ancestors, arr, obj, str } from '@/flow/model';
 import { exampleInput } from '@/run/input-schema';
 import { isObject } from '@/lib/json';
 
@@ -17,7 +17,16 @@ const SHAPES: Record<string, Json> = {
   llm: { text: '', model: '', finish_reason: '', usage: { total_tokens: 0 } },
   webhook: { status: 200, id: '', body: {} },
   condition: { case: '' },
+  iteration: { results: [], count: 0, failed: 0, errors: [] },
+  loop: { rounds: 0, ended_by: '', vars: {}, last: {} },
 };
+
+/** What a container gives the nodes inside of it. */
+function insideOf({ type, data }: NodeDef): Json {
+  if (type !== 'loop') return { item: {}, index: 0, count: 0 };
+  const vars = arr(data['variables']).map((one) => [str(obj(one)['name']), obj(one)['value'] ?? null] as const);
+  return { index: 0, vars: Object.fromEntries(vars) };
+}
 
 const DEPTH = 3;
 const MOST_PER_NODE = 24;
@@ -53,11 +62,17 @@ export function suggestionsFor(node: string, definition: Definition, outputs: Re
     });
   };
   const byId = new Map(definition.nodes.map((one) => [one.id, one]));
-  for (const id of ancestors(node, definition.edges)) {
-    const one = byId.get(id);
-    if (!one || one.type === 'trigger') continue;
-    const shape = outputs[id] ?? SHAPES[one.type] ?? {};
-    add(id, withJson(one.data, shape), str(one.data['title']) || id);
+  const seen = new Set<unknown>();
+  for (let at: unknown = node; typeof at === 'string' && !seen.has(at); at = byId.get(at)?.['parentId']) {
+    seen.add(at);
+    for (const id of ancestors(at, definition.edges)) {
+      const one = byId.get(id);
+      if (!one || one.type === 'trigger') continue;
+      const shape = outputs[id] ?? SHAPES[one.type] ?? {};
+      add(id, withJson(one.data, shape), str(one.data['title']) || id);
+    }
+    const around = byId.get(str(byId.get(at)?.['parentId'] as Json));
+    if (around) add(around.id, insideOf(around), str(around.data['title']) || around.id);
   }
   add('input', exampleInput(definition), 'input');
   for (const variable of definition.variables ?? [])
