@@ -160,7 +160,7 @@ static Err list_runs(struct req *req, struct res *res)
         if (!wf_run_state_parse(state, &s))
             return err_detail(E_BAD_INPUT,
                               "state must be one of queued, running, waiting, succeeded,"
-                              " failed, cancelled.");
+                              " failed, cancelled, paused, poisoned.");
         filter.state = (int)s;
     }
     filter.before = page.before;
@@ -215,6 +215,28 @@ static Err cancel_run(struct req *req, struct res *res)
     return res_json(res, 202, doc);
 }
 
+static Err pause_run(struct req *req, struct res *res)
+{
+    struct json *doc;
+    Id id;
+
+    TRY(req_id(req, "id", &id));
+    TRY(wf_run_pause(api_of(req)->engine, req->a, req->who.tenant, id));
+    TRY(api_run_document(req, id, &doc));
+    return res_json(res, 202, doc);
+}
+
+static Err resume_run(struct req *req, struct res *res)
+{
+    struct json *doc;
+    Id id;
+
+    TRY(req_id(req, "id", &id));
+    TRY(wf_run_resume(api_of(req)->engine, req->a, req->who.tenant, id));
+    TRY(api_run_document(req, id, &doc));
+    return res_json(res, 202, doc);
+}
+
 const struct route api_runs_routes[] = {
     {HTTP_POST, "/api/workflows/:id/execute", execute, "run.start", .kind = ROUTE_STREAM,
      .rate = RATE_RUN, .max_body = MIB(16), .in_schema = "Execute", .out_schema = "Run",
@@ -230,5 +252,9 @@ const struct route api_runs_routes[] = {
      .summary = "Follow a run's events"},
     {HTTP_POST, "/api/runs/:id/cancel", cancel_run, "run.cancel", .out_schema = "Run",
      .summary = "Cancel a run"},
+    {HTTP_POST, "/api/runs/:id/pause", pause_run, "run.cancel", .out_schema = "Run",
+     .summary = "Let a run rest: nothing new is begun"},
+    {HTTP_POST, "/api/runs/:id/resume", resume_run, "run.cancel", .out_schema = "Run",
+     .summary = "Let a run that rests go on"},
     {0},
 };

@@ -288,9 +288,11 @@ const struct api_schema api_shapes[] = {
      ","
      "\"workflow_id\":" ID_TYPE
      ",\"workflow_name\":{\"type\":\"string\"},\"version\":{\"type\":\"integer\"},"
-     "\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\","
+     "\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"running\",\"waiting\",\"paused\","
+     "\"poisoned\",\"succeeded\","
      "\"failed\","
      "\"cancelled\"]},\"trigger\":{\"type\":\"string\"},\"input\":{},\"output\":{},"
+     "\"pause_requested\":{\"type\":\"boolean\"},"
      "\"rerun_of\":{\"type\":[\"object\",\"null\"],\"description\":\"The run that was run again.\","
      "\"properties\":{\"run_id\":" ID_TYPE ",\"from\":{\"type\":[\"string\",\"null\"]},"
      "\"edited\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"

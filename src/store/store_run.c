@@ -9,7 +9,7 @@
 #define RUN_COLUMNS                                                                                \
     "r.id, r.tenant_id, r.workflow_id, r.version, r.hash, r.origin, r.state, r.created_at,"        \
     " r.finished_at, r.wake_at, r.cancel_requested, r.lease_node, r.lease_epoch, r.crashes,"       \
-    " r.mail"
+    " r.mail, r.pause"
 
 void store_run_insert(struct db_tx *tx, const struct run_row *row)
 {
@@ -72,7 +72,8 @@ void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec f
      * due at once then, because who asked it saw nothing parked. */
     static const char park[] =
         "UPDATE run SET state = ?3, finished_at = ?4, wake_at = CASE WHEN cancel_requested ="
-        " 0 AND mail = 0 THEN ?5 ELSE 0 END, lease_node = NULL WHERE id = ?1 AND lease_epoch = ?2";
+        " 0 AND mail = 0 AND pause = 0 THEN ?5 ELSE 0 END, lease_node = NULL WHERE id = ?1 AND "
+        "lease_epoch = ?2";
     static const char keep[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5"
                                " WHERE id = ?1 AND lease_epoch = ?2";
     static const char give[] = "UPDATE run SET state = ?3, finished_at = ?4, wake_at = ?5,"
@@ -83,6 +84,18 @@ void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec f
                                       : keep,
                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_USEC_OPT(finished_at),
                            D_USEC_OPT(wake_at)));
+}
+
+void store_run_rest(struct db_tx *tx, Id run, int64_t epoch, int state, bool poisoned)
+{
+    static const char asked[] =
+        "UPDATE run SET state = ?3, lease_node = NULL, wake_at = CASE WHEN cancel_requested = 0 AND"
+        " mail = 0 AND pause = 1 THEN ?4 ELSE 0 END WHERE id = ?1 AND lease_epoch = ?2";
+    static const char unasked[] =
+        "UPDATE run SET state = ?3, lease_node = NULL, pause = 1, wake_at = CASE WHEN"
+        " cancel_requested = 0 AND mail = 0 THEN ?4 ELSE 0 END WHERE id = ?1 AND lease_epoch = ?2";
+    db_exec_expect(tx, 1, poisoned ? unasked : asked,
+                   DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(STORE_WAKE_NEVER)));
 }
 
 static void read_row(struct db_cursor *c, struct run_row *r)
@@ -102,6 +115,7 @@ static void read_row(struct db_cursor *c, struct run_row *r)
     r->lease_epoch = db_int(c, 12);
     r->crashes = (int)db_int(c, 13);
     r->mail = db_int(c, 14);
+    r->pause = db_int(c, 15) != 0;
 }
 
 /* All rows of a query that selects RUN_COLUMNS, and the workflow's name behind them if @named. */
@@ -116,7 +130,7 @@ static Err read_rows(struct db *db, struct arena *a, const char *sql, struct db_
         struct run_row *r = vec_add(a, &rows);
         read_row(c, r);
         if (named)
-            r->workflow_name = db_text(c, 15);
+            r->workflow_name = db_text(c, 16);
     }
     TRY(db_finish(c));
     *ret_rows = rows;
@@ -364,6 +378,41 @@ Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run)
     struct run_row row;
     TRY(store_run_get(db, a, tenant, run, &row));
     return err_detail(E_CONFLICT, "The run has ended already.");
+}
+
+Err store_run_request_pause(struct db *db, struct arena *a, Id tenant, Id run)
+{
+    /* A parked run is made due, so that it shows that it rests. */
+    static const char sql[] = "UPDATE run SET pause = 1, wake_at = CASE WHEN wake_at IS NULL OR"
+                              " pause = 1 THEN wake_at ELSE 0 END"
+                              " WHERE id = ?1 AND tenant_id = ?2 AND finished_at IS NULL";
+    Err e = exec_one(db, a, 1, sql, DB_ARGS(D_ID(run), D_ID(tenant)));
+    if (e != E_CONFLICT)
+        return e;
+    struct run_row row;
+    TRY(store_run_get(db, a, tenant, run, &row));
+    return err_detail(E_CONFLICT, "The run has ended already.");
+}
+
+Err store_run_request_resume(struct db *db, struct arena *a, Id tenant, Id run)
+{
+    static const char sql[] =
+        "UPDATE run SET pause = 0, crashes = 0, wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE"
+        " 0 END WHERE id = ?1 AND tenant_id = ?2 AND finished_at IS NULL AND pause = 1";
+    Err e = exec_one(db, a, 1, sql, DB_ARGS(D_ID(run), D_ID(tenant)));
+    if (e != E_CONFLICT)
+        return e;
+    struct run_row row;
+    TRY(store_run_get(db, a, tenant, run, &row));
+    return err_detail(E_CONFLICT,
+                      row.finished_at ? "The run has ended already." : "The run is not paused.");
+}
+
+Err store_run_pauses(struct db *db, struct arena *a, Id node, RunRows *ret_rows)
+{
+    static const char sql[] = "SELECT " RUN_COLUMNS " FROM run r WHERE r.lease_node = ?1 AND"
+                              " r.pause = 1 AND r.finished_at IS NULL LIMIT 1000";
+    return read_rows(db, a, sql, DB_ARGS(D_ID(node)), false, ret_rows);
 }
 
 Err store_run_cancels(struct db *db, struct arena *a, Id node, RunRows *ret_rows)

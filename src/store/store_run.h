@@ -17,7 +17,7 @@ struct run_row {
     Str origin; /* "api", "webhook", ... */
     int state;  /* enum wf_run_state */
     Usec created_at, finished_at, wake_at;
-    bool cancel_requested;
+    bool cancel_requested, pause;
     int64_t mail; /* more than 0: answers came that it has not looked at (store_wait.h) */
     Id lease_node;
     int64_t lease_epoch;
@@ -45,6 +45,10 @@ void store_run_fence(struct db_tx *tx, Id run, int64_t epoch);
 /* Queue the run's new state. @finished_at, @wake_at 0: none. @release: give the lease back. */
 void store_run_update(struct db_tx *tx, Id run, int64_t epoch, int state, Usec finished_at,
                       Usec wake_at, bool release);
+
+/* Queue that the run rests: it gives the lease back and is not due, unless something has come for
+ * it, or it may go on. @poisoned: nobody has asked for that. */
+void store_run_rest(struct db_tx *tx, Id run, int64_t epoch, int state, bool poisoned);
 
 /* E_NOT_FOUND unless it belongs to @tenant. */
 Err store_run_get(struct db *db, struct arena *a, Id tenant, Id id, struct run_row *ret_row) YIELDS;
@@ -100,6 +104,12 @@ Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, b
 Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int state) YIELDS;
 /* Ask for a cancel; E_NOT_FOUND, E_CONFLICT when it has ended. */
 Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run) YIELDS;
+/* Ask a run to rest, or let it go on; crashes do not count any more then. E_NOT_FOUND, E_CONFLICT
+ * when it has ended, or does not rest. */
+Err store_run_request_pause(struct db *db, struct arena *a, Id tenant, Id run) YIELDS;
+Err store_run_request_resume(struct db *db, struct arena *a, Id tenant, Id run) YIELDS;
+/* Runs held by @node that were asked to rest. */
+Err store_run_pauses(struct db *db, struct arena *a, Id node, RunRows *ret_rows) YIELDS;
 /* Runs held by @node that were asked to cancel. */
 Err store_run_cancels(struct db *db, struct arena *a, Id node, RunRows *ret_rows) YIELDS;
 /* Open runs of a workflow, for its deletion. */

@@ -12,6 +12,7 @@ static const char *const state_names[] = {
     [WF_RUN_QUEUED] = "queued",   [WF_RUN_RUNNING] = "running",
     [WF_RUN_WAITING] = "waiting", [WF_RUN_SUCCEEDED] = "succeeded",
     [WF_RUN_FAILED] = "failed",   [WF_RUN_CANCELLED] = "cancelled",
+    [WF_RUN_PAUSED] = "paused",   [WF_RUN_POISONED] = "poisoned",
 };
 
 const char *wf_run_state_name(enum wf_run_state s)
@@ -412,6 +413,16 @@ static Err apply_step(struct wf_state *s, const struct wf_event *ev)
     return OK;
 }
 
+/* It does not wait or rest any more; what was before its gate is there still. */
+static void go_on_running(struct wf_state *s)
+{
+    if (wf_run_state_rests(s->run) && s->queued_before)
+        s->run = WF_RUN_QUEUED;
+    else if (s->run != WF_RUN_QUEUED)
+        s->run = WF_RUN_RUNNING;
+    s->queued_before = false;
+}
+
 static Err apply_run(struct wf_state *s, const struct wf_event *ev)
 {
     switch (ev->kind) {
@@ -443,9 +454,14 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->run = WF_RUN_WAITING;
         s->wait_until = ev->until;
         return OK;
+    case WF_EV_RUN_PAUSED:
+        s->queued_before = s->run == WF_RUN_QUEUED || s->queued_before;
+        s->run =
+            str_eq(json_str_of(ev->data, S("")), S("crash_loop")) ? WF_RUN_POISONED : WF_RUN_PAUSED;
+        s->wait_until = 0;
+        return OK;
     case WF_EV_RUN_RESUMED:
-        if (s->run != WF_RUN_QUEUED)
-            s->run = WF_RUN_RUNNING;
+        go_on_running(s);
         s->wait_until = 0;
         return OK;
     case WF_EV_CLOCK_SET:
@@ -453,8 +469,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         return OK;
     case WF_EV_CANCEL_REQUESTED:
         s->cancel_requested = true;
-        if (s->run == WF_RUN_WAITING)
-            s->run = WF_RUN_RUNNING;
+        go_on_running(s);
         return OK;
     case WF_EV_RUN_UNDOING:
         return core_undo(s, ev) ? OK : corrupt(ev, "undoes what cannot be undone");
@@ -476,7 +491,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
 /* Whether nothing but waits is left to go on. */
 static bool is_idle(const struct wf_state *s)
 {
-    if (s->run == WF_RUN_QUEUED)
+    if (s->run == WF_RUN_QUEUED || wf_run_state_rests(s->run))
         return true;
     return s->waits.n && !s->running.n && !s->retrying.n && !s->ready.n && !s->settled.n;
 }
@@ -613,7 +628,7 @@ static bool decide_ready(struct wf_state *s, struct wf_decision *d)
 void wf_core_next(struct wf_state *s, Usec now, struct wf_decision *d)
 {
     *d = (struct wf_decision){.what = WF_DO_NOTHING, .node = -1};
-    if (!s->seq || wf_run_state_is_final(s->run))
+    if (!s->seq || wf_run_state_is_final(s->run) || wf_run_state_rests(s->run))
         return;
     if (s->undoing) {
         core_decide_undo(s, now, d);

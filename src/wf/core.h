@@ -15,15 +15,21 @@ enum wf_run_state {
     WF_RUN_QUEUED, /* not begun, or before a gate (flow.c) */
     WF_RUN_RUNNING,
     WF_RUN_WAITING,   /* parked until a time, or until somebody answers */
-    WF_RUN_SUCCEEDED, /* from here on final */
+    WF_RUN_SUCCEEDED, /* final, and so the next two */
     WF_RUN_FAILED,
     WF_RUN_CANCELLED,
+    WF_RUN_PAUSED,   /* somebody wants it to rest */
+    WF_RUN_POISONED, /* it was under way in too many crashes: rests until somebody decides */
 };
 const char *wf_run_state_name(enum wf_run_state s); /* "queued" ... */
 bool wf_run_state_parse(Str name, enum wf_run_state *ret_state);
 static inline bool wf_run_state_is_final(enum wf_run_state s)
 {
-    return s >= WF_RUN_SUCCEEDED;
+    return s >= WF_RUN_SUCCEEDED && s <= WF_RUN_CANCELLED;
+}
+static inline bool wf_run_state_rests(enum wf_run_state s)
+{
+    return s == WF_RUN_PAUSED || s == WF_RUN_POISONED;
 }
 
 enum wf_event_kind {
@@ -40,6 +46,7 @@ enum wf_event_kind {
     WF_EV_RUN_QUEUED,    /* before a gate; data: gate, key, yields */
     WF_EV_RUN_ADMITTED,  /* through the gate */
     WF_EV_RUN_WAITING,   /* until; 0: nobody knows */
+    WF_EV_RUN_PAUSED,    /* data: the reason, a string; "crash_loop": it is poisoned */
     WF_EV_RUN_RESUMED,   /* after a restart or a wait; data: the reason, a string */
     WF_EV_CLOCK_SET,     /* data: by how many microseconds the wall clock was set */
     WF_EV_CANCEL_REQUESTED, /* data: the reason, a string */
@@ -208,8 +215,9 @@ struct wf_keep {
 struct wf_state {
     const struct wf_def *def;
     enum wf_run_state run;
-    int64_t seq; /* of the last event applied */
-    int steps;   /* attempts started */
+    bool queued_before; /* it rests, and was before a gate */
+    int64_t seq;        /* of the last event applied */
+    int steps;          /* attempts started */
     const struct json *input, *request, *vars, *output;
     const struct json *kept, *rerun_of, *parent; /* of RUN_STARTED */
     struct wf_error error;

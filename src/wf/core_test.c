@@ -104,6 +104,47 @@ TEST(events_that_cannot_follow_are_refused_and_change_nothing)
     t_expect_int(s->seq, 2);
 }
 
+TEST(a_run_that_rests_begins_nothing_and_goes_on_where_it_was)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    struct wf_decision d;
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}));
+    t_expect_ok(apply(s, finished(def->trigger, 1, "out")));
+    struct wf_event pause = {
+        .kind = WF_EV_RUN_PAUSED, .node = -1, .data = json_str(a, S("asked by a user"))};
+    t_expect_ok(apply(s, pause));
+    t_expect_int(s->run, WF_RUN_PAUSED);
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_NOTHING);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_RESUMED, .node = -1}));
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_START);
+    pause.data = json_str(a, S("crash_loop"));
+    t_expect_ok(apply(s, pause));
+    t_expect_int(s->run, WF_RUN_POISONED);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_CANCEL_REQUESTED, .node = -1}));
+    wf_core_next(s, 1000, &d);
+    t_expect_int(d.what, WF_DO_CANCELLED);
+}
+
+TEST(a_run_that_rests_before_its_gate_is_before_it_afterwards)
+{
+    struct arena *a = t_arena();
+    AUTO(wf_def) *def = parse(a, diamond);
+    t_expect(def != NULL);
+    struct wf_state *s = wf_core_new(a, def);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_STARTED, .node = -1}));
+    t_expect_ok(apply(
+        s, (struct wf_event){.kind = WF_EV_RUN_QUEUED, .node = -1, .data = json_obj(a, NULL)}));
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_PAUSED, .node = -1}));
+    t_expect_int(s->run, WF_RUN_PAUSED);
+    t_expect_ok(apply(s, (struct wf_event){.kind = WF_EV_RUN_RESUMED, .node = -1}));
+    t_expect_int(s->run, WF_RUN_QUEUED);
+}
+
 TEST(a_step_takes_over_the_result_that_is_kept_for_it_where_it_is_reached)
 {
     struct arena *a = t_arena();

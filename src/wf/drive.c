@@ -236,7 +236,9 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
             store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
         if (finished_at)
             run_write_end(run, tx);
-        if (moved || finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
+        if (wf_run_state_rests(s->run) && (flags & COMMIT_RELEASE))
+            run_write_rest(run, tx);
+        else if (moved || finished_at || run->row.wake_at || (flags & COMMIT_RELEASE))
             store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
                              run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
     }
@@ -885,6 +887,24 @@ static Err wind_down(struct wf_run *run, bool *ret_down)
     return e == E_TIMEOUT ? OK : e;
 }
 
+/* Somebody wants the run to rest: nothing new is begun, steps in flight end by themselves. */
+static Err hold(struct wf_run *run, bool *ret_down)
+{
+    if (run->mail && run->state->run != WF_RUN_QUEUED)
+        TRY(run_take_mail(run));
+    TRY(commit(run, 0));
+    TRY(launch(run));
+    if (run->in_flight) {
+        Err e = wait_poke(run, run_deadline(run));
+        return e == E_TIMEOUT ? OK : e;
+    }
+    if (!wf_run_state_rests(run->state->run))
+        run_flow_sleep(run);
+    TRY(run_record_pause(run));
+    run->parked = *ret_down = true;
+    return commit(run, COMMIT_RELEASE);
+}
+
 static Err drive_loop(struct wf_run *run)
 {
     bool parked = false;
@@ -900,6 +920,12 @@ static Err drive_loop(struct wf_run *run)
                                               .data = json_str(run->a, S("asked by a user"))}));
         if (run->stopping) {
             TRY(wind_down(run, &parked));
+            if (parked)
+                return OK;
+            continue;
+        }
+        if (run->pause_asked && (wf_run_state_rests(run->state->run) || !is_ending(run))) {
+            TRY(hold(run, &parked));
             if (parked)
                 return OK;
             continue;
@@ -1090,7 +1116,13 @@ static Usec clock_before(const struct wf_run *run)
 static Err record_return(struct wf_run *run, const struct run_row *row)
 {
     struct wf_state *s = run->state;
-    bool woken = s->run == WF_RUN_WAITING;
+    Str why = s->run == WF_RUN_WAITING     ? S("wake")
+              : wf_run_state_rests(s->run) ? S("resume")
+                                           : S("restart");
+
+    run->pause_asked = row->pause;
+    if (wf_run_state_rests(s->run) && row->pause && !row->cancel_requested)
+        return OK; /* it only looks at what came meanwhile */
     Usec shift = run->began_wall - run->began - clock_before(run);
 
     if (llabs(shift) > CLOCK_SLACK)
@@ -1098,22 +1130,15 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
     if (s->parent && s->seq == 1) { /* nobody has driven it yet */
         TRY(run_child_enter(run));
     } else {
-        TRY(record(run,
-                   (struct wf_event){.kind = WF_EV_RUN_RESUMED,
-                                     .node = -1,
-                                     .data = json_str(run->a, woken ? S("wake") : S("restart"))}));
+        TRY(record(run, (struct wf_event){
+                            .kind = WF_EV_RUN_RESUMED, .node = -1, .data = json_str(run->a, why)}));
         TRY(run_flow_resume(run));
     }
     if (wf_run_state_is_final(s->run))
         return OK;
     int max = run->engine->o.max_crashes;
-    if (row->crashes >= max)
-        return record(run,
-                      (struct wf_event){.kind = WF_EV_RUN_FAILED,
-                                        .node = -1,
-                                        .error = {S("crash_loop"),
-                                                  S("The server stopped too often while this run "
-                                                    "was under way; it is not tried again.")}});
+    if (row->crashes >= max && !row->cancel_requested)
+        return run_record_poison(run);
     while (s->running.first) {
         struct wf_event ev;
         wf_core_interrupted(run->a, s, s->running.first, run_now(run), &ev);

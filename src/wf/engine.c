@@ -540,6 +540,7 @@ static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
         TRY(take_orphans(e));
     }
     TRY(hear_cancels(e));
+    TRY(engine_hear_pauses(e));
     TRY(engine_hear_mail(e));
     if (turn % 15 == 7)
         TRY(engine_deliver_left(e));

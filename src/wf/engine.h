@@ -28,7 +28,7 @@ struct wf_engine_options {
     Str node_name;       /* shown to operators */
     bool alone;          /* no other process can run on this database (SQLite) */
     size_t max_active;   /* runs in memory on each shard; 0: 20,000 */
-    int max_crashes;     /* a run that was under way in so many crashes is failed; 0: 10 */
+    int max_crashes;     /* a run that was under way in so many crashes is put by; 0: 10 */
     Usec takeover_after; /* without a sign of life a node loses its runs to others; 0: 30 s */
     Usec retention;      /* finished runs are deleted after it; 0: never */
     const struct secrets *secrets; /* of subscriptions (notice.h); NULL: nothing is sent */
@@ -103,6 +103,12 @@ Err wf_run_compare(struct wf_engine *e, struct arena *a, Id tenant, Id left, Id 
 
 /* Ask a run to stop, wherever it is. E_NOT_FOUND; E_CONFLICT when it has ended. */
 Err wf_run_cancel(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;
+
+/* Begin nothing new in a run until wf_run_resume; steps in flight end. It rests as a row then. The
+ * wish is idempotent. E_NOT_FOUND; E_CONFLICT when it has ended. */
+Err wf_run_pause(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;
+/* Let a run that was paused, or is poisoned, go on. E_CONFLICT also when it does not rest. */
+Err wf_run_resume(struct wf_engine *e, struct arena *a, Id tenant, Id id) YIELDS;
 
 /* An event for whoever waits for it: delivered to each step that waits for @name and @key, durably
  * and once. */

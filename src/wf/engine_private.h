@@ -105,6 +105,8 @@ struct wf_run {
     unsigned stops_seen; /* of state->stops: steps in flight in frames stopped later are to stop */
     struct wait *wake;
     bool poked, cancel_asked, stopping;
+    bool pause_asked;       /* begin nothing new */
+    bool poisoned;          /* the next commit says so */
     bool mail;              /* answers came */
     bool look_back;         /* a wait was begun: what it waits for may have come before */
     bool held;              /* it would be put away if nobody held it */
@@ -232,6 +234,13 @@ Err run_check_input(struct wf_run *run, const struct workflow_row *row, const st
     YIELDS;
 /* error_run.c: a run that has failed is told to its error workflow, with the next commit. */
 Err run_tell_failure(struct wf_run *run) YIELDS;
+/* pause.c: note that the run rests; because it was under way in too many crashes. */
+Err run_record_pause(struct wf_run *run) YIELDS;
+Err run_record_poison(struct wf_run *run) YIELDS;
+/* Put into the last transaction before it is put away that it rests. */
+void run_write_rest(const struct wf_run *run, struct db_tx *tx);
+/* Hear of pauses that were asked elsewhere. */
+Err engine_hear_pauses(struct wf_engine *e) YIELDS;
 /* engine.c: look for runs that have something to do, in a fiber of its own. */
 void engine_kick(struct wf_engine *e);
 

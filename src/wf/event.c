@@ -19,6 +19,7 @@ static const struct {
     [WF_EV_RUN_QUEUED] = {"run.queued", "flow"},
     [WF_EV_RUN_ADMITTED] = {"run.admitted", NULL},
     [WF_EV_RUN_WAITING] = {"run.waiting", NULL},
+    [WF_EV_RUN_PAUSED] = {"run.paused", "reason"},
     [WF_EV_RUN_RESUMED] = {"run.resumed", "reason"},
     [WF_EV_CLOCK_SET] = {"run.clock_set", "shift_us"},
     [WF_EV_CANCEL_REQUESTED] = {"run.cancel_requested", "reason"},

@@ -159,6 +159,15 @@ static Err children_json(struct wf_engine *e, struct arena *a, Id run, struct js
     return OK;
 }
 
+static struct json *poison_json(struct arena *a)
+{
+    return json_obj(
+        a, "code", json_str(a, S("crash_loop")), "message",
+        json_str(a, S("The server stopped too often while this run was under way. It rests until "
+                      "somebody resumes or cancels it.")),
+        NULL);
+}
+
 struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf_state *s,
                      const struct wf_facts *facts)
 {
@@ -184,6 +193,9 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
         json_set(
             a, doc, S("flow"),
             json_obj(a, "gate", json_at(s->flow, "gate"), "name", json_at(s->flow, "name"), NULL));
+    if (s->run == WF_RUN_POISONED)
+        json_set(a, doc, S("error"), poison_json(a));
+    json_set(a, doc, S("pause_requested"), json_bool(a, row->pause && !row->finished_at));
     json_set(a, doc, S("steps"), steps_json(a, s, facts, &s->root));
     return doc;
 }
