@@ -204,7 +204,7 @@ export interface NodeTypes {
 
 /* ---- runs ---- */
 
-export type RunState = 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
+export type RunState = 'queued' | 'running' | 'waiting' | 'paused' | 'poisoned' | 'succeeded' | 'failed' | 'cancelled';
 export type StepState = 'idle' | 'running' | 'retrying' | 'waiting' | 'succeeded' | 'failed' | 'skipped';
 
 export interface RunError {
@@ -272,6 +272,8 @@ export interface Run extends RunSummary {
   steps: Step[];
   /** The run that was run again, and from which step on. */
   rerun_of?: { run_id: string; from: string | null; edited: string[] } | null;
+  /** Somebody wants it to rest. */
+  pause_requested?: boolean;
   /** The step of another run that has started it. */
   parent?: { run_id: string; node: string } | null;
   /** Runs that its steps have started. */
@@ -336,6 +338,7 @@ export type EventKind =
   | 'run.queued'
   | 'run.admitted'
   | 'run.waiting'
+  | 'run.paused'
   | 'run.resumed'
   | 'run.clock_set'
   | 'run.cancel_requested'

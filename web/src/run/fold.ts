@@ -103,8 +103,10 @@ function foldRun(run: Run, event: RunEvent): Run {
       return { ...run, state: 'running' };
     case 'run.waiting':
       return { ...run, state: 'waiting' };
+    case 'run.paused':
+      return { ...run, state: event.reason === 'crash_loop' ? 'poisoned' : 'paused', pause_requested: true };
     case 'run.resumed':
-      return { ...run, state: 'running' };
+      return { ...run, state: 'running', pause_requested: false };
     case 'run.succeeded':
       return { ...run, state: 'succeeded', finished_at: event.at, output: event.output };
     case 'run.failed':

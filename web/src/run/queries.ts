@@ -94,6 +94,15 @@ export function useRerun(id: string) {
   });
 }
 
+/** Let it rest, or go on. */
+export function usePauseRun(id: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (what: 'pause' | 'resume') => api.post<unknown>(`/api/runs/${id}/${what}`, {}),
+    onSettled: () => cache.invalidateQueries({ queryKey: ['run', id] }),
+  });
+}
+
 export function useCancelRun(id: string) {
   const cache = useQueryClient();
   return useMutation({

@@ -13,6 +13,8 @@ const LOOKS: Record<AnyState, { icon: IconName | null; tone: string }> = {
   running: { icon: null, tone: 'bg-indigo-soft text-indigo' },
   retrying: { icon: 'clock', tone: 'bg-weld-soft text-weld' },
   waiting: { icon: 'pause', tone: 'bg-weld-soft text-weld' },
+  paused: { icon: 'pause', tone: 'bg-sunken text-ink-2' },
+  poisoned: { icon: 'alert', tone: 'bg-madder-soft text-madder' },
   succeeded: { icon: 'check', tone: 'bg-green-soft text-green' },
   failed: { icon: 'x', tone: 'bg-madder-soft text-madder' },
   cancelled: { icon: 'stop', tone: 'bg-sunken text-ink-2' },

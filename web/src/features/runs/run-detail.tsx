@@ -21,7 +21,7 @@ import { TimeAgo, Took } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
 import { isFinal } from '@/run/fold';
 import { Journal } from '@/run/journal';
-import { runDefinitionQuery, useCancelRun } from '@/run/queries';
+import { runDefinitionQuery, useCancelRun, usePauseRun } from '@/run/queries';
 import { RunBadge } from '@/run/run-state';
 import { StartDialog } from '@/run/start-dialog';
 import { StepInspector } from '@/run/step-inspector';
@@ -136,7 +136,9 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
   const toast = useToast();
   const navigate = useNavigate();
   const cancel = useCancelRun(run.id);
+  const pause = usePauseRun(run.id);
   const [asking, setAsking] = useState(false);
+  const held = run.pause_requested ?? false;
   const open = !isFinal(run.state);
   const triggers: Record<string, string> = t.flow.triggerKinds;
   const version = run.version > 0 ? run.version : 'draft';
@@ -148,6 +150,15 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
             {run.workflow_name}
           </Link>
         </h1>
+        {open && (
+          <Button
+            icon={held ? 'play' : 'pause'}
+            busy={pause.isPending}
+            onClick={() => pause.mutate(held ? 'resume' : 'pause', { onError: toast.fail })}
+          >
+            {held ? t.run.resume : t.run.pause}
+          </Button>
+        )}
         {open && (
           <Button
             kind="danger"

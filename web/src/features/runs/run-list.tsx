@@ -15,7 +15,7 @@ import { isFinal } from '@/run/fold';
 import { runsQuery } from '@/run/queries';
 import { RunBadge } from '@/run/run-state';
 
-const STATES: RunState[] = ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled'];
+const STATES: RunState[] = ['queued', 'running', 'waiting', 'paused', 'poisoned', 'succeeded', 'failed', 'cancelled'];
 
 export function RunList() {
   const t = useT();
