@@ -37,7 +37,7 @@
     "called, or how they begin and *; none: "                                                      \
     "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
     "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
-    "messages, count_tokens; none: "                                                               \
+    "messages, count_tokens, responses; none: "                                                    \
     "all.\"}"
 
 const struct api_schema api_schemas[] = {

@@ -25,7 +25,7 @@ Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str pat
 /* GET /models and /models/NAME. */
 Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;
-/* "chat", "completions", "embeddings", "messages", "count_tokens". */
+/* "chat", "completions", "embeddings", "messages", "count_tokens", "responses". */
 Str llm_operation_name(enum llm_op op);
 /* For struct route: failures as {"error":{"message","type","param","code"}}, with the status and
  * codes by which the clients of OpenAI tell them apart. */

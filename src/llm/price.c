@@ -244,6 +244,8 @@ static Err litellm_long(const struct json *v, struct llm_price *p)
             TRY(take_rate(v, name, rate_at(&p->longer, litellm_rates[k].at)));
         }
     }
+    if (!p->long_above)
+        p->longer = (struct llm_rates){0};
     return OK;
 }
 

@@ -133,8 +133,8 @@ static const struct cli_option options[] = {
     {"tokens", "N/WINDOW", "Tokens, of prompts and answers together", true},
     {"cost", "DOLLARS/WINDOW", "Money, such as 2.50/day", true},
     {"model", "NAME", "A model it may call, or how its name begins and *; all if not given", true},
-    {"endpoint", "NAME", "chat, completions, embeddings, messages, count_tokens; all if not given",
-     true},
+    {"endpoint", "NAME",
+     "chat, completions, embeddings, messages, count_tokens, responses; all if not given", true},
     {"none", NULL, "No limits"},
     {0},
 };
