@@ -93,7 +93,7 @@ static Err read_execution(struct req *req, struct json **ret_body, Str *ret_vers
     /* The key stands for this input in this version; the mode and the patience may differ. */
     struct json *sense =
         json_obj(req->a, "input", json_at(body, "input"), "vars", json_at(body, "vars"), "version",
-                 json_str(req->a, *ret_version), NULL);
+                 json_str(req->a, *ret_version), "mocks", json_at(body, "mocks"), NULL);
     return api_start_read(req, body, sense, ret_start);
 }
 
@@ -133,6 +133,7 @@ static Err execute(struct req *req, struct res *res)
         .input = json_at(body, "input"),
         .vars = json_at(body, "vars"),
     };
+    TRY(wf_mocks_prepare(req->a, json_at(body, "mocks"), &start));
     return api_start_run(req, res, &row, &start, &x);
 }
 

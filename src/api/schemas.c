@@ -47,6 +47,10 @@ const struct api_schema api_schemas[] = {
      "\"input\":{\"description\":\"Any JSON: the trigger's output.\"},"
      "\"vars\":{\"type\":\"object\",\"description\":\"Values for variables of the workflow, for "
      "this run.\"},"
+     "\"mocks\":{\"type\":\"object\",\"description\":\"To try it out: these steps do not run, they "
+     "give "
+     "this.\",\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"required\":[\"output\"],\"properties\":{\"output\":{},\"handle\":{\"type\":\"string\"}}}},"
      "\"mode\":{\"type\":\"string\",\"enum\":[\"wait\",\"async\",\"stream\"],\"default\":\"wait\"},"
      "\"version\":{\"description\":\"A number, \\\"published\\\" or \\\"draft\\\".\","
      "\"type\":[\"integer\",\"string\"]},"
@@ -252,6 +256,24 @@ const struct api_schema api_shapes[] = {
                 ",\"created_by\":{\"type\":\"string\"},"
                 "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"VersionList", LIST_OF("Version")},
+    {"WorkflowDiff",
+     "{\"type\":\"object\",\"description\":\"What is different between two "
+     "versions.\",\"required\":["
+     "\"same\",\"nodes\",\"edges\",\"workflow\"],\"properties\":{\"same\":{\"type\":\"boolean\"},"
+     "\"whole\":{\"type\":\"boolean\",\"description\":\"False when there are more differences than "
+     "are "
+     "told.\"},\"nodes\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "PartDiff\"}},"
+     "\"edges\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/PartDiff\"}},"
+     "\"workflow\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "RunDifference\"}}}}"},
+    {"PartDiff",
+     "{\"type\":\"object\",\"description\":\"A node or an edge that is "
+     "different.\",\"required\":[\"id\","
+     "\"change\"],\"properties\":{\"id\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
+     "\"change\":{\"type\":\"string\",\"enum\":[\"added\",\"removed\",\"changed\"]},"
+     "\"differences\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+     "RunDifference\"}}}}"},
     {"ScheduleTime",
      "{\"type\":\"object\",\"description\":\"A moment, and what the clock in the schedule's time "
      "zone shows.\",\"required\":[\"at\",\"local\"],\"properties\":{\"at\":" TIME_TYPE
@@ -339,7 +361,7 @@ const struct api_schema api_shapes[] = {
      "\"running\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"}}},"
      "\"kept\":{\"type\":[\"string\",\"null\"],\"description\":\"It did not run: its result is "
      "that of "
-     "the run that is run again (run), or was edited (edit).\"}}}"},
+     "the run that is run again (run), or was given (edit, mock).\"}}}"},
     {"RunItems",
      "{\"type\":\"object\",\"description\":\"Items or rounds of a step that have begun.\","
      "\"required\":[\"items\",\"total\",\"next\"],\"properties\":{"

@@ -97,6 +97,9 @@ struct wf_rerun {
  * @a. E_INVALID with what is wrong; E_TOO_LARGE. */
 Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun *rerun,
                      struct wf_start *start) YIELDS;
+/* Set kept of @start by @mocks ({node: {output, handle}}), in @a: these steps do not run, they take
+ * what is given. E_INVALID. (mocks.c) */
+Err wf_mocks_prepare(struct arena *a, const struct json *mocks, struct wf_start *start);
 /* How two runs differ, step by step, as the API shows it. E_NOT_FOUND. */
 Err wf_run_compare(struct wf_engine *e, struct arena *a, Id tenant, Id left, Id right,
                    struct json **ret_json) YIELDS;
