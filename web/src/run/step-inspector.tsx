@@ -84,7 +84,7 @@ export function StepInspector(props: StepInspectorProps) {
       {step?.waiting_for?.['kind'] === 'workflow' && !run.children?.some((child) => child.node === node) && (
         <ChildLink id={plain(step.waiting_for['run_id'])} name={plain(step.waiting_for['workflow'])} />
       )}
-      {step?.kept && <p className="text-sm text-ink-2">{step.kept === 'edit' ? t.run.keptEdit : t.run.keptRun}</p>}
+      {step?.kept && <p className="text-sm text-ink-2">{step.kept === 'run' ? t.run.keptRun : t.run.keptEdit}</p>}
       {!step && (
         <p className="text-sm text-ink-2">
           {typeof settings?.['parentId'] === 'string'
