@@ -149,6 +149,7 @@ void llm_limits_free(struct llm_limits *l)
         wait_init(&w);
         l->stopping = &w;
         (void)wait_for(&w, USEC_NEVER); /* shielded, and the keeper ends when it was cancelled */
+        l->stopping = NULL;
     }
     fiber_unref(l->keeper);
     Err e;
