@@ -56,6 +56,12 @@ const struct api_schema api_schemas[] = {
      "\"type\":[\"integer\",\"string\"]},"
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long to wait for the end, such as "
      "\\\"30s\\\".\"}}}"},
+    {"TryNode", "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What a node "
+                "that is run "
+                "alone finds.\",\"properties\":{\"input\":{\"description\":\"Of the run.\"},"
+                "\"vars\":{\"type\":\"object\"},"
+                "\"outputs\":{\"type\":\"object\",\"description\":\"Of other nodes, by id.\"},"
+                "\"version\":{\"type\":\"string\",\"default\":\"draft\"}}}"},
     {"Rerun",
      "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What is to be other "
      "than in the run that is run again.\",\"properties\":{"
@@ -256,6 +262,12 @@ const struct api_schema api_shapes[] = {
                 ",\"created_by\":{\"type\":\"string\"},"
                 "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"VersionList", LIST_OF("Version")},
+    {"TriedNode",
+     "{\"type\":\"object\",\"description\":\"What came of a node that was run "
+     "alone.\",\"required\":["
+     "\"state\"],\"properties\":{\"state\":{\"type\":\"string\",\"enum\":[\"succeeded\",\"failed\","
+     "\"waiting\"]},\"output\":{},\"handle\":{\"type\":\"string\"},\"error\":{\"type\":\"object\"},"
+     "\"waiting_for\":{\"type\":\"object\"},\"duration_ms\":{\"type\":\"number\"}}}"},
     {"WorkflowDiff",
      "{\"type\":\"object\",\"description\":\"What is different between two "
      "versions.\",\"required\":["

@@ -100,6 +100,18 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
 /* Set kept of @start by @mocks ({node: {output, handle}}), in @a: these steps do not run, they take
  * what is given. E_INVALID. (mocks.c) */
 Err wf_mocks_prepare(struct arena *a, const struct json *mocks, struct wf_start *start);
+/* One node alone (node_try.c). */
+struct wf_try {
+    Id tenant, workflow;
+    int version;
+    struct wf_def *def;
+    int node;
+    const struct json *input, *vars, *outputs; /* outputs: of other nodes, by id; NULL: none */
+};
+/* Run it once, without a run; what came of it, also its failure, as the API shows it. E_INVALID,
+ * E_UNSUPPORTED of what does not stand alone. */
+Err wf_node_try(struct wf_engine *e, struct arena *a, const struct wf_try *t,
+                struct json **ret_json) YIELDS;
 /* How two runs differ, step by step, as the API shows it. E_NOT_FOUND. */
 Err wf_run_compare(struct wf_engine *e, struct arena *a, Id tenant, Id left, Id right,
                    struct json **ret_json) YIELDS;

@@ -96,4 +96,31 @@ onEachDatabase('mocks', (ctx) => {
     expectProblem(await ctx.api.get(`/api/workflows/${id}/diff?from=9`), 404, 'not_found');
     expectProblem(await ctx.api.get(`/api/workflows/${id}/diff?to=soon`), 400, 'bad_input');
   });
+
+  test('one node is run alone with what it is given', async () => {
+    const name = `alone-${ctx.db}`;
+    const url = ctx.web.plan(name, { body: { v: 7 } });
+    const id = await ctx.api.workflow(
+      chain('Alone', {
+        c: call(url, { query: { of: '{{ input.who }}' } }),
+        s: set({ got: '{{ c.body.v }}', by: '{{ input.who }}' }),
+        ok: approval('Shall {{ s.by }}?'),
+      }),
+    );
+    const one = async (node, body, status = 200) =>
+      expectStatus(await ctx.api.post(`/api/workflows/${id}/nodes/${node}/test`, body), status).json;
+    const called = await one('c', { input: { who: 'ada' } });
+    assert.deepEqual([called.state, called.handle, called.output.body], ['succeeded', 'out', { v: 7 }]);
+    assert.equal(ctx.web.at(`/plan/${name}`).at(-1).url.searchParams.get('of'), 'ada');
+    const set_ = await one('s', { input: { who: 'ada' }, outputs: { c: called.output } });
+    assert.deepEqual(set_.output, { got: 7, by: 'ada' });
+    const waits = await one('ok', { outputs: { s: set_.output } });
+    assert.deepEqual([waits.state, waits.waiting_for.subject], ['waiting', 'Shall ada?']);
+    const failed = await one('s', { input: {} });
+    assert.deepEqual([failed.state, failed.error.code], ['failed', 'invalid']);
+    expectProblem(await ctx.api.post(`/api/workflows/${id}/nodes/x/test`, {}), 404, 'not_found');
+    const odd = await ctx.api.post(`/api/workflows/${id}/nodes/s/test`, { outputs: { nobody: 1 } });
+    assert.match(expectProblem(odd, 422, 'invalid').detail, /"nobody"/);
+    assert.equal((await ctx.api.get(`/api/runs?workflow_id=${id}`)).json.items.length, 0);
+  });
 });
