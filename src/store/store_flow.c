@@ -30,9 +30,14 @@ static void meet_gate(struct db_tx *tx, const struct flow_gate *g, Usec now)
 void store_flow_enter(struct db_tx *tx, const struct flow_gate *gate,
                       const struct flow_entry *entry, Usec now, struct db_cursor **ret_cursor)
 {
+    /* A time further ahead than the rate can put it was written by another rate, or before the
+     * clock was set back: from now on then. */
     static const char rate[] =
-        "UPDATE flow_gate SET rate_at = CASE WHEN rate_at > ?2 THEN rate_at ELSE ?2 END + ?3"
-        " WHERE id = ?1 AND rate_at <= ?2 + ?4";
+        "UPDATE flow_gate SET rate_at = CASE WHEN rate_at > ?2 AND rate_at <= ?5 THEN rate_at ELSE"
+        " ?2 END + ?3 WHERE id = ?1 AND (rate_at <= ?4 OR rate_at > ?5)";
+    static const char replace[] =
+        "UPDATE run SET cancel_requested = 1, wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE 0"
+        " END WHERE finished_at IS NULL AND id IN (SELECT run_id FROM flow_run WHERE gate_id = ?1)";
     static const char alone[] = "UPDATE flow_gate SET used_at = ?2 WHERE id = ?1 AND NOT EXISTS"
                                 " (SELECT 1 FROM flow_run WHERE gate_id = ?1)";
     static const char in_turn[] =
@@ -45,7 +50,11 @@ void store_flow_enter(struct db_tx *tx, const struct flow_gate *gate,
     if (entry->rate_gap)
         db_exec_expect(
             tx, 1, rate,
-            DB_ARGS(D_ID(gate->id), D_INT(now), D_INT(entry->rate_gap), D_INT(entry->rate_slack)));
+            DB_ARGS(D_ID(gate->id), D_INT(now), D_INT(entry->rate_gap),
+                    D_INT(now + entry->rate_slack),
+                    D_INT(now + entry->rate_slack + entry->rate_gap + FLOW_CLOCK_SLACK)));
+    if (entry->replaces)
+        db_exec(tx, replace, DB_ARGS(D_ID(gate->id)));
     db_exec_returning(
         tx, id_is_none(entry->fair) ? in_order : in_turn,
         DB_ARGS(D_ID(entry->run), D_ID(gate->id), D_INT(entry->rank), D_ID(entry->fair)),
@@ -185,14 +194,14 @@ Err store_flow_waiting(struct db *db, struct arena *a, Id after, int limit, Flow
     return read_ids(c, a, ret_gates);
 }
 
-Err store_flow_others(struct db *db, struct arena *a, Id gate, Id but, FlowGates *ret_runs)
+Err store_flow_is_used(struct db *db, struct arena *a, Id gate, bool *ret_is)
 {
     AUTO(db_cursor) *c = NULL;
 
-    TRY(db_query(db, a,
-                 "SELECT run_id FROM flow_run WHERE gate_id = ?1 AND run_id <> ?2 LIMIT 1000",
-                 DB_ARGS(D_ID(gate), D_ID(but)), &c));
-    return read_ids(c, a, ret_runs);
+    TRY(db_query(db, a, "SELECT 1 FROM flow_run WHERE gate_id = ?1 LIMIT 1", DB_ARGS(D_ID(gate)),
+                 &c));
+    *ret_is = db_next(c);
+    return db_finish(c);
 }
 
 Err store_flow_list(struct db *db, struct arena *a, Id tenant, Id after, int limit,
@@ -223,7 +232,8 @@ Err store_flow_expire(struct db *db, struct arena *a, Usec before, int limit)
         " r.finished_at IS NOT NULL LIMIT ?1";
     static const char drop[] =
         "DELETE FROM flow_gate WHERE id IN (SELECT g.id FROM flow_gate g WHERE g.used_at < ?1"
-        " LIMIT ?2) AND used_at < ?1 AND NOT EXISTS (SELECT 1 FROM flow_run q WHERE"
+        " AND g.rate_at < ?3 AND g.throttle_at < ?3 LIMIT ?2) AND used_at < ?1 AND NOT EXISTS "
+        "(SELECT 1 FROM flow_run q WHERE"
         " q.gate_id = flow_gate.id)";
     AUTO(db_cursor) *c = NULL;
     FlowGates runs = {0};
@@ -233,6 +243,6 @@ Err store_flow_expire(struct db *db, struct arena *a, Usec before, int limit)
     struct db_tx *tx = db_begin(db, a);
     vec_each(&runs, run)
         store_flow_leave(tx, *run);
-    db_exec(tx, drop, DB_ARGS(D_INT(before), D_INT(limit)));
+    db_exec(tx, drop, DB_ARGS(D_INT(before), D_INT(limit), D_INT(time_wall())));
     return db_commit(tx);
 }

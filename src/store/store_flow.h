@@ -10,6 +10,9 @@
 
 #include "store/db.h"
 
+/* A clock may be set back by so much without being noticed. */
+static const Usec FLOW_CLOCK_SLACK = 5 * USEC_S;
+
 enum flow_state { FLOW_QUEUED, FLOW_ADMITTED, FLOW_ASLEEP };
 
 struct flow_gate {
@@ -26,9 +29,10 @@ struct flow_gate {
 /* A run that comes to a gate. */
 struct flow_entry {
     Id run, gate;
-    Id fair;    /* whose turns it takes part in */
-    Usec rank;  /* wall: who comes first within a turn */
-    bool alone; /* refuse it (E_CONFLICT) while another of the gate has not ended */
+    Id fair;       /* whose turns it takes part in */
+    Usec rank;     /* wall: who comes first within a turn */
+    bool replaces; /* ask all others of the gate to stop */
+    bool alone;    /* refuse it (E_CONFLICT) while another of the gate has not ended */
     /* Refuse it (E_CONFLICT) when runs come faster than one each rate_gap with rate_slack to spare.
      * 0: no limit. */
     Usec rate_gap, rate_slack;
@@ -72,8 +76,8 @@ Err store_flow_admit(struct db *db, struct arena *a, const struct flow_look *loo
 typedef VEC(Id) FlowGates;
 Err store_flow_waiting(struct db *db, struct arena *a, Id after, int limit, FlowGates *ret_gates)
     YIELDS;
-/* Other runs of the gate that have not ended. */
-Err store_flow_others(struct db *db, struct arena *a, Id gate, Id but, FlowGates *ret_runs) YIELDS;
+/* Whether there is a run of the gate that has not ended. */
+Err store_flow_is_used(struct db *db, struct arena *a, Id gate, bool *ret_is) YIELDS;
 
 typedef VEC(struct flow_look) FlowLooks;
 /* The gates of a tenant with their numbers, those with runs; @after first. */

@@ -213,14 +213,11 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
     run->row.state = (int)s->run;
     run->row.finished_at = finished_at;
     run->row.wake_at = s->run == WF_RUN_WAITING ? s->wait_until : 0;
-    if (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))
-        run->row.wake_at = run->queued_until;
-    if ((s->run == WF_RUN_WAITING || (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))) &&
-        !run->row.wake_at)
+    if (s->run == WF_RUN_WAITING && !run->row.wake_at)
         run->row.wake_at = STORE_WAKE_NEVER;
+    if (s->run == WF_RUN_QUEUED && (flags & COMMIT_RELEASE))
+        run->row.wake_at = run->queued_until; /* none when the server stops: look at once again */
     bool enters = run->flow && !run->flow_entered;
-    if (enters)
-        run_flow_write(run, tx);
     if (!run->stored) {
         if (run->store_def)
             store_definition_put(tx, run->row.hash, run->def->text);
@@ -229,9 +226,14 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
                                  run->row.created_at);
         if (run->also)
             run->also(tx, run->row.id, run->also_ctx);
+        if (enters) /* behind the key: a start that was accepted once is told so whatever the gate
+                     */
+            run_flow_write(run, tx);
         store_run_insert(tx, &run->row);
         store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
     } else {
+        if (enters)
+            run_flow_write(run, tx);
         if (seq)
             store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
         if (finished_at)
@@ -800,7 +802,7 @@ static Err park(struct wf_run *run, Usec until)
 {
     run->parked = true;
     if (run->state->run == WF_RUN_QUEUED) {
-        run->queued_until = until;
+        run->queued_until = until ? until : STORE_WAKE_NEVER;
         return commit(run, COMMIT_RELEASE);
     }
     run_flow_sleep(run);

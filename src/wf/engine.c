@@ -227,9 +227,6 @@ static Err start_run(struct wf_engine *e, const struct wf_start *start, struct w
         return run->start_error == E_CONFLICT && run->flow ? run_flow_refused(run)
                                                            : run->start_error;
     }
-    Err cancelled = run_flow_cancel_others(run);
-    if (cancelled != OK)
-        LOG_WARN("runs that make room for a new one could not be cancelled", L_ERR(cancelled));
     *ret_run = run;
     run = NULL;
     return OK;

@@ -117,7 +117,7 @@ struct wf_run {
     bool flow_entered;      /* it is before its gate, durably */
     bool flow_asleep;       /* it has given its place back */
     bool flow_moved;        /* with the next commit there may be a place */
-    Usec queued_until;      /* wall: a run that queues is looked at then; 0: when it is admitted */
+    Usec queued_until;      /* wall: a run that queues is looked at then; 0: at once */
     Usec stop_deadline;     /* monotonic */
     Usec began, began_wall; /* when it came into memory; began is monotonic */
     Str clock;              /* run_clock(), while the wall clock is @clock_of ahead */
@@ -281,8 +281,6 @@ void run_flow_write(struct wf_run *run, struct db_tx *tx);
 void run_flow_written(struct wf_run *run, Err committed);
 /* What to answer when that transaction was E_CONFLICT: E_RATE_LIMITED, E_PRECONDITION. */
 Err run_flow_refused(struct wf_run *run) YIELDS;
-/* It is accepted and is to be the only one. */
-Err run_flow_cancel_others(struct wf_run *run) YIELDS;
 /* It is through. */
 Err run_flow_pass(struct wf_run *run) YIELDS;
 /* Something came for a run that queues: look whether it was admitted. */

@@ -1,8 +1,6 @@
 /* src/wf/flow_plan.c - see flow_plan.h. */
 #include "wf/flow_plan.h"
 
-static const Usec CLOCK_SLACK = 5 * USEC_S;
-
 static const struct field rate_fields[] = {
     {"limit", F_INT, offsetof(struct wf_flow_rate, limit), .required = true, .min = 1,
      .max = 1000000, .title = "Runs"},
@@ -52,7 +50,7 @@ Usec wf_flow_slack(const struct wf_flow_rate *rate)
 
 Usec wf_flow_clock(Usec at, Usec now, Usec gap, Usec slack)
 {
-    return at > now + slack + gap + CLOCK_SLACK ? now : at;
+    return at > now + slack + gap + FLOW_CLOCK_SLACK ? now : at;
 }
 
 struct flow_room wf_flow_room(const struct flow_look *look, Usec now)

@@ -128,6 +128,11 @@ static Err start_run(struct wf_scheduler *s, struct arena *a, struct wf_def *def
     Err e = wf_run_start(s->engine, &start, &run);
     if (e == E_EXISTS)
         return pass(s, a, step); /* this time has fired, before the clock was set back */
+    if (e == E_INVALID) { /* the key of its flow control: that of the next time may be found */
+        LOG_WARN("a schedule's run was not accepted; this time is passed over", L_ERR(e));
+        count("failed");
+        return pass(s, a, step);
+    }
     if (e == E_RATE_LIMITED || e == E_PRECONDITION) {
         count("skipped");
         return pass(s, a, step);

@@ -168,6 +168,48 @@ onEachDatabase('flow control', (ctx) => {
     assert.equal((await ctx.api.run(skip)).state, 'succeeded');
   });
 
+  test('of runs that replace each other the last one goes on, however many come at once', async () => {
+    const gate = new Gate();
+    const url = ctx.web.plan('last', { gate, body: {} });
+    const id = await ctx.api.workflow(limited('Last', { c: call(url) }, { singleton: 'cancel' }));
+    const ids = await Promise.all(Array.from({ length: 6 }, () => ctx.api.start(id)));
+    const states = async () =>
+      (await Promise.all(ids.map((run) => ctx.api.runOf(run)))).map((run) => run.state);
+    await until(
+      'five are cancelled',
+      async () => (await states()).filter((s) => s === 'cancelled').length === 5,
+    );
+    gate.open();
+    await until('one succeeds', async () => (await states()).includes('succeeded'));
+  });
+
+  test('a start that was accepted is told so again, whatever the gate says now', async () => {
+    const gate = new Gate();
+    const url = ctx.web.plan('replay', { gate, body: {} });
+    for (const flow of [{ singleton: 'skip' }, { rate_limit: { limit: 1, per: '1h' } }]) {
+      const id = await ctx.api.workflow(limited('Replay', { c: call(url) }, flow));
+      const key = { 'idempotency-key': 'once' };
+      const first = await ctx.api.start(id, { big: 'x'.repeat(2 << 20) }, {}, key);
+      assert.equal(await ctx.api.start(id, { big: 'x'.repeat(2 << 20) }, {}, key), first);
+      const other = await ctx.api.post(`/api/workflows/${id}/execute`, {
+        input: { big: 'y'.repeat(2 << 20) },
+      });
+      expectProblem(other, flow.singleton ? 409 : 429);
+      if (flow.rate_limit) assert.ok(Number(other.headers['retry-after']) > 3000);
+    }
+    gate.open();
+  });
+
+  test('a looser rate counts at once', async () => {
+    const make = (rate_limit) => limited('Looser', { c: set({ n: 1 }) }, { rate_limit });
+    const id = await ctx.api.workflow(make({ limit: 1, per: '1d' }));
+    const start = () => ctx.api.post(`/api/workflows/${id}/execute`, { mode: 'async' });
+    expectStatus(await start(), 202);
+    expectProblem(await start(), 429);
+    expectStatus(await ctx.api.put(`/api/workflows/${id}`, make({ limit: 100, per: '1m' })), 200);
+    expectStatus(await start(), 202);
+  });
+
   test('those that wait take turns by what is fair, and go before others by priority', async () => {
     const gate = new Gate();
     const url = ctx.web.plan('order', { gate, body: {} }, { body: {} });
@@ -258,6 +300,34 @@ for (const db of databases) {
       const spans = runs.map((run) => spanOf(run, 'c'));
       assert.ok(mostAtOnce(spans) <= 2, `${mostAtOnce(spans)} at once`);
       assert.deepEqual((await server.api.get('/api/flow')).json.items, []);
+    });
+
+    test('stopped while runs are being accepted, it goes on with all of them', async () => {
+      const id = await server.api.workflow(
+        limited('Stopped', { c: set({ n: 1 }) }, { key: '{{ input.k }}', concurrency: 1 }),
+      );
+      const accepted = [];
+      for (let round = 0; round < 3; round++) {
+        let stopping = false;
+        const { api } = server;
+        const senders = Array.from({ length: 8 }, async (_, k) => {
+          while (!stopping) {
+            const r = await api
+              .post(`/api/workflows/${id}/execute`, { input: { k }, mode: 'async' })
+              .catch(() => null);
+            if (r?.status === 202) accepted.push(r.json.id);
+            else if (stopping || !r) break;
+          }
+        });
+        const seen = accepted.length;
+        await until('some were accepted', () => accepted.length > seen + 40);
+        const down = server.down();
+        stopping = true;
+        await Promise.all([down, ...senders]);
+        await server.up();
+      }
+      for (const run of accepted) await server.api.finished(run);
+      await until('no gate is used', async () => (await server.api.get('/api/flow')).json.items.length === 0);
     });
 
     if (db === 'postgres')
