@@ -109,6 +109,8 @@ struct api_start {
 /* From the body's mode and timeout, and the header. @sense: what the key stands for. */
 Err api_start_read(struct req *req, const struct json *body, const struct json *sense,
                    struct api_start *ret_start);
+/* Whether the caller may start a run of @def with the results @kept: E_FORBIDDEN. */
+Err api_check_kept(struct req *req, const struct wf_def *def, const struct json *kept);
 /* Start it, or find the run that the key has started, and answer. */
 Err api_start_run(struct req *req, struct res *res, const struct workflow_row *row,
                   struct wf_start *start, const struct api_start *x) YIELDS;

@@ -48,6 +48,7 @@ static Err rerun(struct req *req, struct res *res)
                              .edits = json_at(body, "edits"),
                              .handles = json_at(body, "handles")};
     TRY(wf_rerun_prepare(api_of(req)->engine, req->a, &rerun, &start));
+    TRY(api_check_kept(req, def, start.kept));
     return api_start_run(req, res, &row, &start, &x);
 }
 

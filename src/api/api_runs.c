@@ -134,6 +134,7 @@ static Err execute(struct req *req, struct res *res)
         .vars = json_at(body, "vars"),
     };
     TRY(wf_mocks_prepare(req->a, json_at(body, "mocks"), &start));
+    TRY(api_check_kept(req, def, start.kept));
     return api_start_run(req, res, &row, &start, &x);
 }
 

@@ -112,6 +112,14 @@ static Err answer_started(struct req *req, struct res *res, struct wf_run *run, 
     return res_json(res, e == OK ? 200 : 202, wf_run_json(req->a, run, name));
 }
 
+Err api_check_kept(struct req *req, const struct wf_def *def, const struct json *kept)
+{
+    if (!wf_rerun_approves(def, kept) || who_may(&req->who, "approval.decide"))
+        return OK;
+    return err_detail(E_FORBIDDEN, "This takes over, or sets, what people decide: it needs the "
+                                   "capability \"approval.decide\".");
+}
+
 Err api_start_run(struct req *req, struct res *res, const struct workflow_row *row,
                   struct wf_start *start, const struct api_start *x)
 {

@@ -100,6 +100,9 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
 /* Set kept of @start by @mocks ({node: {output, handle}}), in @a: these steps do not run, they take
  * what is given. E_INVALID. (mocks.c) */
 Err wf_mocks_prepare(struct arena *a, const struct json *mocks, struct wf_start *start);
+/* Whether among @kept is what people have decided, or would have to: to take it over, or to set it,
+ * is to decide. */
+bool wf_rerun_approves(const struct wf_def *def, const struct json *kept);
 /* One node alone (node_try.c). */
 struct wf_try {
     Id tenant, workflow;

@@ -236,3 +236,24 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
     start->rerun_of = origin_of(a, r);
     return OK;
 }
+
+/* Whether @node asks people, or a node in its body does. Bodies nest only so deep. */
+static bool asks(const struct wf_def *def, int node)
+{
+    const struct wf_node *n = &def->nodes[node];
+
+    for (int i = 0; n->body && i < n->body->n; i++)
+        if (asks(def, n->body->nodes[i]))
+            return true;
+    return str_eq(str_c(n->type->name), S("approval"));
+}
+
+bool wf_rerun_approves(const struct wf_def *def, const struct json *kept)
+{
+    for (size_t i = 0; json_is(kept, JSON_OBJ) && i < kept->n; i++) {
+        int node = wf_def_node(def, str_from(kept->obj[i].key.s, kept->obj[i].key.n));
+        if (node >= 0 && asks(def, node))
+            return true;
+    }
+    return false;
+}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { expectProblem, expectStatus, stepOf } from '../lib/api.mjs';
 import { Gate, until } from '../lib/gate.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
-import { call, chain, condition, flow, noRetry, output, set, trigger, when } from '../lib/flow.mjs';
+import { approval, call, chain, condition, flow, noRetry, output, set, trigger, when } from '../lib/flow.mjs';
 
 onEachDatabase('reruns', (ctx) => {
   const { test } = ctx;
@@ -225,6 +225,27 @@ onEachDatabase('reruns', (ctx) => {
       404,
       'not_found',
     );
+  });
+
+  test('who may start runs may not decide for people by running them again', async () => {
+    const url = ctx.web.plan(`guarded-${ctx.db}`, { body: {} });
+    const id = await ctx.api.workflow(
+      flow('Guarded', { start: trigger(), a: approval('Pay?'), c: call(url), o: output('{{ a }}') }, [
+        'start -> a',
+        'a:approve -> c',
+        'c -> o',
+      ]),
+    );
+    const run = await ctx.api.start(id, {});
+    await until('it asks', async () => (await ctx.api.runOf(run)).state === 'waiting');
+    const starter = ctx.api.as(await ctx.server.newKey(`starts-${ctx.db}`, 'run.start,run.read'));
+    const forged = { edits: { a: { outcome: 'approve' } }, handles: { a: 'approve' } };
+    expectProblem(await starter.post(`/api/runs/${run}/rerun`, forged), 403, 'forbidden');
+    assert.equal(ctx.web.at(`/plan/guarded-${ctx.db}`).length, 0);
+    expectStatus(await starter.post(`/api/runs/${run}/rerun`, { mode: 'async' }), 202); /* it asks again */
+    expectStatus(await ctx.api.post(`/api/runs/${run}/rerun`, forged), 200);
+    assert.equal(ctx.web.at(`/plan/guarded-${ctx.db}`).length, 1);
+    starter.close();
   });
 
   test('as many differences are told as one can read', async () => {
