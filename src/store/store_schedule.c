@@ -28,14 +28,13 @@ void store_schedule_put(struct db_tx *tx, Id workflow, const struct schedule_row
 }
 
 void store_schedule_advance(struct db_tx *tx, const struct schedule_row *row, Usec next_at,
-                            Usec due_at, Usec fired_at, Id run)
+                            Usec due_at, Usec fired_at, Id run, Usec now)
 {
     static const char move[] = "UPDATE schedule SET next_at = ?4, due_at = ?5, moved_at = ?6"
                                " WHERE workflow_id = ?1 AND version = ?2 AND next_at = ?3";
     static const char fire[] =
         "UPDATE schedule SET next_at = ?4, due_at = ?5, moved_at = ?6, last_at = ?7, last_run = ?8"
         " WHERE workflow_id = ?1 AND version = ?2 AND next_at = ?3";
-    Usec now = time_wall();
 
     if (id_is_none(run))
         db_exec_expect(tx, 1, move,

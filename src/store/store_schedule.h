@@ -24,10 +24,12 @@ struct schedule_row {
 /* Queue what a publication means: @row, or NULL for a version without a schedule. The same @spec as
  * before keeps its anchor and its times. */
 void store_schedule_put(struct db_tx *tx, Id workflow, const struct schedule_row *row);
-/* Queue the step from @row to @next_at and @due_at. E_CONFLICT of the transaction: the row is at
- * another time or version by now. @run was started for @fired_at; ID_NONE: nothing fired. */
+/* Queue the step from @row to @next_at and @due_at, as found at wall time @now: a clock that was
+ * ahead then is told by it, also when it was set back before this is written. E_CONFLICT of the
+ * transaction: the row is at another time or version by now. @run was started for @fired_at;
+ * ID_NONE: nothing fired. */
 void store_schedule_advance(struct db_tx *tx, const struct schedule_row *row, Usec next_at,
-                            Usec due_at, Usec fired_at, Id run);
+                            Usec due_at, Usec fired_at, Id run, Usec now);
 /* E_NOT_FOUND. */
 Err store_schedule_get(struct db *db, struct arena *a, Id workflow, struct schedule_row *ret_row)
     YIELDS;

@@ -87,13 +87,14 @@ struct step {
     const struct schedule_row *row;
     struct wf_schedule_turn turn;
     Usec due_at;
+    Usec now; /* wall: when this was found */
 };
 
 static void advance(struct db_tx *tx, Id run, void *ctx)
 {
     const struct step *step = ctx;
-    store_schedule_advance(tx, step->row, step->turn.next_at, step->due_at, step->turn.fire_at,
-                           run);
+    store_schedule_advance(tx, step->row, step->turn.next_at, step->due_at, step->turn.fire_at, run,
+                           step->now);
 }
 
 /* Move the row on without a run. */
@@ -178,7 +179,8 @@ static Err turn(struct wf_scheduler *s, struct arena *a, Id workflow, Usec *ret_
     if (!wf_schedule_is_set(def))
         return err_set(E_CORRUPT, "the version of a schedule has none");
     const struct wf_schedule_cfg *cfg = &wf_trigger_cfg(def)->schedule;
-    struct step step = {&row, wf_schedule_turn(cfg, &row, time_wall()), 0};
+    Usec now = time_wall();
+    struct step step = {&row, wf_schedule_turn(cfg, &row, now), 0, now};
     step.due_at = wf_schedule_due(cfg, workflow, step.turn.next_at);
     if (step.turn.fire_at && str_eq(cfg->overlap, S("skip")))
         TRY(is_under_way(s, a, row.last_run, &under_way));
@@ -345,7 +347,7 @@ static Err bring_back(struct wf_scheduler *s, struct arena *a, const struct sche
 
     TRY(wf_engine_def(s->engine, row->hash, &def));
     const struct wf_schedule_cfg *cfg = &wf_trigger_cfg(def)->schedule;
-    struct step step = {row, {.next_at = wf_schedule_next(cfg, row->anchor, now)}, 0};
+    struct step step = {row, {.next_at = wf_schedule_next(cfg, row->anchor, now)}, 0, now};
     step.due_at = wf_schedule_due(cfg, row->workflow, step.turn.next_at);
     struct db_tx *tx = db_begin(s->engine->db, a);
     advance(tx, ID_NONE, &step);

@@ -122,11 +122,33 @@ DB_TEST(a_row_that_was_moved_by_another_node_fires_nothing_here)
     t_expect_ok(world_start(&w, db));
     t_expect_ok(put(&w, 1, time_wall(), &row));
     struct db_tx *tx = db_begin(db, t_arena());
-    store_schedule_advance(tx, &row, row.next_at + USEC_H, row.due_at + USEC_H, 0, ID_NONE);
+    store_schedule_advance(tx, &row, row.next_at + USEC_H, row.due_at + USEC_H, 0, ID_NONE,
+                           time_wall());
     t_expect_ok(db_commit(tx));
     tx = db_begin(db, t_arena());
-    store_schedule_advance(tx, &row, row.next_at + 2 * USEC_H, row.due_at + USEC_H, 0, ID_NONE);
+    store_schedule_advance(tx, &row, row.next_at + 2 * USEC_H, row.due_at + USEC_H, 0, ID_NONE,
+                           time_wall());
     t_expect_err(db_commit(tx), E_CONFLICT);
+    world_stop(&w);
+}
+
+DB_TEST(a_step_found_by_a_clock_that_was_ahead_is_known_by_it)
+{
+    Usec now = time_wall();
+    struct schedule_row row;
+    ScheduleRows ahead;
+    struct world w;
+
+    t_expect_ok(world_start(&w, db));
+    t_expect_ok(put(&w, 1, now + 2 * USEC_DAY, &row));
+    t_expect_ok(store_schedule_ahead(db, t_arena(), now + USEC_MIN, 10, &ahead));
+    t_expect_int(ahead.n, 0);
+    struct db_tx *tx = db_begin(db, t_arena());
+    store_schedule_advance(tx, &row, row.next_at + USEC_DAY, row.due_at + USEC_DAY, 0, ID_NONE,
+                           now + USEC_DAY);
+    t_expect_ok(db_commit(tx));
+    t_expect_ok(store_schedule_ahead(db, t_arena(), now + USEC_MIN, 10, &ahead));
+    t_expect_int(ahead.n, 1);
     world_stop(&w);
 }
 
