@@ -241,7 +241,8 @@ static Err wait_whole(void *arg)
     AUTO(arena) *a = arena_new(KIB(256));
     AUTO(http_stream) *s = NULL;
 
-    return open_call(a, arg != NULL, &s);
+    (void)arg;
+    return open_call(a, false, &s);
 }
 
 static Err leave_one(bool stream, Usec *ret_after)
@@ -250,13 +251,12 @@ static Err leave_one(bool stream, Usec *ret_after)
     AUTO(http_stream) *s = NULL;
     struct left before, left;
     struct fiber *whole = NULL;
-    static int dummy;
 
     TRY(ask_left(&before));
     if (stream)
         TRY(open_call(a, true, &s));
     else
-        whole = fiber_start_ref("whole", wait_whole, stream ? &dummy : NULL);
+        whole = fiber_start_ref("whole", wait_whole, NULL);
     do {
         TRY(fiber_sleep(USEC_MS));
         TRY(ask_left(&left));
