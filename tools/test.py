@@ -96,9 +96,14 @@ def data():
     return {"HEDDLE_TEST_DATA": path} if "HEDDLE_TEST_DATA" not in os.environ and os.path.isdir(path) else {}
 
 
+# Files that wait for clocks and take longest begin first, or one of them would be alone at the end.
+LONGEST = ["schedules.test.mjs", "bad_days.test.mjs", "waits.test.mjs", "events.test.mjs", "restart.test.mjs"]
+
+
 def node_files(folder):
     path = os.path.join(TOP, "test", folder)
     names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+    names.sort(key=lambda n: LONGEST.index(n) if n in LONGEST else len(LONGEST))
     return [os.path.join("test", folder, n) for n in names if n.endswith(".test.mjs")]
 
 
