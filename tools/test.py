@@ -158,7 +158,7 @@ def main(arguments):
     elif arguments:
         rows = [unit("build-test", arguments)]
     else:
-        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 3), web_suite(),
+        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 4), web_suite(),
                 browser_suite(), node_suite("crash tests (test/crash)", "crash", 1)]
     rows = [row for row in rows if row]
     print()
