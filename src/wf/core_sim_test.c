@@ -8,15 +8,14 @@
 #include "base/map.h"
 #include "base/test.h"
 #include "wf/core.h"
-#include "wf/test_node.h"
 
 #include <stdlib.h>
 
-static struct wf_def *parse(const char *text)
+static struct wf_def *parse(struct arena *a, const char *text)
 {
     struct wf_def *def = NULL;
     WfProblems problems = {0};
-    Err e = t_def(text, &problems, &def);
+    Err e = wf_def_parse(a, str_c(text), &problems, &def);
     if (e != OK)
         t_fail(__FILE__, __LINE__, "the random workflow is not valid: %.*s",
                P(problems.n ? problems.at[0].message : str_c(err_text(e))));
@@ -235,7 +234,7 @@ static struct wf_def *random_graph(struct sim *m)
         }
     }
     buf_add_c(&b, "]}");
-    return parse(str_dup_c(m->a, buf_str(&b)));
+    return parse(m->a, str_dup_c(m->a, buf_str(&b)));
 }
 
 static struct sim_step *step_at(struct sim *m, const struct wf_path *in, int node)
