@@ -366,18 +366,25 @@ Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int s
     return db_commit(tx);
 }
 
+/* Change a run that is open by @sql, of its id and its tenant. */
+static Err ask_open(struct db *db, struct arena *a, const char *sql, Id tenant, Id run)
+{
+    struct run_row row;
+    Err e = exec_one(db, a, 1, sql, DB_ARGS(D_ID(run), D_ID(tenant)));
+
+    if (e != E_CONFLICT)
+        return e;
+    TRY(store_run_get(db, a, tenant, run, &row));
+    return err_detail(E_CONFLICT, "The run has ended already.");
+}
+
 Err store_run_request_cancel(struct db *db, struct arena *a, Id tenant, Id run)
 {
     /* A parked run is made due, so that whoever looks next ends it. */
     static const char sql[] = "UPDATE run SET cancel_requested = 1, wake_at = CASE WHEN wake_at IS "
                               "NULL THEN NULL ELSE 0 END"
                               " WHERE id = ?1 AND tenant_id = ?2 AND finished_at IS NULL";
-    Err e = exec_one(db, a, 1, sql, DB_ARGS(D_ID(run), D_ID(tenant)));
-    if (e != E_CONFLICT)
-        return e;
-    struct run_row row;
-    TRY(store_run_get(db, a, tenant, run, &row));
-    return err_detail(E_CONFLICT, "The run has ended already.");
+    return ask_open(db, a, sql, tenant, run);
 }
 
 Err store_run_request_pause(struct db *db, struct arena *a, Id tenant, Id run)
@@ -386,12 +393,7 @@ Err store_run_request_pause(struct db *db, struct arena *a, Id tenant, Id run)
     static const char sql[] = "UPDATE run SET pause = 1, wake_at = CASE WHEN wake_at IS NULL OR"
                               " pause = 1 THEN wake_at ELSE 0 END"
                               " WHERE id = ?1 AND tenant_id = ?2 AND finished_at IS NULL";
-    Err e = exec_one(db, a, 1, sql, DB_ARGS(D_ID(run), D_ID(tenant)));
-    if (e != E_CONFLICT)
-        return e;
-    struct run_row row;
-    TRY(store_run_get(db, a, tenant, run, &row));
-    return err_detail(E_CONFLICT, "The run has ended already.");
+    return ask_open(db, a, sql, tenant, run);
 }
 
 Err store_run_request_resume(struct db *db, struct arena *a, Id tenant, Id run)
