@@ -8,7 +8,7 @@
 PREFIX ?= /usr/local
 DATA ?= data
 LISTEN ?= 127.0.0.1:3000
-FUZZ_SECONDS ?= 24
+FUZZ_SECONDS ?= 25
 JOBS ?= $(shell nproc)
 T ?=
 C ?=
