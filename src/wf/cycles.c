@@ -17,6 +17,21 @@ static Err ask_open(struct wf_run *run, const struct wf_node_run *n, struct wf_o
     return run_check_memory(run, (size_t)ret_opening->count * 8);
 }
 
+/* Each item takes a step at least: those that can never all be run are refused before the first has
+ * done anything. */
+static Err check_steps(const struct wf_run *run, const struct wf_node_run *n, int64_t items)
+{
+    const struct wf_node *node = &run->def->nodes[n->node];
+    int64_t left = run->def->max_steps - run->state->steps;
+
+    if (node->cycle.rounds || items <= left)
+        return OK;
+    return err_detail(E_TOO_LARGE,
+                      "Node %.*s was given %lld items, and the run may take %lld steps more: raise "
+                      "settings.max_steps.",
+                      P(node->id), (long long)items, (long long)(left > 0 ? left : 0));
+}
+
 /* The failure of a container by itself: of what it goes through, or how. */
 static Err record_own_failure(struct wf_run *run, struct wf_node_run *n, Err e)
 {
@@ -32,6 +47,8 @@ Err run_open(struct wf_run *run, struct wf_node_run *n)
     struct wf_event ev;
     Err e = ask_open(run, n, &opening);
 
+    if (e == OK)
+        e = check_steps(run, n, opening.count);
     if (e != OK)
         return record_own_failure(run, n, e);
     wf_core_open(run_arena(run, n), n, &opening, &ev);

@@ -40,6 +40,16 @@ onEachDatabase('iteration', (ctx) => {
     return answer.json;
   };
 
+  test('more items than the run may take steps are refused before the first does anything', async () => {
+    const url = ctx.web.plan(name(), { body: {} });
+    const run = await ctx.api.once(over('Too many', '{{ input.list }}', { c: call(url) }), {
+      list: numbers(10_001),
+    });
+    assert.deepEqual([run.state, run.error.code, run.error.node], ['failed', 'too_large', 'it']);
+    assert.match(run.error.message, /max_steps/);
+    assert.equal(ctx.web.at(new URL(url).pathname).length, 0);
+  });
+
   test('each item has its own names, and the results keep the order of the list', async () => {
     const id = await ctx.api.workflow(
       over(
