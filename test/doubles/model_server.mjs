@@ -203,9 +203,12 @@ function problemOf(body) {
   for (const m of body.messages) {
     if (!['system', 'developer', 'user', 'assistant', 'tool'].includes(m?.role))
       return `invalid role: ${m?.role}`;
-    if (typeof m.content !== 'string' && !Array.isArray(m.content))
+    const callsOnly = m.role === 'assistant' && m.content == null && m.tool_calls?.length;
+    if (typeof m.content !== 'string' && !Array.isArray(m.content) && !callsOnly)
       return "'content' must be a string or an array";
   }
+  const unanswered = unansweredCall(body.messages);
+  if (unanswered) return unanswered;
   if (body.stream_options && !body.stream)
     return "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
   const format = body.response_format;
@@ -214,6 +217,20 @@ function problemOf(body) {
   if (format?.type === 'json_schema' && (!format.json_schema?.name || !format.json_schema?.schema))
     return "Missing required parameter: 'response_format.json_schema'";
   return null;
+}
+
+/* Calls of tools must be answered at once, and nothing else may be. */
+function unansweredCall(messages) {
+  let open = new Set();
+  for (const m of messages) {
+    if (m.role === 'tool' && !open.delete(m.tool_call_id))
+      return "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'";
+    if (m.role !== 'tool' && open.size) break;
+    if (m.tool_calls) open = new Set(m.tool_calls.map((c) => c.id));
+  }
+  return open.size
+    ? "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'"
+    : null;
 }
 
 const operations = {
