@@ -117,7 +117,9 @@ Err api_start_run(struct req *req, struct res *res, const struct workflow_row *r
 /* A run without its definition. */
 Err api_run_document(struct req *req, Id id, struct json **ret_doc) YIELDS;
 
-/* Answer with the events of @run from @after on, until it ends or the client leaves. */
-Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after) YIELDS;
+/* Answer with the events of @run from @after on, until it ends or the client leaves. @watch: of its
+ * start (wf_start.ret_watch, @after 0), or NULL. */
+Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after, struct wf_watch *watch)
+    YIELDS;
 
 #endif

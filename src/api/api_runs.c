@@ -40,10 +40,10 @@ static Err send_heartbeat(void *ctx)
     return sse_heartbeat(out->res);
 }
 
-Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after)
+Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after, struct wf_watch *watch)
 {
     struct sse_out out = {res, req->a, !who_may(&req->who, "workflow.write")};
-    struct wf_follow follow = {send_event, send_heartbeat, HEARTBEAT, &out};
+    struct wf_follow follow = {send_event, send_heartbeat, HEARTBEAT, &out, watch};
 
     TRY(sse_begin(res));
     TRY(wf_run_follow(api_of(req)->engine, req->who.tenant, run, after, &follow));
@@ -61,7 +61,7 @@ static Err stream_run(struct req *req, struct res *res)
     if (last.n && (str_to_i64(last, &after) != OK || after < 0))
         return err_detail(E_BAD_INPUT, "Last-Event-ID must be the id of an event of this run.");
     TRY(store_run_get(api_of(req)->db, req->a, req->who.tenant, id, &row));
-    return api_stream_run(req, res, id, after);
+    return api_stream_run(req, res, id, after, NULL);
 }
 
 /* ---- starting ---- */

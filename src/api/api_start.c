@@ -66,9 +66,9 @@ static Err answer_stored(struct req *req, struct res *res, Id id, const struct a
     struct json *doc;
 
     if (x->mode == API_STREAM)
-        return api_stream_run(req, res, id, 0);
+        return api_stream_run(req, res, id, 0, NULL);
     if (x->mode == API_WAIT) {
-        struct wf_follow follow = {ignore_event, ignore_idle, HEARTBEAT, NULL};
+        struct wf_follow follow = {ignore_event, ignore_idle, HEARTBEAT, NULL, NULL};
         Usec former = fiber_deadline();
         if (x->has_timeout)
             (void)fiber_deadline_set(usec_min(former, usec_in(x->timeout)));
@@ -95,14 +95,14 @@ static Err answer_repeat(struct req *req, struct res *res, const struct workflow
 }
 
 static Err answer_started(struct req *req, struct res *res, struct wf_run *run, Str name,
-                          const struct api_start *x)
+                          struct wf_watch *watch, const struct api_start *x)
 {
     char id[ID_TEXT_SIZE];
 
     res_header(res, S("Location"),
                str_fmt(req->a, "/api/runs/%.*s", P(id_text(wf_run_id(run), id))));
     if (x->mode == API_STREAM)
-        return api_stream_run(req, res, wf_run_id(run), 0);
+        return api_stream_run(req, res, wf_run_id(run), 0, watch);
     if (x->mode == API_ASYNC)
         return res_json(res, 202, wf_run_json(req->a, run, name));
     Err e = wf_run_wait(run, x->has_timeout ? usec_in(x->timeout) : USEC_NEVER);
@@ -124,7 +124,9 @@ Err api_start_run(struct req *req, struct res *res, const struct workflow_row *r
                   struct wf_start *start, const struct api_start *x)
 {
     AUTO(wf_run) *run = NULL;
+    AUTO(wf_watch) *watch = NULL;
 
+    start->ret_watch = x->mode == API_STREAM ? &watch : NULL;
     start->key = x->key;
     start->fingerprint = x->fingerprint;
     Err e = wf_run_start(api_of(req)->engine, start, &run);
@@ -133,5 +135,5 @@ Err api_start_run(struct req *req, struct res *res, const struct workflow_row *r
     if (e == E_PRECONDITION)
         return err_detail(E_CONFLICT, "%s", str_dup_c(req->a, str_c(err_client_text(e))));
     TRY(e);
-    return answer_started(req, res, run, row->name, x);
+    return answer_started(req, res, run, row->name, watch, x);
 }

@@ -252,6 +252,7 @@ static Err report(struct run_call *c, struct wf_run *run)
 static Err execute(struct run_call *c)
 {
     AUTO(wf_run) *run = NULL;
+    AUTO(wf_watch) *watch = NULL;
     char id[ID_TEXT_SIZE];
     struct wf_start start = {.tenant = auth_home_tenant,
                              .workflow = id_new(),
@@ -259,10 +260,11 @@ static Err execute(struct run_call *c)
                              .store_def = true,
                              .origin = S("cli"),
                              .input = c->input,
-                             .vars = c->vars};
-    struct wf_follow follow = {show_event, no_idle, USEC_MIN, c};
+                             .vars = c->vars,
+                             .ret_watch = &watch};
 
     TRY(wf_run_start(c->boot.engine, &start, &run));
+    struct wf_follow follow = {show_event, no_idle, USEC_MIN, c, watch};
     c->id = wf_run_id(run);
     if (!c->json)
         fprintf(stderr, "%.*s  %srun %.*s%s\n", P(c->def->name), paint(c, DIM),

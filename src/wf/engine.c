@@ -208,6 +208,7 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
 static Err start_run(struct wf_engine *e, const struct wf_start *start, struct wf_run **ret_run)
 {
     AUTO(wf_run) *run = NULL;
+    AUTO(wf_watch) *watch = NULL;
     size_t max = e->o.max_active * shard_count();
 
     if (atomic_load(&e->draining))
@@ -216,6 +217,8 @@ static Err start_run(struct wf_engine *e, const struct wf_start *start, struct w
         return err_detail(E_OVERLOADED, "%zu runs are under way, as many as this node takes.", max);
     run = run_of_start(e, start);
     TRY(begin(run, start));
+    if (start->ret_watch)
+        watch = wf_watch_new(e->hub, run->row.id);
     run_register(run);
     run->refs++;
     fiber_start("run", run_drive, run);
@@ -226,6 +229,10 @@ static Err start_run(struct wf_engine *e, const struct wf_start *start, struct w
             *err_record() = *run->start_record;
         return run->start_error == E_CONFLICT && run->flow ? run_flow_refused(run)
                                                            : run->start_error;
+    }
+    if (start->ret_watch) {
+        *start->ret_watch = watch;
+        watch = NULL;
     }
     *ret_run = run;
     run = NULL;

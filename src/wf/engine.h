@@ -65,6 +65,9 @@ struct wf_start {
      * shielded. */
     void (*also)(struct db_tx *tx, Id run, void *ctx);
     void *also_ctx;
+    /* Watch the run from before its first step, for wf_follow; NULL: do not. The caller frees it.
+     */
+    struct wf_watch **ret_watch;
 };
 
 /* Start a run on this shard and wait until it is accepted; with flow control that is when it is in
@@ -191,6 +194,7 @@ struct wf_follow {
     Err (*idle)(void *ctx);
     Usec idle_after;
     void *ctx;
+    struct wf_watch *watch; /* of wf_start.ret_watch: then @after is 0; NULL: watch from now on */
 };
 Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const struct wf_follow *f)
     YIELDS;

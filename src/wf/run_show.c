@@ -387,16 +387,19 @@ Err wf_run_follow(struct wf_engine *e, Id tenant, Id run, int64_t after, const s
     /* A run of another node is not heard here: the journal is looked at now and then. */
     const Usec look = 2 * USEC_S;
     /* First of all: what is said while the store answers is not in the journal if it is live. */
-    AUTO(wf_watch) *watch = wf_watch_new(e->hub, run);
+    AUTO(wf_watch) *own = f->watch ? NULL : wf_watch_new(e->hub, run);
+    struct wf_watch *watch = f->watch ? f->watch : own;
     AUTO(arena) *a = arena_new(MIB(1));
     struct run_row row;
     Usec idle_at = usec_in(f->idle_after);
 
-    TRY(store_run_get(e->db, a, tenant, run, &row));
-    TRY(read_journal(e, &w));
-    /* Asked for what comes after the end: there is nothing, and will not be. */
-    if (row.finished_at && !w.ended)
-        return OK;
+    if (!f->watch) { /* else nothing was missed, not a word */
+        TRY(store_run_get(e->db, a, tenant, run, &row));
+        TRY(read_journal(e, &w));
+        /* Asked for what comes after the end: there is nothing, and will not be. */
+        if (row.finished_at && !w.ended)
+            return OK;
+    }
     while (!w.ended) {
         struct wf_hub_message m;
         Err err = wf_watch_next(watch, usec_min(usec_in(look), idle_at), &m);

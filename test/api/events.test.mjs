@@ -191,6 +191,23 @@ onEachDatabase('events', (ctx) => {
     assert.equal(finished.json.output.text, 'One two three four.');
   });
 
+  test('who starts a run and streams it hears every word, however quick the model is', async () => {
+    const id = await ctx.api.workflow(
+      chain('Quick', { m: llm('quick', 'count'), out: output('{{ m.text }}') }),
+    );
+    const rounds = await Promise.all(
+      Array.from({ length: 24 }, async () => {
+        ctx.model.script('quick', { pieces: ['At ', 'once.'] });
+        return (await ctx.api.stream(id, {})).all();
+      }),
+    );
+    for (const events of rounds) {
+      const words = events.filter((e) => e.event === 'step.delta').map((e) => e.json.text);
+      assert.equal(words.join(''), 'At once.');
+      assert.equal(events.at(-1).event, 'run.succeeded');
+    }
+  });
+
   test(
     'an idle stream is kept awake by comments',
     { skip: ctx.db !== 'sqlite' && 'no database is asked' },
