@@ -5,15 +5,12 @@
 static const char *const names[] = {"lead-processing", "start-llm-end", "fan-out", "morning-report",
                                     "each-order"};
 
-/* The text of an example: this file knows where it stands. */
 static Str example(const char *name)
 {
-    Str here = S(__FILE__);
     char path[1024];
     AUTO_BUF(b, MIB(1));
 
-    snprintf(path, sizeof path, "%.*sexamples/%s.json",
-             P(str_head(here, here.n - (sizeof "src/wf/examples_test.c" - 1))), name);
+    snprintf(path, sizeof path, "%s/examples/%s.json", HEDDLE_SOURCE, name);
     FILE *f = fopen(path, "r");
     if (!f) {
         t_fail(__FILE__, __LINE__, "cannot read %s", path);
