@@ -54,6 +54,33 @@ static Err answer_result(struct req *req, struct res *res, struct wf_run *run)
                  "error", json_at(doc, "error"), NULL));
 }
 
+/* This delivery came before. */
+static Err answer_repeat(struct req *req, struct res *res, Id workflow, Str key)
+{
+    Id known;
+    Str fingerprint;
+
+    TRY(store_run_by_key(api_of(req)->db, req->a, workflow, key, &known, &fingerprint));
+    return res_json(res, 202,
+                    json_obj(req->a, "run_id", json_id(req->a, known), "duplicate",
+                             json_bool(req->a, true), NULL));
+}
+
+/* Nobody waits for a run that begins when others had time to join it. */
+static Err gather(struct req *req, struct res *res, const struct wf_start *start)
+{
+    struct wf_gathered gathered;
+    Err e = wf_run_gather(api_of(req)->engine, start, &gathered);
+
+    if (e == E_EXISTS && start->key.n)
+        return answer_repeat(req, res, start->workflow, start->key);
+    TRY(e);
+    return res_json(res, 202,
+                    json_obj(req->a, "run_id", json_id(req->a, gathered.run), "starts",
+                             json_int(req->a, gathered.starts), "due_at",
+                             json_time(req->a, gathered.due_at), NULL));
+}
+
 static Err call_hook(struct req *req, struct res *res)
 {
     AUTO(wf_def) *def = NULL;
@@ -87,15 +114,11 @@ static Err call_hook(struct req *req, struct res *res)
         start.key = str_fmt(req->a, "hook:%.*s", P(delivery));
         start.fingerprint = S("00000000000000000000000000000000");
     }
+    if (wf_start_gathers(&start))
+        return gather(req, res, &start);
     e = wf_run_start(api_of(req)->engine, &start, &run);
-    if (e == E_EXISTS && start.key.n) {
-        Id known;
-        Str fingerprint;
-        TRY(store_run_by_key(api_of(req)->db, req->a, row.id, start.key, &known, &fingerprint));
-        return res_json(res, 202,
-                        json_obj(req->a, "run_id", json_id(req->a, known), "duplicate",
-                                 json_bool(req->a, true), NULL));
-    }
+    if (e == E_EXISTS && start.key.n)
+        return answer_repeat(req, res, row.id, start.key);
     if (e == E_PRECONDITION) /* the sender has done its part, and need not come again */
         return res_json(res, 202,
                         json_obj(req->a, "skipped", json_str_c(req->a, err_client_text(e)), NULL));

@@ -120,6 +120,21 @@ Err api_check_kept(struct req *req, const struct wf_def *def, const struct json 
                                    "capability \"approval.decide\".");
 }
 
+/* The run is there, and begins when others had time to join it. */
+static Err gather(struct req *req, struct res *res, const struct workflow_row *row,
+                  const struct wf_start *start, const struct api_start *x)
+{
+    struct wf_gathered gathered;
+    char id[ID_TEXT_SIZE];
+    Err e = wf_run_gather(api_of(req)->engine, start, &gathered);
+
+    if (e == E_EXISTS && x->key.n)
+        return answer_repeat(req, res, row, x);
+    TRY(e);
+    res_header(res, S("Location"), str_fmt(req->a, "/api/runs/%.*s", P(id_text(gathered.run, id))));
+    return answer_stored(req, res, gathered.run, x);
+}
+
 Err api_start_run(struct req *req, struct res *res, const struct workflow_row *row,
                   struct wf_start *start, const struct api_start *x)
 {
@@ -129,6 +144,8 @@ Err api_start_run(struct req *req, struct res *res, const struct workflow_row *r
     start->ret_watch = x->mode == API_STREAM ? &watch : NULL;
     start->key = x->key;
     start->fingerprint = x->fingerprint;
+    if (wf_start_gathers(start))
+        return gather(req, res, row, start, x);
     Err e = wf_run_start(api_of(req)->engine, start, &run);
     if (e == E_EXISTS && x->key.n)
         return answer_repeat(req, res, row, x);

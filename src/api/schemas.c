@@ -10,6 +10,11 @@
     "list.\",\"required\":[\"items\",\"next_cursor\"],"                                            \
     "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/"            \
     "schemas/" name "\"}},\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}"
+#define GATHERING(type)                                                                            \
+    "{\"type\":" type ",\"description\":\"Starts that become one run.\",\"properties\":{"          \
+    "\"kind\":{\"type\":\"string\",\"enum\":[\"debounce\",\"batch\"]},\"starts\":{\"type\":"       \
+    "\"integer\"},\"bytes\":{\"type\":\"integer\"},\"first_at\":" TIME_TYPE                        \
+    ",\"due_at\":" TIME_TYPE "}}"
 #define RATE_TYPE "{\"type\":\"integer\",\"minimum\":0}"
 #define RATES                                                                                      \
     "\"input\":" RATE_TYPE ",\"output\":" RATE_TYPE ",\"cached_input\":" RATE_TYPE                 \
@@ -341,17 +346,27 @@ const struct api_schema api_shapes[] = {
      "\"type\":\"string\"}}}},"
      "\"flow\":{\"type\":\"object\",\"description\":\"Its gate, with flow control.\","
      "\"properties\":{\"gate\":" ID_TYPE ",\"name\":{\"type\":\"string\"}}},"
-     "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Step\"}},"
-     "\"parent\":{\"type\":[\"object\",\"null\"],\"description\":\"The step of another run that "
-     "has "
-     "started it.\",\"properties\":{\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"}}},"
-     "\"children\":{\"type\":\"array\",\"description\":\"The runs that its steps have started; "
-     "only "
-     "where one run is asked for.\",\"items\":{\"type\":\"object\",\"properties\":{"
-     "\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"},\"workflow_id\":" ID_TYPE
-     ",\"workflow_name\":{\"type\":\"string\"},\"state\":{\"type\":\"string\"},"
-     "\"waited_for\":{\"type\":\"boolean\"}}}},"
-     "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
+     "\"gathering\":" GATHERING(
+         "[\"object\",\"null\"]") ","
+                                  "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/"
+                                  "components/schemas/Step\"}},"
+                                  "\"parent\":{\"type\":[\"object\",\"null\"],\"description\":"
+                                  "\"The step of another run that "
+                                  "has "
+                                  "started it.\",\"properties\":{\"run_id\":" ID_TYPE
+                                  ",\"node\":{\"type\":\"string\"}}},"
+                                  "\"children\":{\"type\":\"array\",\"description\":\"The runs "
+                                  "that its steps have started; "
+                                  "only "
+                                  "where one run is asked "
+                                  "for.\",\"items\":{\"type\":\"object\",\"properties\":{"
+                                  "\"run_id\":" ID_TYPE
+                                  ",\"node\":{\"type\":\"string\"},\"workflow_id\":" ID_TYPE
+                                  ",\"workflow_name\":{\"type\":\"string\"},\"state\":{\"type\":"
+                                  "\"string\"},"
+                                  "\"waited_for\":{\"type\":\"boolean\"}}}},"
+                                  "\"definition\":{\"$ref\":\"#/components/schemas/"
+                                  "Definition\"}}}"},
     {"Step",
      "{\"type\":\"object\",\"description\":\"One node's execution in a run.\","
      "\"required\":[\"node\",\"type\",\"state\",\"attempts\"],\"properties\":{\"node\":{\"type\":"
@@ -413,7 +428,9 @@ const struct api_schema api_shapes[] = {
      "{\"type\":\"object\",\"description\":\"Runs that share the limits of flow control.\","
      "\"required\":[\"id\",\"name\",\"admitted\",\"queued\"],\"properties\":{\"id\":" ID_TYPE
      ",\"name\":{\"type\":\"string\"},\"admitted\":{\"type\":\"integer\"},"
-     "\"queued\":{\"type\":\"integer\"},\"concurrency\":{\"type\":[\"integer\",\"null\"]}}}"},
+     "\"queued\":{\"type\":\"integer\"},\"concurrency\":{\"type\":[\"integer\",\"null\"]},"
+     "\"run_id\":{\"description\":\"The run that starts are gathered for.\",\"type\":[\"string\","
+     "\"null\"]},\"gathering\":" GATHERING("[\"object\",\"null\"]") "}}"},
     {"GateList", LIST_OF("Gate")},
     {"Approval",
      "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","

@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "store/store_child.h"
 #include "store/store_flow.h"
+#include "store/store_gather.h"
 #include "store/store_wait.h"
 
 #define RUN_COLUMNS                                                                                \
@@ -358,6 +359,7 @@ Err store_run_close(struct db *db, struct arena *a, Id run, int64_t epoch, int s
                    DB_ARGS(D_ID(run), D_INT(epoch), D_INT(state), D_INT(time_wall())));
     store_wait_end_run(tx, run);
     store_flow_leave(tx, run);
+    store_gather_drop(tx, run);
     store_child_report(tx, &run,
                        S("{\"state\":\"failed\",\"error\":{\"code\":\"internal\",\"message\":"
                          "\"The server could not go on with the run; its log says why.\"}}"),

@@ -160,15 +160,20 @@ static void check_flow(struct checker *c, const struct wf_flow *flow, const stru
 {
     if (!json)
         return;
-    if (wf_flow_is_set(flow)) {
+    const char *field, *fault = wf_flow_fault(flow, &field);
+    if (fault)
+        check_wrong(c, str_fmt(c->scratch, "settings/flow/%s", field), S("not_used"), "%s", fault);
+    if (wf_flow_limits(flow) || wf_flow_gathers(flow)) {
         c->def->flow = arena_new_of(c->a, struct wf_flow);
         *c->def->flow = *flow;
         if (!c->def->flow->rate_limit.burst) /* so many in any such time, whenever they come */
             c->def->flow->rate_limit.burst = c->def->flow->rate_limit.limit;
+        if (!c->def->flow->debounce.max_delay)
+            c->def->flow->debounce.max_delay = 10 * c->def->flow->debounce.delay;
     } else if (json_is(json, JSON_OBJ) && c->errors == 0) {
         check_wrong(c, S("settings/flow"), S("required"),
                     "\"flow\" limits nothing: give it \"concurrency\", \"throttle\", "
-                    "\"rate_limit\" or \"singleton\".");
+                    "\"rate_limit\", \"singleton\", \"debounce\" or \"batch\".");
     }
 }
 

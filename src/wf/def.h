@@ -104,6 +104,16 @@ struct wf_flow_rate {
     int64_t burst; /* 0: one */
 };
 
+/* Starts that become one run. */
+struct wf_flow_debounce {
+    Usec delay, max_delay; /* delay 0: none */
+    Str mode;              /* "trailing", "leading" */
+};
+struct wf_flow_batch {
+    int64_t size; /* 0: none */
+    Usec timeout;
+};
+
 /* How runs of a workflow make room for each other (flow_plan.h). */
 struct wf_flow {
     struct wf_template *key, *fair; /* NULL: none */
@@ -112,6 +122,8 @@ struct wf_flow {
     int64_t concurrency; /* 0: no limit */
     struct wf_flow_rate throttle, rate_limit;
     Str singleton; /* "off", "skip", "cancel" */
+    struct wf_flow_debounce debounce;
+    struct wf_flow_batch batch;
 };
 
 struct wf_def {
@@ -164,6 +176,12 @@ DEFINE_AUTO(wf_def, wf_def_unref)
  * what is wrong; @ret_errors may be NULL. */
 Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct json *input,
                        JsonSchemaErrors *ret_errors);
+
+/* The same for what a run has, which may be a list of inputs (settings.flow.batch). */
+Err wf_def_check_run_input(const struct wf_def *def, struct arena *a, const struct json *input);
+/* The input of a run that is started for one input alone: a list of it where runs get lists. */
+const struct json *wf_def_run_input(const struct wf_def *def, struct arena *a,
+                                    const struct json *input);
 
 /* What stands for a secret that is not shown. */
 #define WF_HIDDEN "********"

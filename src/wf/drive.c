@@ -10,6 +10,7 @@
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "store/store_flow.h"
+#include "store/store_gather.h"
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
@@ -244,6 +245,8 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
             store_run_update(tx, run->row.id, run->row.lease_epoch, (int)s->run, finished_at,
                              run->row.wake_at, (flags & COMMIT_RELEASE) != 0);
     }
+    if (run->gathered)
+        store_gather_drop(tx, run->row.id);
     if (run->sides && run->stored && !seq)
         store_run_fence(tx, run->row.id, run->row.lease_epoch);
     run_write_sides(run, a, tx);
@@ -374,6 +377,7 @@ static Err commit(struct wf_run *run, unsigned flags)
     run->stored_state = run->row.state;
     run->written += run->text.n;
     run->first_pending = 0;
+    run->gathered = false;
     run->sides = NULL;
     run->side_bytes = 0;
     if (run->side_a)
@@ -1129,7 +1133,7 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
 
     if (llabs(shift) > CLOCK_SLACK)
         TRY(record_clock(run, shift));
-    if (s->parent && s->seq == 1) { /* nobody has driven it yet */
+    if (s->seq == 1 && (s->parent || run->gathered)) { /* nobody has driven it yet */
         TRY(run_child_enter(run));
     } else {
         TRY(record(run, (struct wf_event){
@@ -1165,6 +1169,12 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
     run->stored_state = row->state;
     run->cancel_asked = row->cancel_requested;
     TRY(run_fold(e, run->a, row->id, def, NULL, &run->state, &run->written));
+    if (!run->state->seq) {
+        bool begun;
+        TRY(run_gather_begin(run, &begun));
+        if (!begun)
+            return OK;
+    }
     run->mail = row->mail > 0;
     run->look_back = run->state->waits.n > 0;
     TRY(record_return(run, row));

@@ -156,7 +156,7 @@ static struct json *dup_or_null(struct arena *a, const struct json *v)
     return v ? json_dup(a, v) : NULL;
 }
 
-static struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start)
+struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start)
 {
     struct wf_run *run = run_new(e, start->def);
     uint8_t hash[32];
@@ -183,14 +183,14 @@ static struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *s
     return run;
 }
 
-static Err begin(struct wf_run *run, const struct wf_start *start)
+Err run_note_start(struct wf_run *run, const struct wf_start *start, const struct json *input)
 {
     struct wf_event ev = {
         .seq = 1,
         .at = run->row.created_at,
         .kind = WF_EV_RUN_STARTED,
         .node = -1,
-        .data = start->input ? json_dup(run->a, start->input) : json_null(run->a),
+        .data = input ? json_dup(run->a, input) : json_null(run->a),
         .request = dup_or_null(run->a, start->request),
         .vars = dup_or_null(run->a, start->vars),
         .kept = dup_or_null(run->a, start->kept),
@@ -201,7 +201,15 @@ static Err begin(struct wf_run *run, const struct wf_start *start)
         return err_detail(e, "The input of a run%s may have %d MiB as JSON.",
                           start->kept ? ", with the results that it takes over," : "",
                           EVENT_TEXT_MAX >> 20);
-    TRY(e);
+    return e;
+}
+
+static Err begin(struct wf_run *run, const struct wf_start *start)
+{
+    const struct json *input = start->rerun_of ? start->input /* it is as runs get it */
+                                               : wf_def_run_input(run->def, run->a, start->input);
+
+    TRY(run_note_start(run, start, input));
     return run_flow_enter(run);
 }
 
@@ -635,6 +643,7 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     }
     e->upkeep_shard = shard_self();
     e->pump = flow_pump_new(e);
+    e->gatherer = gatherer_new(e);
     e->upkeep = fiber_start_ref("upkeep", upkeep, e);
     metrics_of = e;
     if (!counted)
@@ -673,9 +682,11 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     fiber_shield();
     fiber_cancel(e->upkeep);
     flow_pump_stop(e->pump);
+    gatherer_stop(e->gatherer);
     notices_stop(e->notices);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
-           !flow_pump_stopped(e->pump) || !notices_stopped(e->notices)) {
+           !flow_pump_stopped(e->pump) || !gatherer_stopped(e->gatherer) ||
+           !notices_stopped(e->notices)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -706,6 +717,7 @@ void wf_engine_free(struct wf_engine *e)
         metrics_of = NULL;
     fiber_unref(e->upkeep);
     flow_pump_free(e->pump);
+    gatherer_free(e->gatherer);
     notices_free(e->notices);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)

@@ -87,6 +87,18 @@ DEFINE_AUTO(wf_run, wf_run_unref)
 /* The run as the API shows it, from memory. */
 struct json *wf_run_json(struct arena *a, const struct wf_run *run, Str workflow_name);
 
+/* Whether such a start is gathered with others into one run (settings.flow.debounce, .batch):
+ * then wf_run_gather() takes it. What is run again, or with given results, is not. */
+bool wf_start_gathers(const struct wf_start *start);
+struct wf_gathered {
+    Id run;         /* which it is in; it is queued until it begins */
+    int64_t starts; /* that are gathered for it, this one too */
+    Usec due_at;    /* wall: when it begins if no other start comes */
+};
+/* Durably take a start that is gathered. Fails as wf_run_start(); @also gets no run. */
+Err wf_run_gather(struct wf_engine *e, const struct wf_start *start,
+                  struct wf_gathered *ret_gathered) YIELDS;
+
 /* ---- runs again, and beside each other (rerun.c, compare.c) ---- */
 
 struct wf_rerun {
@@ -172,6 +184,10 @@ struct wf_decided {
 /* E_INVALID when the data does not meet the form. */
 Err wf_approval_decide(struct wf_engine *e, struct arena *a, const struct wf_decide *decide,
                        struct wf_decided *ret_decided) YIELDS;
+
+struct gather_row;
+/* What is gathered, as the API shows it. */
+struct json *wf_gather_json(struct arena *a, const struct gather_row *row);
 
 /* The run as the API shows it, from the store, with its steps if @steps. E_NOT_FOUND. */
 Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)

@@ -113,6 +113,7 @@ struct wf_run {
     struct run_flow *flow;  /* how it comes to its gate; NULL: there is none, or it was taken up */
     Id gate;                /* none: it has none */
     bool told;              /* with the next commit somebody is told of something */
+    bool gathered;          /* the next commit takes over what was gathered for it */
     bool flow_open;         /* admitted as it came */
     bool flow_entered;      /* it is before its gate, durably */
     bool flow_asleep;       /* it has given its place back */
@@ -155,8 +156,12 @@ struct wf_engine {
     struct notices *notices;
     struct flow_pump *pump;
     atomic_int flow_pokes; /* on their way to it */
+    struct gatherer *gatherer;
 };
 
+/* engine.c: a run as @start asks for it, with its first event; not driven yet. */
+struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start);
+Err run_note_start(struct wf_run *run, const struct wf_start *start, const struct json *input);
 /* drive.c */
 struct wf_run *run_new(struct wf_engine *e, struct wf_def *def);
 void run_register(struct wf_run *run);
@@ -230,8 +235,9 @@ Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_te
 /* The published workflow of id or name @name. */
 Err run_find_workflow(struct wf_run *run, struct arena *a, Str name, struct workflow_row *ret_row)
     YIELDS;
-Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input)
-    YIELDS;
+/* @input as its runs get it, until the next commit. */
+Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input,
+                    const struct json **ret_input) YIELDS;
 /* error_run.c: a run that has failed is told to its error workflow, with the next commit. */
 Err run_tell_failure(struct wf_run *run) YIELDS;
 /* pause.c: note that the run rests; because it was under way in too many crashes. */
@@ -274,6 +280,8 @@ Err engine_deliver_left(struct wf_engine *e) YIELDS;
 /* A run of a workflow with flow control comes: note that it queues. E_INVALID: its key cannot be
  * found out. */
 Err run_flow_enter(struct wf_run *run) YIELDS;
+/* The key of a run with flow control, for @input; and its name for people. E_INVALID. */
+Err run_flow_key(struct wf_run *run, const struct json *input, Str *ret_key, Str *ret_name) YIELDS;
 /* It was started by another run and is not refused: it waits at its gate. */
 void run_flow_be_patient(struct wf_run *run);
 /* Put it before its gate in the transaction that makes it accepted, and what came of that. */
@@ -297,6 +305,16 @@ struct flow_pump *flow_pump_new(struct wf_engine *e);
 void flow_pump_stop(struct flow_pump *p);
 bool flow_pump_stopped(struct flow_pump *p);
 void flow_pump_free(struct flow_pump *p);
+
+/* ---- gather.c ---- */
+
+/* A run that nobody has driven and that has no journal: begin it with what was gathered; or leave
+ * it where it is, when it is not its time yet. */
+Err run_gather_begin(struct wf_run *run, bool *ret_begun) YIELDS;
+struct gatherer *gatherer_new(struct wf_engine *e);
+void gatherer_stop(struct gatherer *g);
+bool gatherer_stopped(struct gatherer *g);
+void gatherer_free(struct gatherer *g);
 
 /* ---- notice.c ---- */
 

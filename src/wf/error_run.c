@@ -39,10 +39,10 @@ static Err make(struct wf_run *run, struct side *side)
     const struct wf_state *s = run->state;
     struct arena *a = run_side_arena(run);
     struct workflow_row row;
-    struct json *input = failure_json(run);
+    const struct json *input;
 
     TRY(run_find_workflow(run, a, run->def->error_workflow, &row));
-    TRY(run_check_input(run, &row, input));
+    TRY(run_check_input(run, &row, failure_json(run), &input));
     side->run = (struct run_row){.id = id_new(),
                                  .tenant = run->row.tenant,
                                  .workflow = row.id,

@@ -103,23 +103,51 @@ static Err eval_priority(struct wf_run *run, const struct wf_scope *scope, Usec 
     return OK;
 }
 
+/* The names of a run, with an input of its own. */
+struct one_input {
+    struct wf_scope all;
+    const struct json *input;
+};
+
+static struct json *name_of_one(void *ctx, Str name)
+{
+    struct one_input *one = ctx;
+
+    if (one->input && str_eq(name, S("input")))
+        return (struct json *)(uintptr_t)one->input;
+    return one->all.root(one->all.ctx, name);
+}
+
+Err run_flow_key(struct wf_run *run, const struct json *input, Str *ret_key, Str *ret_name)
+{
+    struct wf_names names = {run->a, run->state, &run->facts};
+    struct one_input one = {wf_core_scope(&names), input};
+    struct wf_scope scope = {name_of_one, &one};
+
+    TRY(eval_text(run, &scope, run->def->flow->key, "key", ret_key));
+    *ret_name = gate_name(run, *ret_key);
+    return OK;
+}
+
 Err run_flow_enter(struct wf_run *run)
 {
     const struct wf_flow *f = run->def->flow;
     struct wf_names names = {run->a, run->state, &run->facts};
     struct wf_scope scope = wf_core_scope(&names);
-    Str key, fair;
+    Str key, name, fair;
     Usec ahead;
 
-    if (!f)
+    if (!f || !wf_flow_limits(f))
         return OK;
-    TRY(eval_text(run, &scope, f->key, "key", &key));
+    /* The inputs of a batch have one key. */
+    TRY(run_flow_key(run, f->batch.size ? json_item(run->state->input, 0) : run->state->input, &key,
+                     &name));
     TRY(eval_text(run, &scope, f->fair, "fair", &fair));
     TRY(eval_priority(run, &scope, &ahead));
     struct run_flow *flow = run->flow = arena_new_of(run->a, struct run_flow);
     flow->gate = (struct flow_gate){.id = gate_id(run, key),
                                     .tenant = run->row.tenant,
-                                    .name = gate_name(run, key),
+                                    .name = name,
                                     .concurrency = f->concurrency,
                                     .throttle_gap = wf_flow_gap(&f->throttle),
                                     .throttle_slack = wf_flow_slack(&f->throttle)};

@@ -11,6 +11,29 @@ static const struct field rate_fields[] = {
     {0},
 };
 
+static const struct field debounce_fields[] = {
+    {"delay", F_USEC, offsetof(struct wf_flow_debounce, delay), .required = true, .min = 0.01,
+     .max = 7.0 * 86400, .title = "Quiet for",
+     .help = "The run starts when no other start came for so long."},
+    {"max_delay", F_USEC, offsetof(struct wf_flow_debounce, max_delay), .min = 0.01,
+     .max = 31.0 * 86400, .title = "At most",
+     .help = "It starts so long after the first at the latest; 10 times the "
+             "delay if nothing is said."},
+    {"mode", F_ENUM, offsetof(struct wf_flow_debounce, mode), .dflt = "trailing",
+     .one_of = "trailing leading", .title = "Input",
+     .help = "Whether the run gets the last input or the first."},
+    {0},
+};
+
+static const struct field batch_fields[] = {
+    {"size", F_INT, offsetof(struct wf_flow_batch, size), .required = true, .min = 2, .max = 10000,
+     .title = "Starts", .help = "So many inputs make a run."},
+    {"timeout", F_USEC, offsetof(struct wf_flow_batch, timeout), .required = true, .min = 0.01,
+     .max = 7.0 * 86400, .title = "At most",
+     .help = "The run starts so long after the first with those that came."},
+    {0},
+};
+
 const struct field wf_flow_fields[] = {
     {"key", F_TEMPLATE, offsetof(struct wf_flow, key), .title = "Key",
      .help = "Limits hold for the runs of each value of it; without one for all runs."},
@@ -25,6 +48,10 @@ const struct field wf_flow_fields[] = {
     {"singleton", F_ENUM, offsetof(struct wf_flow, singleton), .dflt = "off",
      .one_of = "off skip cancel", .title = "One at a time",
      .help = "While a run is under way: refuse the new one, or cancel the old one."},
+    {"debounce", F_OBJECT, offsetof(struct wf_flow, debounce), .sub = debounce_fields,
+     .title = "Debounce", .help = "Starts that follow each other closely become one run."},
+    {"batch", F_OBJECT, offsetof(struct wf_flow, batch), .sub = batch_fields, .title = "Batch",
+     .help = "Starts are gathered, and one run gets the list of their inputs."},
     {"priority", F_VALUE, offsetof(struct wf_flow, priority), .title = "Priority",
      .help = "Seconds by which a run goes before others that came at the same time."},
     {"fair", F_TEMPLATE, offsetof(struct wf_flow, fair), .title = "Fair by",
@@ -32,10 +59,39 @@ const struct field wf_flow_fields[] = {
     {0},
 };
 
-bool wf_flow_is_set(const struct wf_flow *f)
+bool wf_flow_limits(const struct wf_flow *f)
 {
     return f->concurrency || f->throttle.limit || f->rate_limit.limit ||
            str_eq(f->singleton, S("skip")) || str_eq(f->singleton, S("cancel"));
+}
+
+bool wf_flow_gathers(const struct wf_flow *f)
+{
+    return f->debounce.delay || f->batch.size;
+}
+
+const char *wf_flow_fault(const struct wf_flow *f, const char **ret_field)
+{
+    if (f->debounce.delay && f->batch.size) {
+        *ret_field = "batch";
+        return "\"debounce\" and \"batch\" do not go together: take one of them.";
+    }
+    if (f->debounce.max_delay && f->debounce.max_delay < f->debounce.delay) {
+        *ret_field = "debounce/max_delay";
+        return "\"max_delay\" is the longest that starts are put off: it cannot be shorter than "
+               "\"delay\".";
+    }
+    if (wf_flow_gathers(f) && f->rate_limit.limit) {
+        *ret_field = "rate_limit";
+        return "\"rate_limit\" refuses starts and cannot be used where they are gathered: take "
+               "\"throttle\", which lets the runs that come of them wait.";
+    }
+    if (wf_flow_gathers(f) && str_eq(f->singleton, S("skip"))) {
+        *ret_field = "singleton";
+        return "\"skip\" refuses starts and cannot be used where they are gathered: take "
+               "\"concurrency\": 1.";
+    }
+    return NULL;
 }
 
 Usec wf_flow_gap(const struct wf_flow_rate *rate)

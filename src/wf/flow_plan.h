@@ -12,8 +12,12 @@
 
 /* The table of settings.flow, into a struct wf_flow. */
 extern const struct field wf_flow_fields[];
-/* Whether anything is limited. */
-bool wf_flow_is_set(const struct wf_flow *flow);
+/* Whether anything is limited: then runs pass a gate. */
+bool wf_flow_limits(const struct wf_flow *flow);
+/* Whether starts are gathered first (gather.c). */
+bool wf_flow_gathers(const struct wf_flow *flow);
+/* What cannot be together, as a sentence, and the field it is about; NULL: nothing. */
+const char *wf_flow_fault(const struct wf_flow *flow, const char **ret_field);
 
 /* The time between two of a rate, and how much one may come before its time. */
 Usec wf_flow_gap(const struct wf_flow_rate *rate);

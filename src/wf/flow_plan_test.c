@@ -71,3 +71,28 @@ TEST(a_throttle_says_when_the_next_may_pass)
     t_expect_int(wf_flow_room(&l, room.next_at).n, 1);
     t_expect_int(wf_flow_room(&l, NOW - USEC_DAY).n, 1); /* the clock was set back */
 }
+
+static Str fault_of(struct wf_flow flow)
+{
+    const char *field = "";
+
+    if (!flow.singleton.p)
+        flow.singleton = S("off");
+    return wf_flow_fault(&flow, &field) ? str_c(field) : S("");
+}
+
+TEST(what_refuses_starts_does_not_go_with_what_gathers_them)
+{
+    struct wf_flow_debounce debounce = {.delay = USEC_S, .max_delay = 10 * USEC_S};
+    struct wf_flow_batch batch = {.size = 2, .timeout = USEC_S};
+    struct wf_flow_rate rate = {.limit = 1, .per = USEC_S};
+
+    t_expect_str(fault_of((struct wf_flow){.debounce = debounce, .concurrency = 1}), S(""));
+    t_expect_str(fault_of((struct wf_flow){.batch = batch, .singleton = S("cancel")}), S(""));
+    t_expect_str(fault_of((struct wf_flow){.debounce = debounce, .batch = batch}), S("batch"));
+    t_expect_str(fault_of((struct wf_flow){.batch = batch, .rate_limit = rate}), S("rate_limit"));
+    t_expect_str(fault_of((struct wf_flow){.batch = batch, .singleton = S("skip")}),
+                 S("singleton"));
+    debounce.max_delay = USEC_MS;
+    t_expect_str(fault_of((struct wf_flow){.debounce = debounce}), S("debounce/max_delay"));
+}

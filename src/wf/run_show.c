@@ -1,5 +1,6 @@
 /* src/wf/run_show.c - a run as the API shows it: its document, and its events as they come. */
 #include "rt/log.h"
+#include "store/store_gather.h"
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
@@ -243,15 +244,33 @@ static Err load(struct wf_engine *e, struct arena *a, Id tenant, Id id, const st
     return OK;
 }
 
+/* What a run is gathered of that has not begun. */
+static Err gather_json(struct wf_engine *e, struct arena *a, Id run, struct json **ret_json)
+{
+    struct gather_row row;
+    Err err = store_gather_get(e->db, a, run, &row);
+
+    *ret_json = json_null(a);
+    if (err == E_NOT_FOUND) /* it has begun meanwhile */
+        return OK;
+    TRY(err);
+    *ret_json = wf_gather_json(a, &row);
+    return OK;
+}
+
 Err wf_run_load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct json **ret_json)
 {
     struct loaded l;
 
     TRY(load(e, a, tenant, id, NULL, &l));
     struct json *doc = run_doc(a, &l.row, l.state, &l.facts);
-    struct json *children;
+    struct json *children, *gathering;
     TRY(children_json(e, a, id, &children));
     json_set(a, doc, S("children"), children);
+    if (!l.state->seq) {
+        TRY(gather_json(e, a, id, &gathering));
+        json_set(a, doc, S("gathering"), gathering);
+    }
     json_set(a, doc, S("definition"), l.def->json);
     *ret_json = doc;
     return OK;

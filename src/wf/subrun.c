@@ -58,7 +58,8 @@ static Err check_path(const struct json *path, const struct workflow_row *row)
     return OK;
 }
 
-Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input)
+Err run_check_input(struct wf_run *run, const struct workflow_row *row, const struct json *input,
+                    const struct json **ret_input)
 {
     AUTO(arena) *a = arena_new(MIB(64));
     AUTO(wf_def) *def = NULL;
@@ -68,7 +69,9 @@ Err run_check_input(struct wf_run *run, const struct workflow_row *row, const st
         e = wf_engine_def(run->engine, row->published, &def);
     while (run_try_again(run, e));
     TRY(e);
-    return wf_def_check_input(def, a, input, NULL);
+    TRY(wf_def_check_input(def, a, input, NULL));
+    *ret_input = wf_def_run_input(def, run_side_arena(run), input);
+    return OK;
 }
 
 Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_text)
@@ -92,11 +95,12 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
 {
     struct arena *a = run_side_arena(run);
     struct json *path = path_below(run, a);
+    const struct json *input;
     struct workflow_row row;
 
     TRY(run_find_workflow(run, a, w->workflow, &row));
     TRY(check_path(path, &row));
-    TRY(run_check_input(run, &row, w->input));
+    TRY(run_check_input(run, &row, w->input, &input));
     side->run = (struct run_row){.id = id_new(),
                                  .tenant = run->row.tenant,
                                  .workflow = row.id,
@@ -111,7 +115,7 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
         .at = side->run.created_at,
         .kind = WF_EV_RUN_STARTED,
         .node = -1,
-        .data = w->input ? w->input : json_null(a),
+        .data = input ? input : json_null(a),
         .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node",
                            json_str(a, side->child.node), "attempt", json_int(a, number), "waits",
                            json_bool(a, !id_is_none(wait)), "path", path, NULL)};

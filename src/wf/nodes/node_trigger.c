@@ -139,10 +139,36 @@ Err wf_def_check_input(const struct wf_def *def, struct arena *a, const struct j
     return e;
 }
 
+static bool takes_lists(const struct wf_def *def)
+{
+    return def->flow && def->flow->batch.size;
+}
+
+Err wf_def_check_run_input(const struct wf_def *def, struct arena *a, const struct json *input)
+{
+    if (!takes_lists(def))
+        return wf_def_check_input(def, a, input, NULL);
+    if (!json_is(input, JSON_ARR))
+        return err_detail(E_INVALID, "Runs of this workflow get a list of inputs (batch).");
+    for (size_t i = 0; i < json_len(input); i++)
+        TRY(wf_def_check_input(def, a, json_item(input, i), NULL));
+    return OK;
+}
+
+const struct json *wf_def_run_input(const struct wf_def *def, struct arena *a,
+                                    const struct json *input)
+{
+    if (!takes_lists(def))
+        return input;
+    struct json *list = json_arr(a);
+    json_push(a, list, input ? json_dup(a, input) : json_null(a));
+    return list;
+}
+
 static Err run(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome)
 {
     (void)settings; /* the check finds them through the definition */
-    TRY(wf_def_check_input(step->def, step->a, step->input, NULL));
+    TRY(wf_def_check_run_input(step->def, step->a, step->input));
     ret_outcome->output = (struct json *)(uintptr_t)step->input;
     return OK;
 }

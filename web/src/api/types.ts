@@ -30,6 +30,19 @@ export interface Rate {
   burst?: number;
 }
 
+/** Starts that follow each other closely become one run. */
+export interface Debounce {
+  delay?: string | number;
+  max_delay?: string | number;
+  mode?: 'trailing' | 'leading';
+}
+
+/** So many starts become one run, which gets the list of their inputs. */
+export interface Batch {
+  size?: number;
+  timeout?: string | number;
+}
+
 /** How runs make room for each other. */
 export interface FlowControl {
   key?: string;
@@ -38,6 +51,8 @@ export interface FlowControl {
   throttle?: Rate;
   rate_limit?: Rate;
   singleton?: 'off' | 'skip' | 'cancel';
+  debounce?: Debounce;
+  batch?: Batch;
   priority?: Json;
   fair?: string;
 }

@@ -1,17 +1,13 @@
 // Flow control of a workflow: how its runs make room for each other (docs/formats/workflow.md).
 import type { FlowControl, Rate } from '@/api/types';
 import { useT } from '@/i18n/i18n';
-import { compact } from '@/lib/json';
+import { GatherFields } from '@/features/flow-editor/gather-fields';
+import { orNothing } from '@/features/flow-editor/or-nothing';
 import { Field, Select, TextInput } from '@/ui/field';
 import { NumberInput, SpanInput } from '@/features/flow-editor/inputs/plain-inputs';
 
 type Singleton = NonNullable<FlowControl['singleton']>;
 const SINGLETON: Singleton[] = ['off', 'skip', 'cancel'];
-
-function orNothing<T extends object>(value: T): T | undefined {
-  const kept = compact<T>(value);
-  return Object.keys(kept).length > 0 ? kept : undefined;
-}
 
 export function FlowSection({
   flow = {},
@@ -66,6 +62,7 @@ export function FlowSection({
         rate={flow.rate_limit}
         onChange={(rate_limit) => change({ rate_limit })}
       />
+      <GatherFields flow={flow} onChange={change} />
     </section>
   );
 }
