@@ -127,7 +127,9 @@ def node_suite(name, folder, at_once, build="build"):
         return failure
     command = [os.path.join(TOP, "tools", "node.sh"), "node", "--test", "--test-reporter=spec",
                "--test-force-exit", "--test-concurrency=%d" % at_once, *files]
-    return run(name, "node", command, env={"HEDDLE_BIN": os.path.join(TOP, build, "heddle")})
+    # One server of PostgreSQL for all files: processes die in these tests, the power does not fail.
+    return run(name, "node", with_databases(command),
+               env={"HEDDLE_BIN": os.path.join(TOP, build, "heddle"), "HEDDLE_TEST_PG_FSYNC": "off"})
 
 
 def web_suite():
@@ -154,11 +156,11 @@ def main(arguments):
     if arguments[:1] == ["--unit"]:
         rows = [unit(arguments[1], arguments[2:])]
     elif arguments[:1] == ["--api"]:
-        rows = [node_suite("API tests (%s)" % arguments[1], "api", 3, arguments[1])]
+        rows = [node_suite("API tests (%s)" % arguments[1], "api", 5, arguments[1])]
     elif arguments:
         rows = [unit("build-test", arguments)]
     else:
-        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 4), web_suite(),
+        rows = [unit("build-test", []), node_suite("API tests (test/api)", "api", 6), web_suite(),
                 browser_suite(), node_suite("crash tests (test/crash)", "crash", 1)]
     rows = [row for row in rows if row]
     print()

@@ -5,7 +5,7 @@
 #
 # The command finds the server's address in HEDDLE_TEST_PG, and in HEDDLE_TEST_PG_CTL a program that takes
 # stop (fast), crash (immediate) or start. The server is made in a temporary folder, listens on a free loopback
-# port and a Unix socket, keeps fsync on, and is stopped and removed when the command ends. With HEDDLE_TEST_PG
+# port and a Unix socket, keeps fsync on unless HEDDLE_TEST_PG_FSYNC is off, and is stopped and removed when the command ends. With HEDDLE_TEST_PG
 # set already, or without PostgreSQL on this machine, the command is just run.
 set -eu
 
@@ -77,7 +77,9 @@ for _ in 1 2 3 4 5; do
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$dir'
-max_connections = 200
+max_connections = 400
+fsync = ${HEDDLE_TEST_PG_FSYNC:-on}
+full_page_writes = ${HEDDLE_TEST_PG_FSYNC:-on}
 shared_buffers = 64MB
 log_min_messages = warning
 END
