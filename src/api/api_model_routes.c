@@ -29,6 +29,7 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
 {
     struct arena *a = req->a;
     struct json *targets = json_arr(a);
+    const struct json *cache = llm_cache_rule_json(a, &r->cache);
     char span[TIME_RFC3339_SIZE];
 
     for (unsigned i = 0; i < r->n_targets; i++)
@@ -38,8 +39,8 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
         json_str(a, llm_balance_names[r->balance]), "sticky",
         r->sticky.n ? json_str(a, r->sticky) : json_null(a), "attempts", json_int(a, r->attempts),
         "timeout", r->timeout ? json_str(a, str_dup(a, time_span(r->timeout, span))) : json_null(a),
-        "revision", json_int(a, r->revision), "created_at", json_time(a, r->created_at),
-        "updated_at", json_time(a, r->updated_at), NULL);
+        "cache", cache ? cache : json_null(a), "revision", json_int(a, r->revision), "created_at",
+        json_time(a, r->created_at), "updated_at", json_time(a, r->updated_at), NULL);
 }
 
 static Err find(const struct req *req, const struct llm_view *view,
@@ -94,6 +95,9 @@ static Err read_route(struct req *req, struct json *body, struct model_route_row
     row->attempts = (int)json_int_of(json_at(body, "attempts"), LLM_ATTEMPTS_USUAL);
     row->balance = json_str_of(json_at(body, "balance"), llm_balance_names[LLM_ORDER]);
     row->sticky = json_str_of(json_at(body, "sticky"), S(""));
+    row->cache = json_is(json_at(body, "cache"), JSON_OBJ)
+                     ? json_text(req->a, json_at(body, "cache"))
+                     : S("");
     row->timeout = 0;
     if (timeout.n && (time_parse_span(timeout, &row->timeout) != OK || !row->timeout))
         return err_detail(E_INVALID, "timeout must be a span such as \"20s\".");

@@ -86,16 +86,17 @@ static struct json *group_name(struct arena *a, enum usage_group group, const st
 static struct json *row_json(struct arena *a, const struct usage_query *q,
                              const struct usage_row *r)
 {
-    return json_obj(a, "group", group_name(a, q->group, r), "time",
-                    q->bucket != USAGE_WHOLE ? json_time(a, r->time) : NULL, "calls",
-                    json_int(a, r->calls), "failed", json_int(a, r->failed), "prompt_tokens",
-                    json_int(a, r->prompt), "cached_tokens", json_int(a, r->cached),
-                    "completion_tokens", json_int(a, r->completion), "reasoning_tokens",
-                    json_int(a, r->reasoning), "cost_micros", json_int(a, r->cost),
-                    "unpriced_calls", json_int(a, r->unpriced), "estimated_calls",
-                    json_int(a, r->estimated), "overhead_us", json_int(a, r->overhead_us),
-                    "first_byte_ms", json_double(a, (double)r->first_byte_us / 1000), "total_ms",
-                    json_double(a, (double)r->total_us / 1000), NULL);
+    return json_obj(
+        a, "group", group_name(a, q->group, r), "time",
+        q->bucket != USAGE_WHOLE ? json_time(a, r->time) : NULL, "calls", json_int(a, r->calls),
+        "failed", json_int(a, r->failed), "prompt_tokens", json_int(a, r->prompt), "cached_tokens",
+        json_int(a, r->cached), "completion_tokens", json_int(a, r->completion), "reasoning_tokens",
+        json_int(a, r->reasoning), "cost_micros", json_int(a, r->cost), "unpriced_calls",
+        json_int(a, r->unpriced), "estimated_calls", json_int(a, r->estimated), "from_cache",
+        json_int(a, r->from_cache), "saved_micros", json_int(a, r->saved), "overhead_us",
+        json_int(a, r->overhead_us), "first_byte_ms",
+        json_double(a, (double)r->first_byte_us / 1000), "total_ms",
+        json_double(a, (double)r->total_us / 1000), NULL);
 }
 
 static Err get_usage(struct req *req, struct res *res)

@@ -33,6 +33,13 @@
 #define WINDOWS                                                                                    \
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"minute\":" RATE_TYPE    \
     ",\"hour\":" RATE_TYPE ",\"day\":" RATE_TYPE ",\"month\":" RATE_TYPE "}}"
+#define CACHE_TYPE                                                                                 \
+    "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"ttl\"],"       \
+    "\"description\":\"Whether answers are kept for the same call again.\",\"properties\":{"       \
+    "\"ttl\":{\"type\":\"string\",\"description\":\"For how long, such as \\\"1h\\\"; \\\"0s\\\" " \
+    "keeps "                                                                                       \
+    "none.\"},\"scope\":{\"type\":\"string\",\"enum\":[\"key\",\"tenant\"],\"default\":\"key\","   \
+    "\"description\":\"Whose calls share them.\"}}}"
 #define LIMITS_PROPERTIES                                                                          \
     "\"limits\":{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"By windows " \
     "of "                                                                                          \
@@ -43,7 +50,7 @@
     "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
     "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
     "messages, count_tokens, responses; none: "                                                    \
-    "all.\"}"
+    "all.\"},\"cache\":" CACHE_TYPE
 
 const struct api_schema api_schemas[] = {
     {"Execute",
@@ -118,6 +125,7 @@ const struct api_schema api_schemas[] = {
      "\"default\":\"order\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
+     "\"cache\":" CACHE_TYPE ","
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
      "its provider if not given.\"}}}"},
     {"ModelRouteChange",
@@ -134,6 +142,7 @@ const struct api_schema api_schemas[] = {
      "\"default\":\"order\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
+     "\"cache\":" CACHE_TYPE ","
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
      "its provider if not given.\"},"
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
@@ -532,8 +541,8 @@ const struct api_schema api_shapes[] = {
      "\"latency_ms\":{\"type\":[\"number\",\"null\"],\"description\":\"To the first byte.\"}}}},"
      "\"balance\":{\"type\":\"string\"},\"sticky\":{\"type\":[\"string\",\"null\"]},"
      "\"attempts\":{\"type\":\"integer\"},\"timeout\":{\"type\":[\"string\",\"null\"]},"
-     "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
-     "}}"},
+     "\"cache\":" CACHE_TYPE ",\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE
+     ",\"updated_at\":" TIME_TYPE "}}"},
     {"ModelLimitsState",
      "{\"type\":\"object\",\"description\":\"What a key or the tenant may use of models, and how "
      "much "
@@ -545,6 +554,14 @@ const struct api_schema api_shapes[] = {
      "calls "
      "under way on this server.\"},\"resets_at\":" TIME_TYPE "}}}}}"},
     {"ModelRouteList", LIST_OF("ModelRoute")},
+    {"ModelCache",
+     "{\"type\":\"object\",\"description\":\"Answers that are kept for the tenant.\",\"required\":["
+     "\"answers\",\"bytes\",\"max_bytes\"],\"properties\":{\"answers\":{\"type\":\"integer\"},"
+     "\"bytes\":{\"type\":\"integer\"},\"max_bytes\":{\"type\":\"integer\",\"description\":\"Of "
+     "all tenants together.\"}}}"},
+    {"ModelCachePurge", "{\"type\":\"object\",\"required\":[\"purged\"],\"properties\":{\"purged\":"
+                        "{\"type\":\"integer\","
+                        "\"description\":\"Answers that this server kept.\"}}}"},
     {"PriceEntry",
      "{\"type\":\"object\",\"description\":\"What a model costs.\",\"required\":[\"id\","
      "\"provider\",\"model\",\"origin\",\"price\"],\"properties\":{\"id\":" ID_TYPE
@@ -566,7 +583,10 @@ const struct api_schema api_shapes[] = {
      "\"calls\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"},"
      "\"prompt_tokens\":{\"type\":\"integer\"},\"cached_tokens\":{\"type\":\"integer\"},"
      "\"completion_tokens\":{\"type\":\"integer\"},\"reasoning_tokens\":{\"type\":\"integer\"},"
-     "\"estimated_calls\":{\"type\":\"integer\"},\"overhead_us\":{\"type\":\"integer\"},"
+     "\"estimated_calls\":{\"type\":\"integer\"},\"from_cache\":{\"type\":\"integer\","
+     "\"description\":\"Calls that were answered by what was kept.\"},\"saved_micros\":{\"type\":"
+     "\"integer\",\"description\":\"What they would have "
+     "cost.\"},\"overhead_us\":{\"type\":\"integer\"},"
      "\"first_byte_ms\":{\"type\":\"number\"},\"total_ms\":{\"type\":\"number\"}}}"},
     {"UsageList", LIST_OF("Usage")},
     {"Provider",

@@ -152,6 +152,14 @@ static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err
     return e;
 }
 
+/* @last: the answer is whole with it. */
+static Err write_piece(struct llm_call *c, const struct llm_relay *relay, Str piece, bool last)
+{
+    if (c->cache)
+        llm_cache_note(c, piece, last && !relay->failed, &relay->usage);
+    return piece.n ? res_write(c->res, piece) : OK;
+}
+
 /* The upstream's stream has ended with @e. */
 static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
 {
@@ -165,11 +173,11 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
         if (relay->fault != OK)
             return tell_in_stream(c, relay, llm_call_error(p, relay->fault));
         if (whole) {
-            TRY(res_write(c->res, rest));
-            if (rest.n && !str_ends(rest, S("\n\n")))
-                TRY(res_write(c->res, S("\n\n")));
-            if (!relay->done)
-                TRY(res_write(c->res, c->dialect->stream_end));
+            Str end = relay->done ? S("") : c->dialect->stream_end;
+            if (rest.n)
+                end = str_fmt(c->req->a, "%.*s%s%.*s", P(rest),
+                              str_ends(rest, S("\n\n")) ? "" : "\n\n", P(end));
+            TRY(write_piece(c, relay, end, true));
             return res_end(c->res);
         }
         e = err_detail(E_UPSTREAM_CUT, "The provider \"%.*s\" stopped in the middle of its answer.",
@@ -203,7 +211,7 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
             c->first_at = time_mono();
         Str out = llm_relay_feed(relay, piece);
         if (out.n)
-            TRY(res_write(c->res, out));
+            TRY(write_piece(c, relay, out, relay->done));
         if (relay->fault != OK)
             return end_stream(c, relay, relay->fault);
         if (!relay->done || relay->failed || relay->held.n)
@@ -337,8 +345,7 @@ static struct llm_usage used(const struct llm_call *c, bool cancelled)
     return usage;
 }
 
-/* In micro-units; -1: it is not known. What used nothing costs nothing at any price. */
-static int64_t cost_of(const struct llm_call *c, const struct llm_usage *usage)
+int64_t llm_call_cost(const struct llm_call *c, const struct llm_usage *usage)
 {
     if (usage->prompt == 0 && usage->completion == 0)
         return 0;
@@ -350,21 +357,25 @@ static void record(struct llm_call *c, Err e)
 {
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
     struct llm_usage usage = used(c, cancelled);
-    int64_t cost = cost_of(c, &usage);
+    int64_t cost = llm_call_cost(c, &usage);
+
+    const struct llm_kept *kept = llm_cache_hit(c);
 
     llm_call_settle(c, &usage, cost);
-    if (!c->llm->ledger || !c->attempts || c->op == LLM_COUNT_TOKENS) /* which costs nothing */
+    if (!c->llm->ledger || (!c->attempts && !kept) ||
+        c->op == LLM_COUNT_TOKENS) /* which costs nothing */
         return;
     struct model_call_row row = {
         .id = id_new(),
         .tenant = c->req->who.tenant,
         .key = c->req->who.actor,
         .model = c->model,
-        .provider = c->target.provider->name,
-        .upstream_model = c->target.model,
+        .provider = kept ? kept->provider : c->target.provider->name,
+        .upstream_model = kept ? kept->upstream : c->target.model,
         .operation = llm_operation_name(c->op),
         .outcome = str_c(outcome_of(c, e)),
         .streamed = c->stream,
+        .from_cache = kept != NULL,
         .estimated = !c->usage.known && usage.prompt + usage.completion > 0,
         .status = cancelled   ? 499
                   : c->status ? c->status
@@ -375,6 +386,7 @@ static void record(struct llm_call *c, Err e)
         .completion = usage.completion,
         .reasoning = usage.reasoning,
         .cost = cost,
+        .saved = kept && kept->cost > 0 ? kept->cost : 0,
         .overhead = c->first_sent_at - c->ready_at,
         .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
         .total = time_mono() - c->req->started,
@@ -408,11 +420,16 @@ static const struct llm_route *route_of(const struct llm_call *c, const struct l
 
 static Err serve(struct llm_call *c, const struct llm_view *view)
 {
+    bool served = false;
+
     TRY(llm_call_read(c));
     TRY(llm_call_open(c));
     c->route = route_of(c, view);
     if (!c->route)
         TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    TRY(llm_cache_begin(c, view, &served));
+    if (served)
+        return OK;
     TRY(llm_call_reserve(c, view));
     return c->route ? llm_route_call(c, view) : llm_attempt(c);
 }

@@ -297,6 +297,8 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
     TRY(llm_translate_answer(c, body, &body));
     llm_answer_headers(c, headers);
     c->status = 200;
+    if (c->cache)
+        llm_cache_note(c, body, true, &c->usage);
     return res_send(c->res, 200, S("application/json"), body);
 }
 
@@ -330,6 +332,8 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
     llm_answer_headers(c, headers);
     c->status = 200;
+    if (c->cache)
+        llm_cache_note(c, body, true, &c->usage);
     return res_send(c->res, 200, S("application/json"), body);
 }
 

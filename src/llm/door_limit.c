@@ -86,9 +86,17 @@ Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
     return llm_limits_reserve(c->llm->limits, &c->hold);
 }
 
+Err llm_call_reserve_kept(struct llm_call *c)
+{
+    if (!llm_limits_apply(c->llm->limits, &c->hold))
+        return OK;
+    c->hold.need[LLM_REQUESTS] = 1;
+    return llm_limits_reserve(c->llm->limits, &c->hold);
+}
+
 void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost)
 {
-    int64_t used[LLM_WHATS] = {[LLM_REQUESTS] = c->attempts > 0,
+    int64_t used[LLM_WHATS] = {[LLM_REQUESTS] = c->attempts > 0 || llm_cache_hit(c),
                                [LLM_TOKENS] = usage->prompt + usage->completion,
                                [LLM_COST] = cost > 0 ? cost : 0};
 

@@ -33,6 +33,8 @@ struct llm_refusal {
     Str body;
 };
 
+struct llm_cache_use;
+
 struct llm_call {
     struct llm *llm;
     struct req *req;
@@ -68,8 +70,9 @@ struct llm_call {
     bool priced;            /* it is known */
     struct llm_usage usage;
     uint64_t chunks;
-    int status; /* that the client got */
-    bool told;  /* a failure was told in the stream */
+    int status;                  /* that the client got */
+    bool told;                   /* a failure was told in the stream */
+    struct llm_cache_use *cache; /* NULL: nothing is kept for it */
 };
 
 /* Read and check the client's request. */
@@ -98,7 +101,21 @@ Err llm_translate_answer(struct llm_call *c, Str body, Str *ret_body) YIELDS;
  * sent to c->route's targets or c->target; settle what it used, at its end. (door_limit.c) */
 Err llm_call_open(struct llm_call *c) YIELDS;
 Err llm_call_reserve(struct llm_call *c, const struct llm_view *view) YIELDS;
+/* In micro-units; -1: it is not known. What used nothing costs nothing at any price. (door.c) */
+int64_t llm_call_cost(const struct llm_call *c, const struct llm_usage *usage);
 void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost);
+
+/* Reserve for a call that reaches nobody: a request. */
+Err llm_call_reserve_kept(struct llm_call *c) YIELDS;
+
+/* Answer with what is kept, or begin to keep what will be answered. *ret_served: it was answered.
+ * (door_cache.c, as all of this.) */
+Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_served) YIELDS;
+/* @piece of the answer goes out to the client, if c->cache. @last: with it the answer is whole, and
+ * kept before anybody has it; @usage is what it used. */
+void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);
+/* What the call was answered with; NULL: it was not by what is kept. */
+const struct llm_kept *llm_cache_hit(const struct llm_call *c);
 
 /* One attempt at c->target: answers, or fails, or leaves a refusal. */
 Err llm_attempt(struct llm_call *c) YIELDS;

@@ -92,6 +92,8 @@ Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *re
             TRY(read_scopes(a, name, value, &p.models));
         else if (str_eq(name, S("endpoints")))
             TRY(read_scopes(a, name, value, &p.endpoints));
+        else if (str_eq(name, S("cache")))
+            TRY(llm_cache_rule_read(value, &p.cache));
         else
             return err_detail(E_INVALID, "Limits have no \"%.*s\".", P(str_head(name, 64)));
     }
@@ -122,7 +124,8 @@ struct json *llm_policy_json(struct arena *a, const struct llm_policy *p)
             json_set(a, limits, llm_what_names[what], windows);
     }
     return json_obj(a, "limits", limits, "models", scopes_json(a, &p->models), "endpoints",
-                    scopes_json(a, &p->endpoints), NULL);
+                    scopes_json(a, &p->endpoints), "cache", llm_cache_rule_json(a, &p->cache),
+                    NULL);
 }
 
 bool llm_policy_has_limits(const struct llm_policy *p)

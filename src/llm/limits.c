@@ -373,6 +373,15 @@ bool llm_limits_apply(struct llm_limits *l, const struct llm_hold *h)
     return apply;
 }
 
+void llm_limits_cache(struct llm_limits *l, const struct llm_hold *h,
+                      struct llm_cache_rule ret_rules[2])
+{
+    uv_mutex_lock(&l->lock);
+    for (int i = 0; i < 2; i++)
+        ret_rules[i] = h->accounts[i] ? h->accounts[i]->policy.cache : (struct llm_cache_rule){0};
+    uv_mutex_unlock(&l->lock);
+}
+
 Err llm_limits_reserve(struct llm_limits *l, struct llm_hold *h)
 {
     uv_mutex_lock(&l->lock);

@@ -37,6 +37,9 @@ struct llm_hold {
 /* Find the policies. E_FORBIDDEN if they do not let the key call @model or @operation. */
 Err llm_limits_open(struct llm_limits *limits, Id tenant, Id key, Str model, Str operation,
                     struct llm_hold *hold) YIELDS;
+/* What the policies of the key and of the tenant say of keeping answers. */
+void llm_limits_cache(struct llm_limits *limits, const struct llm_hold *hold,
+                      struct llm_cache_rule ret_rules[2]);
 /* Whether there is any limit on the call. */
 bool llm_limits_apply(struct llm_limits *limits, const struct llm_hold *hold);
 /* Reserve hold->need. E_RATE_LIMITED, E_BUDGET (money) with a detail, and when to try again. */

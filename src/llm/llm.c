@@ -1,4 +1,5 @@
 /* src/llm/llm.c - the providers: from the store and the environment into views. */
+#include "llm/cache_purge.h"
 #include "llm/limits.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
@@ -259,6 +260,7 @@ static Err look(struct llm *llm)
     struct store_stamp stamp[2];
 
     TRY(llm_prices_look(llm->prices));
+    TRY(llm_cache_look(llm));
     TRY(read_stamp(llm, a, stamp));
     uv_mutex_lock(&llm->lock);
     bool same = memcmp(stamp, llm->stamp, sizeof stamp) == 0;
@@ -319,6 +321,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->secrets = options->secrets;
     llm->tenant = options->tenant;
     llm->pins = llm_pins_new();
+    llm->cache = llm_cache_new(options->cache);
+    llm->purges = map_new();
     llm->models = map_new();
     llm->targets = map_new();
     llm->prices = llm_prices_new(llm->db);
@@ -330,6 +334,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
         e = llm_reload(llm);
     if (e == OK)
         e = llm_prices_look(llm->prices);
+    if (e == OK)
+        e = llm_cache_look(llm);
     if (e != OK) {
         llm_free(llm);
         return e;
@@ -374,6 +380,8 @@ void llm_free(struct llm *llm)
     llm_limits_free(llm->limits);
     llm_view_unref(llm->view);
     llm_pins_free(llm->pins);
+    llm_cache_free(llm->cache);
+    map_free(llm->purges, NULL);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->targets, free);
     llm_prices_free(llm->prices);

@@ -57,6 +57,7 @@ struct llm_options {
     bool record;          /* calls, in the store */
     bool refuse_unpriced; /* calls of models whose price is not known */
     Usec retention;       /* of these records; 0: for ever */
+    size_t cache;         /* bytes of answers that are kept */
 };
 
 /* Limits in force, see limits.h. */

@@ -3,6 +3,7 @@
 #define LLM_LLM_PRIVATE_H
 
 #include "base/map.h"
+#include "llm/cache.h"
 #include "llm/ledger.h"
 #include "llm/llm.h"
 #include "llm/pins.h"
@@ -28,6 +29,7 @@ struct llm {
     const struct secrets *secrets;
     struct llm_ledger *ledger; /* NULL: calls are not recorded */
     struct llm_pins *pins;     /* of responses */
+    struct llm_cache *cache;   /* of answers */
     struct llm_prices *prices;
     struct llm_limits *limits;
     bool refuse_unpriced;
@@ -39,6 +41,7 @@ struct llm {
     uv_mutex_t lock;
     struct llm_view *view;       /* under the lock, as what follows */
     struct map *models;          /* provider id (16 bytes) -> struct llm_model_list */
+    struct map *purges;          /* tenant -> how often its kept answers were thrown away */
     struct map *targets;         /* provider id and model -> struct llm_target_state */
     struct store_stamp stamp[2]; /* of the providers, and of the routes */
     uint64_t reloads, reloaded;  /* begun; the one whose view is in force */

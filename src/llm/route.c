@@ -70,6 +70,15 @@ static Err read_balance(Str name, enum llm_balance *ret_balance)
     return err_detail(E_INVALID, "balance must be order, weighted or fastest.");
 }
 
+static Err read_cache(struct arena *a, Str text, struct llm_cache_rule *ret_rule)
+{
+    struct json *v;
+
+    if (json_parse(a, text.n ? text : S("null"), &v) != OK)
+        return err_detail(E_INVALID, "cache must be an object.");
+    return llm_cache_rule_read(v, ret_rule);
+}
+
 /* ---- the view ---- */
 
 static Str route_key(char out[16 + LLM_ROUTE_NAME_MAX], Id tenant, Str name)
@@ -100,6 +109,8 @@ Err llm_routes_load(struct db *db, struct llm_view *view)
         Err e = read_targets(view->a, row->targets, &route);
         if (e == OK)
             e = read_balance(row->balance, &route.balance);
+        if (e == OK)
+            e = read_cache(view->a, row->cache, &route.cache);
         if (e == OK)
             vec_push(view->a, &view->routes, route);
         else
@@ -167,6 +178,7 @@ static Err check(struct llm *llm, struct arena *a, const struct model_route_row 
     if (row->sticky.n && (row->sticky.n > STICKY_MAX || !http_header_valid(row->sticky, S(""))))
         return err_detail(E_INVALID, "sticky must be the name of a header.");
     TRY(read_balance(row->balance, &route->balance));
+    TRY(read_cache(a, row->cache, &route->cache));
     TRY(read_targets(a, row->targets, route));
     for (unsigned i = 0; i < route->n_targets; i++)
         if (!llm_view_named(view, row->tenant, route->targets[i].provider))

@@ -8,6 +8,7 @@
 #ifndef LLM_ROUTE_H
 #define LLM_ROUTE_H
 
+#include "llm/cache_rule.h"
 #include "llm/llm.h"
 #include "llm/targets.h"
 #include "store/store_model_route.h"
@@ -34,6 +35,7 @@ struct llm_route {
     Usec timeout; /* of silence; 0: those of the providers */
     enum llm_balance balance;
     Str sticky; /* the request header whose value keeps a session at its target; empty: none */
+    struct llm_cache_rule cache;
     int64_t revision;
     Usec created_at, updated_at;
 };
@@ -45,7 +47,8 @@ const struct llm_route *llm_route_named(const struct llm_view *view, Id tenant, 
 const struct llm_route *llm_route_get(const struct llm_view *view, Id tenant, Id id);
 
 /* @row->targets is the JSON text of [{"provider", "model", "weight", "max_concurrent"}, ...], of
- * which the last two may be absent; attempts 0: the usual number. E_INVALID with a detail,
+ * which the last two may be absent; @row->cache that of a rule, or empty; attempts 0: the usual
+ * number. E_INVALID with a detail,
  * E_EXISTS, E_CONFLICT. */
 Err llm_route_create(struct llm *llm, struct arena *a, struct model_route_row *row) YIELDS;
 Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_row *row) YIELDS;

@@ -68,14 +68,22 @@ static struct json *read_names(const struct cli *cli, const char *option)
     return names;
 }
 
+static const struct json *read_cache(const struct cli *cli)
+{
+    if (!cli_has(cli, "cache"))
+        return NULL;
+    return json_obj(cli->a, "ttl", json_str(cli->a, cli_get(cli, "cache")), NULL);
+}
+
 static Err read_policy(const struct cli *cli, struct json **ret_policy)
 {
     struct json *limits = json_obj(cli->a, NULL);
 
     for (size_t i = 0; i < ARRAY_LEN(limit_options); i++)
         TRY(read_windows(cli, &limit_options[i], limits));
-    *ret_policy = json_obj(cli->a, "limits", limits, "models", read_names(cli, "model"),
-                           "endpoints", read_names(cli, "endpoint"), NULL);
+    *ret_policy =
+        json_obj(cli->a, "limits", limits, "models", read_names(cli, "model"), "endpoints",
+                 read_names(cli, "endpoint"), "cache", read_cache(cli), NULL);
     return OK;
 }
 
@@ -99,6 +107,9 @@ static Err show(const struct json *policy)
     }
     show_names(&out, "model", json_at(policy, "models"));
     show_names(&out, "endpoint", json_at(policy, "endpoints"));
+    if (json_at(policy, "cache"))
+        buf_add_fmt(&out, "cache  %.*s\n",
+                    P(json_str_of(json_at(json_at(policy, "cache"), "ttl"), S(""))));
     TRY(buf_ok(&out));
     return cli_print(out.n ? buf_str(&out) : S("no limits\n"));
 }
@@ -135,6 +146,9 @@ static const struct cli_option options[] = {
     {"model", "NAME", "A model it may call, or how its name begins and *; all if not given", true},
     {"endpoint", "NAME",
      "chat, completions, embeddings, messages, count_tokens, responses; all if not given", true},
+    {"cache", "SPAN",
+     "For how long answers are kept for its same calls, 0s: not at all; as the route says if not "
+     "given"},
     {"none", NULL, "No limits"},
     {0},
 };

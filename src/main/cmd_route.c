@@ -68,6 +68,9 @@ static Err add(struct store_call *call)
         (str_to_u64(cli_get(cli, "attempts"), &attempts) != OK || attempts < 1 || attempts > 1000))
         return err_detail(E_BAD_INPUT, "--attempts takes a number from 1 to %d.", LLM_ATTEMPTS_MAX);
     row.attempts = (int)attempts;
+    if (cli_has(cli, "cache"))
+        row.cache = json_text(
+            cli->a, json_obj(cli->a, "ttl", json_str(cli->a, cli_get(cli, "cache")), NULL));
     TRY(read_targets(cli, &row.targets));
     TRY(llm_route_create(call->boot.llm, cli->a, &row));
     return cli_print(str_fmt(cli->a, "%.*s\n", P(id_str(cli->a, row.id))));
@@ -149,6 +152,7 @@ static const struct cli_option add_options[] = {
     {"sticky", "HEADER", "Calls with the same value of this header go to the same target"},
     {"attempts", "N", "How often targets are called for one call; 3 if not given"},
     {"timeout", "SPAN", "How long a target may be silent; that of its provider if not given"},
+    {"cache", "SPAN", "For how long answers are kept for the same call of the same key"},
     {0},
 };
 

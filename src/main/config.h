@@ -49,6 +49,7 @@ struct config {
     } egress;
     struct {
         int unknown_price; /* enum unknown_price */
+        size_t cache;
     } models;
     struct {
         int64_t days;

@@ -128,6 +128,9 @@ const struct config_setting config_settings[] = {
      AS_ENUM(models.unknown_price, "zero refuse", "zero"),
      .help = "A call of a model whose price is not known: it costs nothing and is counted as "
              "unpriced, or it is refused"},
+    {"models.cache", "HEDDLE_MODELS_CACHE", NULL,
+     AS_SIZE(models.cache, "64m", 1024 * 1024, (int64_t)64 << 30),
+     .help = "Memory for answers of models that are kept, where a route or key has a cache"},
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
      .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),

@@ -11,9 +11,10 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
     static const char sql[] =
         "INSERT INTO model_call (id, tenant_id, key_id, model, provider, upstream_model, operation,"
         " streamed, outcome, status, attempts, prompt_tokens, cached_tokens, completion_tokens,"
-        " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost)"
+        " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost,"
+        " from_cache, saved)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22) ON CONFLICT (id) DO NOTHING";
+        " ?19, ?20, ?21, ?22, ?23, ?24) ON CONFLICT (id) DO NOTHING";
 
     db_exec(tx, sql,
             DB_ARGS(D_ID(r->id), D_ID(r->tenant), D_ID(r->key), D_TEXT(r->model),
@@ -22,7 +23,8 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
                     D_INT(r->prompt), D_INT(r->cached), D_INT(r->completion), D_INT(r->reasoning),
                     D_INT(r->estimated), D_INT(r->overhead), D_USEC_OPT(r->first_byte),
                     D_INT(r->total), D_INT(id_time(r->id) / USEC_DAY),
-                    D_INT(id_time(r->id) / USEC_H), cost_value(r->cost)));
+                    D_INT(id_time(r->id) / USEC_H), cost_value(r->cost), D_INT(r->from_cache),
+                    D_INT(r->saved)));
 }
 
 Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max, int64_t *ret_n)
@@ -43,7 +45,8 @@ Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max
     " CAST(SUM(completion_tokens) AS BIGINT), CAST(SUM(reasoning_tokens) AS BIGINT),"              \
     " CAST(SUM(estimated) AS BIGINT), CAST(AVG(overhead_us) AS BIGINT),"                           \
     " CAST(AVG(first_byte_us) AS BIGINT), CAST(AVG(total_us) AS BIGINT),"                          \
-    " CAST(SUM(cost) AS BIGINT), CAST(SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS BIGINT)"
+    " CAST(SUM(cost) AS BIGINT), CAST(SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),"   \
+    " CAST(SUM(from_cache) AS BIGINT), CAST(SUM(saved) AS BIGINT)"
 #define FROM_CALLS " FROM model_call WHERE tenant_id = ?1 AND id >= ?2 AND id < ?3"
 #define BY_TIME(unit)                                                                              \
     {                                                                                              \
@@ -111,6 +114,8 @@ Err store_model_call_usage(struct db *db, struct arena *a, const struct usage_qu
         r->total_us = db_int(c, 11);
         r->cost = db_int(c, 12);
         r->unpriced = db_int(c, 13);
+        r->from_cache = db_int(c, 14);
+        r->saved = db_int(c, 15);
     }
     TRY(db_finish(c));
     *ret_rows = rows;

@@ -8,9 +8,11 @@ struct model_call_row {
     Id id, tenant, key;
     Str model, provider, upstream_model, operation, outcome;
     bool streamed, estimated;
+    bool from_cache; /* nobody was called */
     int status;
     int64_t attempts, prompt, cached, completion, reasoning;
     int64_t cost;                     /* micro-units; -1: the price was not known */
+    int64_t saved;                    /* what an answer that was kept did cost when it was made */
     Usec overhead, first_byte, total; /* first_byte 0: none came */
 };
 
@@ -46,7 +48,8 @@ struct usage_row {
     Str name; /* of the group; empty for keys and times */
     Id key;
     Usec time; /* at which the hour or day begins; 0: the whole */
-    int64_t calls, failed, prompt, cached, completion, reasoning, estimated, cost, unpriced;
+    int64_t calls, failed, prompt, cached, completion, reasoning, estimated, cost, unpriced,
+        from_cache, saved;
     int64_t overhead_us, first_byte_us, total_us; /* means */
 };
 typedef VEC(struct usage_row) UsageRows;
