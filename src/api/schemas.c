@@ -39,7 +39,11 @@
     "\"ttl\":{\"type\":\"string\",\"description\":\"For how long, such as \\\"1h\\\"; \\\"0s\\\" " \
     "keeps "                                                                                       \
     "none.\"},\"scope\":{\"type\":\"string\",\"enum\":[\"key\",\"tenant\"],\"default\":\"key\","   \
-    "\"description\":\"Whose calls share them.\"}}}"
+    "\"description\":\"Whose calls share "                                                         \
+    "them.\"},\"similarity\":{\"type\":\"number\",\"minimum\":"                                    \
+    "0.5,\"maximum\":1,\"description\":\"From which cosine on other words mean the same.\"},"      \
+    "\"embeddings\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"The " \
+    "model that tells what words mean.\"}}}"
 #define LIMITS_PROPERTIES                                                                          \
     "\"limits\":{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"By windows " \
     "of "                                                                                          \

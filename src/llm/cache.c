@@ -2,6 +2,7 @@
 #include "llm/cache.h"
 
 #include "base/map.h"
+#include "llm/vector.h"
 
 #include <stdlib.h>
 #include <uv.h>
@@ -10,6 +11,7 @@ struct entry {
     struct llm_kept kept; /* the first member: what is given out */
     atomic_uint refs;     /* one is the cache's */
     struct entry *newer, *older;
+    struct entry *near_newer, *near_older; /* of the same near, if it has a vector */
     size_t size;
     char text[];
 };
@@ -17,6 +19,7 @@ struct entry {
 struct llm_cache {
     uv_mutex_t lock;
     struct map *by_hash; /* under the lock, as what follows */
+    struct map *by_near; /* the newest of each */
     struct entry *newest, *oldest;
     size_t bytes, most;
     uint64_t purges;
@@ -32,6 +35,7 @@ struct llm_cache *llm_cache_new(size_t most)
     if (!cache || uv_mutex_init(&cache->lock))
         DIE("out of memory");
     cache->by_hash = map_new();
+    cache->by_near = map_new();
     cache->most = most;
     return cache;
 }
@@ -66,10 +70,36 @@ static void link_newest(struct llm_cache *cache, struct entry *e)
     cache->newest = e;
 }
 
+static void link_near(struct llm_cache *cache, struct entry *e)
+{
+    if (!e->kept.vector.n)
+        return;
+    e->near_older = map_put(cache->by_near, hash_key(e->kept.near), e);
+    if (e->near_older)
+        e->near_older->near_newer = e;
+}
+
+static void unlink_near(struct llm_cache *cache, struct entry *e)
+{
+    Str key = hash_key(e->kept.near);
+
+    if (!e->kept.vector.n)
+        return;
+    if (e->near_older)
+        e->near_older->near_newer = e->near_newer;
+    if (e->near_newer)
+        e->near_newer->near_older = e->near_older;
+    else if (e->near_older)
+        (void)map_put(cache->by_near, key, e->near_older); /* in the place of this one */
+    else
+        (void)map_take(cache->by_near, key); /* this one */
+}
+
 static void take_out(struct llm_cache *cache, struct entry *e)
 {
     (void)map_take(cache->by_hash, hash_key(e->kept.hash));
     unlink_entry(cache, e);
+    unlink_near(cache, e);
     cache->bytes -= e->size;
     llm_kept_unref(&e->kept);
 }
@@ -83,8 +113,16 @@ void llm_cache_free(struct llm_cache *cache)
     while (cache->oldest)
         take_out(cache, cache->oldest);
     map_free(cache->by_hash, NULL);
+    map_free(cache->by_near, NULL);
     uv_mutex_destroy(&cache->lock);
     free(cache);
+}
+
+static void hold(struct llm_cache *cache, struct entry *e)
+{
+    unlink_entry(cache, e);
+    link_newest(cache, e);
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
 }
 
 const struct llm_kept *llm_cache_get(struct llm_cache *cache, const uint8_t hash[LLM_CACHE_HASH],
@@ -96,13 +134,34 @@ const struct llm_kept *llm_cache_get(struct llm_cache *cache, const uint8_t hash
         take_out(cache, e);
         e = NULL;
     }
-    if (e) {
-        unlink_entry(cache, e);
-        link_newest(cache, e);
-        atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
-    }
+    if (e)
+        hold(cache, e);
     uv_mutex_unlock(&cache->lock);
     return e ? &e->kept : NULL;
+}
+
+const struct llm_kept *llm_cache_near(struct llm_cache *cache, const uint8_t near[LLM_CACHE_HASH],
+                                      Str vector, double least, Usec since, Usec now,
+                                      double *ret_cosine)
+{
+    struct entry *best = NULL;
+    unsigned n = 0;
+
+    uv_mutex_lock(&cache->lock);
+    struct entry *e = map_get(cache->by_near, hash_key(near));
+    for (; e && n < LLM_NEAR_MAX; e = e->near_older, n++) {
+        if (now >= e->kept.until || e->kept.stored_at <= since)
+            continue;
+        double cosine = llm_vector_cosine(vector, e->kept.vector);
+        if (cosine < least || (best && cosine <= *ret_cosine))
+            continue;
+        best = e;
+        *ret_cosine = cosine;
+    }
+    if (best)
+        hold(cache, best);
+    uv_mutex_unlock(&cache->lock);
+    return best ? &best->kept : NULL;
 }
 
 uint64_t llm_cache_turn(struct llm_cache *cache)
@@ -125,7 +184,8 @@ static Str copy(char **at, Str s)
 
 static struct entry *entry_new(const struct llm_kept *answer)
 {
-    size_t n = answer->model.n + answer->provider.n + answer->upstream.n + answer->body.n;
+    size_t n = answer->model.n + answer->provider.n + answer->upstream.n + answer->body.n +
+               answer->vector.n;
     struct entry *e = malloc(sizeof *e + n);
 
     if (!e)
@@ -136,8 +196,9 @@ static struct entry *entry_new(const struct llm_kept *answer)
     e->kept.provider = copy(&at, answer->provider);
     e->kept.upstream = copy(&at, answer->upstream);
     e->kept.body = copy(&at, answer->body);
+    e->kept.vector = copy(&at, answer->vector);
     e->size = sizeof *e + n + OVERHEAD;
-    e->newer = e->older = NULL;
+    e->newer = e->older = e->near_newer = e->near_older = NULL;
     atomic_init(&e->refs, 1);
     return e;
 }
@@ -157,6 +218,7 @@ bool llm_cache_put(struct llm_cache *cache, const struct llm_kept *answer, uint6
     if (fits) {
         (void)map_put(cache->by_hash, hash_key(e->kept.hash), e); /* there is none */
         link_newest(cache, e);
+        link_near(cache, e);
         cache->bytes += e->size;
     }
     uv_mutex_unlock(&cache->lock);

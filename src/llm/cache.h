@@ -10,7 +10,11 @@
 
 #include <stdatomic.h>
 
-enum { LLM_KEPT_MAX = 1 << 20, LLM_CACHE_HASH = 32 };
+enum {
+    LLM_KEPT_MAX = 1 << 20,
+    LLM_CACHE_HASH = 32,
+    LLM_NEAR_MAX = 1024, /* that are compared, the newest */
+};
 
 struct llm_cache;
 
@@ -23,6 +27,9 @@ struct llm_kept {
     Str model;              /* as the client named it */
     Str provider, upstream; /* who made it: the provider's name, and its own for the model */
     Str body;               /* a whole document, or all events of a stream */
+    /* What was asked, for those that ask something like it: */
+    uint8_t near[LLM_CACHE_HASH]; /* all but the words */
+    Str vector;                   /* their meaning (vector.h); empty: it is not known */
 };
 
 struct llm_cache *llm_cache_new(size_t most);
@@ -32,6 +39,11 @@ void llm_cache_free(struct llm_cache *cache);
 /* NULL if there is none that holds at @now; else release it with llm_kept_unref(). */
 const struct llm_kept *llm_cache_get(struct llm_cache *cache, const uint8_t hash[LLM_CACHE_HASH],
                                      Usec now);
+/* Likewise the one of the same near whose vector is nearest to @vector, if its cosine is at least
+ * @least and it was stored after @since. */
+const struct llm_kept *llm_cache_near(struct llm_cache *cache, const uint8_t near[LLM_CACHE_HASH],
+                                      Str vector, double least, Usec since, Usec now,
+                                      double *ret_cosine);
 void llm_kept_unref(const struct llm_kept *kept);
 /* To be asked for before a call: what is put with it is left out if it was purged meanwhile. */
 uint64_t llm_cache_turn(struct llm_cache *cache);

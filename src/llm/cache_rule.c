@@ -23,6 +23,24 @@ static Err read_scope(const struct json *v, struct llm_cache_rule *rule)
     return OK;
 }
 
+static Err read_similarity(const struct json *v, struct llm_cache_rule *rule)
+{
+    rule->similarity = json_is_number(v) ? json_double_of(v, 0) : 0;
+    if (rule->similarity < 0.5 || rule->similarity > 1)
+        return err_detail(E_INVALID, "\"similarity\" of a cache must be a number from 0.5 to 1.");
+    return OK;
+}
+
+static Err read_embeddings(const struct json *v, struct llm_cache_rule *rule)
+{
+    Str name = json_str_of(v, S(""));
+
+    if (!name.n || name.n > LLM_CACHE_NAME_MAX)
+        return err_detail(E_INVALID, "\"embeddings\" of a cache must be the name of a model.");
+    snprintf(rule->embeddings, sizeof rule->embeddings, "%.*s", P(name));
+    return OK;
+}
+
 Err llm_cache_rule_read(const struct json *v, struct llm_cache_rule *ret_rule)
 {
     struct llm_cache_rule rule = {.given = true};
@@ -40,9 +58,15 @@ Err llm_cache_rule_read(const struct json *v, struct llm_cache_rule *ret_rule)
             TRY(read_ttl(&v->obj[i].val, &rule));
         else if (str_eq(name, S("scope")))
             TRY(read_scope(&v->obj[i].val, &rule));
+        else if (str_eq(name, S("similarity")))
+            TRY(read_similarity(&v->obj[i].val, &rule));
+        else if (str_eq(name, S("embeddings")))
+            TRY(read_embeddings(&v->obj[i].val, &rule));
         else
             return err_detail(E_INVALID, "A cache has no \"%.*s\".", P(str_head(name, 64)));
     }
+    if ((rule.similarity > 0) != (rule.embeddings[0] != '\0'))
+        return err_detail(E_INVALID, "A cache has \"similarity\" and \"embeddings\" or neither.");
     *ret_rule = rule;
     return OK;
 }
@@ -54,7 +78,10 @@ struct json *llm_cache_rule_json(struct arena *a, const struct llm_cache_rule *r
     if (!rule->given)
         return NULL;
     return json_obj(a, "ttl", json_str(a, str_dup(a, time_span(rule->ttl, span))), "scope",
-                    json_str(a, rule->shared ? scope_tenant : scope_key), NULL);
+                    json_str(a, rule->shared ? scope_tenant : scope_key), "similarity",
+                    rule->similarity > 0 ? json_double(a, rule->similarity) : NULL, "embeddings",
+                    rule->similarity > 0 ? json_str(a, str_dup(a, str_c(rule->embeddings))) : NULL,
+                    NULL);
 }
 
 /* ---- requests ---- */

@@ -21,21 +21,30 @@ TEST(a_cache_rule_comes_back_as_it_was_written)
                  S("{\"ttl\":\"1h\",\"scope\":\"key\"}"));
     t_expect_ok(read_rule("{\"scope\": \"tenant\", \"ttl\": \"0s\"}", &rule));
     t_expect(rule.given && rule.shared && rule.ttl == 0);
+    t_expect_ok(read_rule("{\"ttl\": \"1h\", \"similarity\": 0.95, \"embeddings\": \"e\"}", &rule));
+    t_expect_str(json_text(t_arena(), llm_cache_rule_json(t_arena(), &rule)),
+                 S("{\"ttl\":\"1h\",\"scope\":\"key\",\"similarity\":0.95,\"embeddings\":\"e\"}"));
     t_expect_ok(read_rule("null", &rule));
     t_expect(!rule.given && !llm_cache_rule_json(t_arena(), &rule));
 }
 
 TEST(a_cache_rule_that_is_wrong_is_refused_by_name)
 {
-    static const char *const wrong[] = {"[]",
-                                        "true",
-                                        "{}",
-                                        "{\"scope\":\"key\"}",
-                                        "{\"ttl\":60}",
-                                        "{\"ttl\":\"10ms\"}",
-                                        "{\"ttl\":\"31d\"}",
-                                        "{\"ttl\":\"1h\",\"scope\":\"user\"}",
-                                        "{\"ttl\":\"1h\",\"colour\":1}"};
+    static const char *const wrong[] = {
+        "[]",
+        "true",
+        "{}",
+        "{\"scope\":\"key\"}",
+        "{\"ttl\":60}",
+        "{\"ttl\":\"10ms\"}",
+        "{\"ttl\":\"31d\"}",
+        "{\"ttl\":\"1h\",\"scope\":\"user\"}",
+        "{\"ttl\":\"1h\",\"colour\":1}",
+        "{\"ttl\":\"1h\",\"similarity\":0.9}",
+        "{\"ttl\":\"1h\",\"embeddings\":\"e\"}",
+        "{\"ttl\":\"1h\",\"similarity\":0.4,\"embeddings\":\"e\"}",
+        "{\"ttl\":\"1h\",\"similarity\":\"1\",\"embeddings\":\"e\"}",
+        "{\"ttl\":\"1h\",\"similarity\":1,\"embeddings\":\"\"}"};
     struct llm_cache_rule rule;
 
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {

@@ -2,6 +2,7 @@
 #include "llm/cache.h"
 
 #include "base/test.h"
+#include "llm/vector.h"
 
 static struct llm_kept answer(Id tenant, int n, Str body)
 {
@@ -98,5 +99,66 @@ TEST(a_purge_takes_what_it_names_and_what_is_under_way)
     t_expect_int(llm_cache_purge(cache, me, ID_NONE, S("")), 0);
     t_expect(!llm_cache_put(cache, &of_key, turn)); /* it began before */
     t_expect(!has(cache, 1, 0) && has(cache, 3, 0));
+    llm_cache_free(cache);
+}
+
+/* Answer @n of the same near, to what means @vector. */
+static struct llm_kept meant(int n, const char *vector)
+{
+    struct llm_kept k = answer((Id){0}, n, S("x"));
+    struct json *v = NULL;
+
+    if (json_parse(t_arena(), str_c(vector), &v) == OK)
+        (void)llm_vector_pack(t_arena(), v, &k.vector); /* else it is empty, and not found */
+    return k;
+}
+
+/* The number of the answer that is nearest to @vector; 0 if there is none. */
+static int nearest(struct llm_cache *cache, const char *vector, double least, Usec since)
+{
+    struct llm_kept asked = meant(0, vector);
+    double cosine = 0;
+    int n = 0;
+    const struct llm_kept *k =
+        llm_cache_near(cache, asked.near, asked.vector, least, since, 1, &cosine);
+
+    if (k)
+        memcpy(&n, k->hash, sizeof n);
+    llm_kept_unref(k);
+    return n;
+}
+
+TEST(the_nearest_of_those_that_are_near_enough_is_found)
+{
+    struct llm_cache *cache = llm_cache_new(MIB(1));
+    struct llm_kept elsewhere = meant(4, "[1, 0, 0.1]");
+
+    elsewhere.near[0] = 1;
+    t_expect(put(cache, meant(1, "[1, 0, 0.5]")) && put(cache, meant(2, "[1, 0, 0.2]")));
+    t_expect(put(cache, meant(3, "[0, 1, 0]")) && put(cache, elsewhere));
+    t_expect_int(nearest(cache, "[1, 0, 0.1]", 0.9, -1), 2);
+    t_expect_int(nearest(cache, "[1, 0, 0.1]", 0.999, -1), 0);
+    t_expect_int(nearest(cache, "[0, 1, 0.01]", 0.9, -1), 3);
+    t_expect_int(nearest(cache, "[1, 0]", 0.5, -1), 0);
+    t_expect_int(nearest(cache, "[1, 0, 0.1]", 0.9, 0), 0); /* stored at 0, not after it */
+    llm_cache_free(cache);
+}
+
+TEST(what_is_taken_out_is_near_to_nothing)
+{
+    struct llm_cache *cache = llm_cache_new(MIB(1));
+
+    for (int n = 1; n <= 3; n++) {
+        struct llm_kept k = meant(n, "[1, 1]");
+        k.model = str_fmt(t_arena(), "m%d", n);
+        t_expect(put(cache, k));
+    }
+    t_expect_int((int)llm_cache_purge(cache, (Id){0}, ID_NONE, S("m2")), 1);
+    t_expect_int(nearest(cache, "[1, 1]", 0.9, -1), 3);
+    t_expect_int((int)llm_cache_purge(cache, (Id){0}, ID_NONE, S("m3")), 1);
+    t_expect_int(nearest(cache, "[1, 1]", 0.9, -1), 1);
+    t_expect_int((int)llm_cache_purge(cache, (Id){0}, ID_NONE, S("m1")), 1);
+    t_expect_int(nearest(cache, "[1, 1]", 0.9, -1), 0);
+    t_expect(put(cache, meant(5, "[1, 1]")) && nearest(cache, "[1, 1]", 0.9, -1) == 5);
     llm_cache_free(cache);
 }

@@ -6,9 +6,8 @@
  * changes nothing of an answer does not count. A stream and a whole answer are two: each is given
  * again as it was.
  */
-#include "llm/door_private.h"
-
 #include "base/crypto.h"
+#include "llm/door_meaning.h"
 #include "rt/metric.h"
 #include "rt/work.h"
 
@@ -27,6 +26,10 @@ struct llm_cache_use {
     const struct llm_kept *held; /* until the request ends */
     const struct llm_kept *hit;  /* the same, if it is the answer */
     struct buf stream;           /* the events of an answer */
+    Str words; /* of the last message, if answers to the like of them are looked for */
+    uint8_t near[LLM_CACHE_HASH];
+    struct llm_embedding meaning; /* of the words, if it has a vector */
+    double cosine;                /* of the hit's; 0: it is to the same words */
 };
 
 static struct metric lookups = {
@@ -53,7 +56,9 @@ static struct llm_cache_rule rule_of(const struct llm_call *c)
 struct hash_job {
     Str body;
     struct buf *text;
-    uint8_t *hash;
+    uint8_t *hash, *near;
+    struct arena *a; /* for the words; NULL: they are not wanted */
+    Str words;
 };
 
 /* Behind what the call is besides: the body, but for what changes nothing of an answer. */
@@ -71,12 +76,22 @@ static Err hash_body(void *arg)
     AUTO(arena) *a = arena_new(TREE_MAX);
     struct json *v;
 
+    size_t before = job->text->n;
     TRY(json_parse(a, job->body, &v));
     for (size_t i = 0; i < ARRAY_LEN(without); i++)
         (void)json_remove(v, without[i]); /* if it is there */
     json_write_canonical(job->text, v);
     TRY(buf_ok(job->text));
     crypto_blake2b(buf_str(job->text), job->hash);
+    if (job->a)
+        job->words = llm_meaning_words(job->a, v);
+    if (!job->words.n)
+        return OK;
+    job->text->n = before;
+    buf_add_c(job->text, "near");
+    json_write_canonical(job->text, v);
+    TRY(buf_ok(job->text));
+    crypto_blake2b(buf_str(job->text), job->near);
     return OK;
 }
 
@@ -120,7 +135,9 @@ static Err find_hash(struct llm_call *c, const struct llm_view *view)
     static const Str headers[] = {S_INIT("openai-beta"), S_INIT("anthropic-version"),
                                   S_INIT("anthropic-beta")};
     AUTO_BUF(text, 8 * ASKED_MAX);
-    struct hash_job job = {.body = c->body, .text = &text, .hash = c->cache->hash};
+    struct hash_job job = {
+        .body = c->body, .text = &text, .hash = c->cache->hash, .near = c->cache->near};
+    bool talks = c->op == LLM_CHAT || c->op == LLM_MESSAGES;
 
     put_id(&text, c->req->who.tenant);
     put_id(&text, c->cache->rule.shared ? ID_NONE : c->req->who.actor);
@@ -128,7 +145,10 @@ static Err find_hash(struct llm_call *c, const struct llm_view *view)
     put_answerers(&text, c, view);
     for (size_t i = 0; i < ARRAY_LEN(headers); i++)
         put(&text, req_header(c->req, headers[i]));
-    return c->body.n > ON_A_WORKER ? work_run(hash_body, &job) : hash_body(&job);
+    job.a = c->cache->rule.similarity > 0 && talks ? c->req->a : NULL;
+    Err e = c->body.n > ON_A_WORKER ? work_run(hash_body, &job) : hash_body(&job);
+    c->cache->words = job.words;
+    return e;
 }
 
 /* ---- what is kept ---- */
@@ -158,6 +178,8 @@ static Err serve_kept(struct llm_call *c)
     say(c, "hit");
     res_header(c->res, S("Age"),
                str_fmt(a, "%lld", (long long)((time_mono() - kept->stored_at) / USEC_S)));
+    if (c->cache->cosine > 0)
+        res_header(c->res, S("X-Heddle-Cache-Similarity"), str_fmt(a, "%.4f", c->cache->cosine));
     if (c->dialect == &llm_dialect_anthropic)
         res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), kept->provider);
@@ -201,6 +223,23 @@ static void look_up(struct llm_call *c, const struct llm_cache_control *control)
         use->hit = use->held;
 }
 
+/* Ask what the words mean, and look for an answer to the like of them. */
+static void look_for_meaning(struct llm_call *c, const struct llm_view *view,
+                             const struct llm_cache_control *control)
+{
+    struct llm_cache_use *use = c->cache;
+
+    if (!use->words.n ||
+        !llm_meaning_find(c, view, str_c(use->rule.embeddings), use->words, &use->meaning))
+        return;
+    llm_meaning_of(&use->meaning, use->near);
+    Usec now = time_mono();
+    llm_kept_unref(use->held);
+    use->held = use->hit = llm_cache_near(
+        c->llm->cache, use->near, use->meaning.vector, use->rule.similarity,
+        control->max_age == USEC_NEVER ? -1 : now - control->max_age, now, &use->cosine);
+}
+
 /* The call goes on as if there were no cache. */
 static Err pass_by(struct llm_call *c, const struct llm_cache_control *control)
 {
@@ -231,11 +270,23 @@ Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_s
     if (e != OK) /* the upstream judges what is no JSON */
         return pass_by(c, &control);
     look_up(c, &control);
+    if (!c->cache->hit && !control.no_cache && !control.no_store)
+        look_for_meaning(c, view, &control);
     *ret_served = c->cache->hit != NULL;
     if (c->cache->hit)
         return serve_kept(c);
     say(c, control.no_cache || control.no_store ? "bypass" : "miss");
     return control.only ? nothing_kept(c) : OK;
+}
+
+void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS])
+{
+    const struct llm_embedding *e = &c->cache->meaning;
+
+    if (!e->vector.n)
+        return;
+    used[LLM_TOKENS] += e->usage.prompt;
+    used[LLM_COST] += e->cost > 0 ? e->cost : 0;
 }
 
 /* ---- keeping ---- */
@@ -257,9 +308,11 @@ static void keep(struct llm_call *c, Str body, int64_t cost)
                               .model = c->model,
                               .provider = c->target.provider->name,
                               .upstream = c->target.model,
-                              .body = body};
+                              .body = body,
+                              .vector = use->meaning.vector};
 
     memcpy(answer.hash, use->hash, sizeof answer.hash);
+    memcpy(answer.near, use->near, sizeof answer.near);
     (void)llm_cache_put(c->llm->cache, &answer, use->turn); /* or it is not kept */
 }
 

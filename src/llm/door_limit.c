@@ -100,5 +100,7 @@ void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t 
                                [LLM_TOKENS] = usage->prompt + usage->completion,
                                [LLM_COST] = cost > 0 ? cost : 0};
 
+    if (c->cache)
+        llm_cache_count(c, used);
     llm_limits_settle(c->llm->limits, &c->hold, used);
 }

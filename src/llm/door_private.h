@@ -111,6 +111,8 @@ Err llm_call_reserve_kept(struct llm_call *c) YIELDS;
 /* Answer with what is kept, or begin to keep what will be answered. *ret_served: it was answered.
  * (door_cache.c, as all of this.) */
 Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_served) YIELDS;
+/* Add what looking for the answer used. */
+void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS]);
 /* @piece of the answer goes out to the client, if c->cache. @last: with it the answer is whole, and
  * kept before anybody has it; @usage is what it used. */
 void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);

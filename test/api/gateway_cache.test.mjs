@@ -307,6 +307,101 @@ onEachDatabase(
       assert.equal((await ask(r.name, { messages: long })).cache, 'bypass');
     });
 
+    /* How often each word stands in a text: that is what these embeddings know of its meaning. */
+    function wordsOf(text) {
+      const numbers = Array(64).fill(0.01);
+      for (const word of text
+        .toLowerCase()
+        .split(/[^a-z]+/)
+        .filter(Boolean)) {
+        let hash = 7;
+        for (const c of word) hash = (hash * 31 + c.charCodeAt(0)) % 9973;
+        numbers[hash % 64] += 1;
+      }
+      return numbers;
+    }
+    async function meaningful(
+      behaviours = [{ text: 'Paris' }],
+      embedding = [{ vector: wordsOf }],
+      cache = {},
+    ) {
+      const model = `e${++n}-${ctx.db}`;
+      ctx.model.script(model, ...embedding);
+      const rule = { ttl: '1h', similarity: 0.8, embeddings: `openai/${model}`, ...cache };
+      const r = await route(behaviours, rule);
+      const said = (content, more, options) =>
+        ask(r.name, { messages: [{ role: 'user', content }], ...more }, options);
+      return { ...r, embeddings: () => ctx.model.of(model).length, embedder: model, said };
+    }
+
+    test('what means the same is answered the same, and the answer says how near it was', async () => {
+      const r = await meaningful();
+      const first = await r.said('what is the capital of France');
+      const near = await r.said('What is the capital of France, please?');
+      assert.deepEqual([first.cache, near.cache, r.calls(), r.embeddings()], ['miss', 'hit', 1, 2]);
+      const similarity = Number(near.headers.get('x-heddle-cache-similarity'));
+      assert.ok(similarity >= 0.8 && similarity < 1, String(similarity));
+      assert.deepEqual(near.data, first.data);
+      const same = await r.said('what is the capital of France');
+      assert.deepEqual([same.cache, same.headers.get('x-heddle-cache-similarity')], ['hit', null]);
+      assert.equal(r.embeddings(), 2); /* the same words need none */
+      assert.equal((await r.said('how do I boil an egg')).cache, 'miss');
+      const parts = [{ type: 'text', text: 'the capital of France is what' }];
+      assert.equal((await r.said(parts)).cache, 'hit');
+      const row = await usageOf(`openai/${r.embedder}`, 4);
+      assert.deepEqual([row.calls, row.prompt_tokens, row.failed], [4, 20, 0]);
+    });
+
+    test('only the last words may differ, and only for the same key', async () => {
+      const r = await meaningful();
+      const question = 'what is the capital of France';
+      const asked = { role: 'user', content: `${question} now` };
+      await r.said(question);
+      const other = { messages: [{ role: 'system', content: 'be brief' }, asked] };
+      assert.equal((await ask(r.name, other)).cache, 'miss');
+      assert.equal((await ask(r.name, { messages: [asked], temperature: 0.1 })).cache, 'miss');
+      assert.equal((await streamed(r.name, { messages: [asked] })).cache, 'miss');
+      assert.equal(
+        (await streamed(r.name, { messages: [{ ...asked, content: `now ${question}` }] })).text,
+        'Paris',
+      );
+      assert.equal((await r.said(`${question} then`, {}, await newKey())).cache, 'miss');
+      assert.equal((await r.said(`${question} today`)).cache, 'hit');
+    });
+
+    test('calls with tools and images are answered by the same words alone', async () => {
+      const r = await meaningful();
+      const question = 'what is the capital of France';
+      const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object' } } }];
+      const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } };
+      for (const [say, more] of [
+        [(text) => text, { tools }],
+        [(text) => [{ type: 'text', text }, image], {}],
+      ]) {
+        assert.equal((await r.said(say(question), more)).cache, 'miss');
+        assert.equal((await r.said(say(`${question} now`), more)).cache, 'miss');
+        assert.equal((await r.said(say(question), more)).cache, 'hit');
+      }
+      assert.equal(r.embeddings(), 0);
+    });
+
+    test('embeddings that are slow, dead or senseless are no failure, and soon no wait', async () => {
+      for (const bad of [{ hang: true }, { status: 500 }, { html: true }, { vector: () => [] }]) {
+        const r = await meaningful([{ text: 'answered' }], [bad]);
+        const began = Date.now();
+        const first = await r.said('one question');
+        assert.equal(first.data.choices[0].message.content, 'answered', JSON.stringify(bad));
+        assert.equal(first.cache, 'miss');
+        assert.ok(Date.now() - began < 60_000);
+        assert.equal((await r.said('one question')).cache, 'hit'); /* by its words */
+      }
+      const gone = await meaningful([{ text: 'answered' }], [], { embeddings: 'nobody-has-this' });
+      assert.equal((await gone.said('one question')).cache, 'miss');
+      const resting = await meaningful([{ text: 'answered' }], [{ status: 500 }]);
+      for (let i = 0; i < 8; i++) await resting.said(`question ${i}`);
+      assert.equal(resting.embeddings(), 5);
+    });
+
     test('wrong rules are refused by name', async () => {
       const targets = [{ provider: 'openai', model: 'x' }];
       for (const cache of [

@@ -61,7 +61,8 @@ export class ModelServer extends Listener {
      * no_done: leave [DONE] out;  malformed_after: n pieces, then a chunk that is no JSON;  error_after: n
      * pieces, then an error object;  endless: pieces until the client leaves;  finish: the finish_reason;
      * raw: {type, text}, sent as it is;  packet: bytes of each write of a stream;  line_end: "\r\n";  floats: write
-     * embeddings as numbers whatever was asked;  tool: {name, arguments}, called instead of text. */
+     * embeddings as numbers whatever was asked;  vector: a function from a text to its embedding;
+     * tool: {name, arguments}, called instead of text. */
     const b = this.#behaviour(entry);
     entry.behaviour = b;
     if (b.delay) await pause(b.delay);
@@ -273,7 +274,7 @@ function completionOf(body, pieces) {
 function embeddingsOf(body, b) {
   const inputs = Array.isArray(body.input) ? body.input : [body.input];
   const data = inputs.map((text, index) => {
-    const numbers = [0.5, -0.25, text.length, 1e-3].map(Math.fround);
+    const numbers = (b.vector?.(text) ?? [0.5, -0.25, text.length, 1e-3]).map(Math.fround);
     const asked = body.encoding_format === 'base64' && !b.floats;
     const embedding = asked ? Buffer.from(new Float32Array(numbers).buffer).toString('base64') : numbers;
     return { object: 'embedding', index, embedding };

@@ -1,0 +1,111 @@
+/* src/llm/embed.c - what a text means, asked of a model on the gateway's own account. */
+#include "llm/embed.h"
+
+#include "llm/llm_private.h"
+#include "llm/prices.h"
+#include "llm/targets.h"
+#include "llm/upstream.h"
+#include "llm/vector.h"
+#include "net/http_client.h"
+
+enum { ANSWER_MAX = 1 << 20, TREE_MAX = 32 << 20 };
+
+struct asking {
+    struct llm *llm;
+    struct arena *a;
+    Str text;
+    Usec deadline;
+    struct llm_embedding *e;
+};
+
+static Err read_answer(struct asking *x, Str body)
+{
+    AUTO(arena) *own = arena_new(TREE_MAX);
+    struct llm_price price;
+    struct json *v;
+
+    if (json_parse(own, body, &v) != OK)
+        return err_set(E_UPSTREAM, "an embedding that is no JSON");
+    TRY(llm_vector_pack(x->a, json_at(json_item(json_at(v, "data"), 0), "embedding"),
+                        &x->e->vector));
+    llm_usage_read(json_at(v, "usage"), &x->e->usage);
+    x->e->cost = llm_prices_find(x->llm->prices, &x->e->target, &price)
+                     ? llm_price_cost(&price, &x->e->usage)
+                     : -1;
+    return OK;
+}
+
+static Err ask(struct asking *x)
+{
+    const struct llm_target *t = &x->e->target;
+    struct arena *a = x->a;
+    struct http_reply reply;
+    struct http_call call = {.method = HTTP_POST,
+                             .egress = t->provider->egress,
+                             .deadline = x->deadline,
+                             .idle_timeout = t->provider->timeout,
+                             .max_body = ANSWER_MAX,
+                             .idempotent = true};
+
+    TRY(llm_usable(t->provider));
+    TRY(llm_upstream_url(a, t->provider, LLM_EMBEDDINGS, t->model, false, &call.url));
+    llm_upstream_headers(a, t->provider, &call.headers);
+    http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
+    call.body =
+        json_text(a, json_obj(a, "model", json_str(a, t->model), "input", json_str(a, x->text),
+                              "encoding_format", json_str_c(a, "float"), NULL));
+    TRY(http_fetch(a, &call, &reply));
+    if (reply.status != 200)
+        return err_set(E_UPSTREAM, "status %d instead of an embedding", reply.status);
+    return read_answer(x, reply.body);
+}
+
+/* The target is told how it was: one that fails again and again rests, and costs no wait. */
+static Err ask_target(struct asking *x, unsigned most)
+{
+    if (llm_target_take(x->llm, &x->e->target, most, false) != LLM_TAKEN)
+        return err_set(E_UNAVAILABLE, "the target rests or is full");
+    Usec began = time_mono();
+    Err e = ask(x);
+    x->e->took = time_mono() - began;
+    if (e == E_CANCELLED)
+        llm_target_drop(x->llm, &x->e->target);
+    else
+        llm_target_note(x->llm, &x->e->target, e == OK ? LLM_WELL : LLM_FAILED, 0,
+                        e == OK ? x->e->took : 0);
+    return e;
+}
+
+static Err ask_route(struct asking *x, const struct llm_view *view, const struct llm_route *r)
+{
+    Err e = err_set(E_UNAVAILABLE, "no target of the route can be called");
+
+    for (unsigned i = 0; i < r->n_targets && e != OK && e != E_CANCELLED; i++) {
+        const struct llm_provider *p = llm_view_named(view, r->tenant, r->targets[i].provider);
+        if (!p || time_mono() >= x->deadline)
+            continue;
+        x->e->target = (struct llm_target){p, r->targets[i].model};
+        e = ask_target(x, r->targets[i].concurrent);
+    }
+    return e;
+}
+
+Err llm_embed(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant, Str name,
+              Str text, Usec deadline, struct llm_embedding *ret_embedding)
+{
+    struct asking x = {llm, a, text, deadline, ret_embedding};
+    const struct llm_route *route = llm_route_named(view, tenant, name);
+    Usec before = fiber_deadline_set(usec_min(deadline, fiber_deadline()));
+    Err e;
+
+    *ret_embedding = (struct llm_embedding){.cost = -1};
+    if (route) {
+        e = ask_route(&x, view, route);
+    } else {
+        e = llm_resolve(llm, a, view, tenant, name, &ret_embedding->target);
+        if (e == OK)
+            e = ask_target(&x, 0);
+    }
+    (void)fiber_deadline_set(before);
+    return e;
+}
