@@ -147,7 +147,7 @@ static Err job_init(struct http_job *j, struct arena *a, const struct http_call 
         .a = a,
         .call = call,
         .method = method,
-        .body = call->body,
+        .body = {call->body, call->body_more[0], call->body_more[1]},
         .headers = call->headers,
         .started = now,
         .deadline = call->deadline ? call->deadline : usec_add(now, DEFAULT_DEADLINE),
@@ -177,8 +177,8 @@ void http_job_headers(const struct http_job *j, http_add_header_fn *fn, void *ct
     if (j->call->engine == HTTP_CURL)
         return; /* libcurl adds the rest */
     fn(ctx, S("Accept-Encoding"), S("identity"));
-    if (j->body.p || (j->method & (HTTP_POST | HTTP_PUT | HTTP_PATCH))) {
-        int n = snprintf(length, sizeof length, "%zu", j->body.n);
+    if (j->body[0].p || (j->method & (HTTP_POST | HTTP_PUT | HTTP_PATCH))) {
+        int n = snprintf(length, sizeof length, "%zu", j->body[0].n + j->body[1].n + j->body[2].n);
         fn(ctx, S("Content-Length"), (Str){length, (size_t)n});
     }
 }
@@ -250,7 +250,7 @@ static Err job_redirect(struct http_job *j, int status, Str location)
     bool to_get = status == 303 ? j->method != HTTP_HEAD : status <= 302 && j->method == HTTP_POST;
     if (to_get) {
         j->method = HTTP_GET;
-        j->body = (Str){0};
+        memset(j->body, 0, sizeof j->body);
     }
     drop_headers(j, !same, to_get);
     return job_userinfo(j);

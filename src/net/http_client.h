@@ -21,6 +21,7 @@ struct http_call {
     HttpHeaders headers; /* Host, Content-Length, Accept-Encoding and Connection are added, and may
                           * not be given; so is User-Agent if it is missing */
     Str body;            /* p == NULL: none */
+    Str body_more[2];    /* of HTTP_OWN: goes out behind it, as one body with it */
     const struct egress *egress;
     enum http_engine engine;
     Usec deadline;          /* monotonic, for the whole call; 0: 30 s from now */

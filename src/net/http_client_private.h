@@ -13,7 +13,7 @@ struct http_job {
     struct arena *a; /* of the call: for the request's head and all of the answer */
     const struct http_call *call;
     enum http_method method;
-    Str body;
+    Str body[3];         /* one behind the other */
     HttpHeaders headers; /* without those that the client adds */
     struct url url;
     Str host; /* lower case, no brackets, no last dot: for rules, names, TLS and the pool */

@@ -402,14 +402,14 @@ static void set_headers(struct curl_call *c)
 static void set_method(struct curl_call *c)
 {
     const struct http_job *j = c->j;
-    bool body = j->body.p || (j->method & (HTTP_POST | HTTP_PUT | HTTP_PATCH));
+    bool body = j->body[0].p || (j->method & (HTTP_POST | HTTP_PUT | HTTP_PATCH));
 
     if (j->method == HTTP_HEAD)
         curl_easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
     if (body && j->method != HTTP_HEAD) {
         curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)j->body.n);
-        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, j->body.n ? j->body.p : "");
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)j->body[0].n);
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, j->body[0].n ? j->body[0].p : "");
     }
     if (j->method != HTTP_HEAD && j->method != (body ? HTTP_POST : HTTP_GET))
         curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, http_method_name(j->method));

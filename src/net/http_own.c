@@ -162,29 +162,36 @@ static Err request_head(const struct http_job *j, Str *ret_head)
 }
 
 /* Drop what was written; false when nothing is left. */
-static bool bufs_advance(uv_buf_t bufs[2], size_t taken)
+static bool bufs_advance(uv_buf_t *bufs, unsigned n, size_t taken)
 {
-    for (size_t i = 0; i < 2; i++) {
+    size_t left = 0;
+
+    for (unsigned i = 0; i < n; i++) {
         size_t part = taken < bufs[i].len ? taken : bufs[i].len;
         bufs[i].base += part;
         bufs[i].len -= part;
         taken -= part;
+        left += bufs[i].len;
     }
-    return bufs[0].len + bufs[1].len > 0;
+    return left > 0;
 }
 
 /* Write until all is with the kernel or its queue, or an answer is there before. A connection that
  * breaks is no error here: the answer may have come nevertheless, and on_end() tells if not. */
-static Err send_all(struct http_stream *s, Str head, Str body)
+static Err send_all(struct http_stream *s, Str head, const Str *body)
 {
-    uv_buf_t bufs[2] = {{.base = (char *)(uintptr_t)head.p, .len = head.n},
-                        {.base = (char *)(uintptr_t)body.p, .len = body.n}};
+    uv_buf_t bufs[1 + ARRAY_LEN(((struct http_job *)0)->body)] = {
+        {.base = (char *)(uintptr_t)head.p, .len = head.n}};
+    unsigned n = 1;
     size_t taken;
 
+    for (size_t i = 0; i + 1 < ARRAY_LEN(bufs); i++)
+        if (body[i].n)
+            bufs[n++] = (uv_buf_t){.base = (char *)(uintptr_t)body[i].p, .len = body[i].n};
     for (;;) {
-        if (sock_write(&s->sock, bufs, bufs[1].len ? 2 : 1, &taken) != OK)
+        if (sock_write(&s->sock, bufs, n, &taken) != OK)
             return OK;
-        if (!bufs_advance(bufs, taken)) {
+        if (!bufs_advance(bufs, n, taken)) {
             s->sent = true;
             return OK;
         }

@@ -123,6 +123,18 @@ static Err wait_body(struct exch *x)
     return e;
 }
 
+Err req_body_limit(struct req *req, size_t max)
+{
+    struct exch *x = exch_of(req);
+
+    if (max < x->max_body)
+        x->max_body = max;
+    bool late = x->content_length > 0 && (uint64_t)x->content_length > x->max_body;
+    if (late || x->received > x->max_body)
+        return err_detail(E_TOO_LARGE, "The body may have %zu bytes here.", x->max_body);
+    return OK;
+}
+
 Err req_body(struct req *req, Str *ret_body)
 {
     struct exch *x = exch_of(req);

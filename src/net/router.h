@@ -39,6 +39,7 @@ struct route {
     size_t max_body; /* 0: 1 MiB */
     const char
         *in_schema; /* name of the schema of a JSON body (openapi.c knows it); NULL: not checked */
+    const char *in_type; /* its media type, if that is not JSON; for the OpenAPI document alone */
     const char *out_schema; /* for the OpenAPI document */
     bool during_drain;      /* answered while the server drains; others get 503 then */
     const char *summary;    /* likewise; NULL keeps the route out of it */
@@ -107,6 +108,8 @@ Str req_cookie(const struct req *req, Str name);
 /* The whole body. Waits for it; E_TOO_LARGE past the route's max_body; sends 100-continue when
  * asked. */
 Err req_body(struct req *req, Str *ret_body) YIELDS;
+/* Before it is read: it may have @max bytes, less than the route allows. E_TOO_LARGE. */
+Err req_body_limit(struct req *req, size_t max);
 /* The next piece of the body, with backpressure; E_EOF at its end. Not after req_body. */
 Err req_body_read(struct req *req, Str *ret_piece) YIELDS;
 /* The body as JSON, checked against the route's in_schema; wants a JSON content type
