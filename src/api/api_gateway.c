@@ -34,6 +34,21 @@ static Err post_responses(struct req *req, struct res *res)
     return llm_door_call(api_of(req)->llm, req, res, LLM_RESPONSES);
 }
 
+#define PASS(name, op)                                                                             \
+    static Err name(struct req *req, struct res *res)                                              \
+    {                                                                                              \
+        return llm_door_call(api_of(req)->llm, req, res, (op));                                    \
+    }
+
+PASS(post_rerank, LLM_RERANK)
+PASS(post_moderations, LLM_MODERATIONS)
+PASS(post_transcriptions, LLM_TRANSCRIPTIONS)
+PASS(post_translations, LLM_TRANSLATIONS)
+PASS(post_speech, LLM_SPEECH)
+PASS(post_images, LLM_IMAGES)
+PASS(post_image_edits, LLM_IMAGE_EDITS)
+PASS(post_image_variations, LLM_IMAGE_VARIATIONS)
+
 static Err call_response(struct req *req, struct res *res)
 {
     return llm_door_response(api_of(req)->llm, req, res, req_param(req, "path"));
@@ -67,6 +82,16 @@ static Err get_model(struct req *req, struct res *res)
                                                          .fail = llm_door_fail                     \
     }
 
+#define FORM(p, f, s)                                                                              \
+    {                                                                                              \
+        HTTP_POST, (p), (f), "model.call", ROUTE_STREAM,                                           \
+            .max_body = LLM_UPLOAD_MAX, .in_schema = "ModelForm",                                  \
+            .in_type = "multipart/form-data", .summary = (s), .fail = llm_door_fail                \
+    }
+/* The same call by all its paths. */
+#define EVERYWHERE(kind, path, f, s)                                                               \
+    kind("/v1" path, f, s), kind(path, f, NULL), kind("/openai/v1" path, f, NULL)
+
 /* Also without /v1, for programs whose base URL has none, and as Azure has them. */
 const struct route api_gateway_routes[] = {
     CALL("/v1/chat/completions", post_chat, "Call a chat model, in OpenAI's dialect"),
@@ -87,7 +112,16 @@ const struct route api_gateway_routes[] = {
              "Count the tokens of a request, in Anthropic's dialect"),
     MESSAGES("/messages", post_messages, NULL),
     MESSAGES("/messages/count_tokens", count_tokens, NULL),
-    CALL("/openai/deployments/*call", post_deployment, NULL),
+    EVERYWHERE(CALL, "/rerank", post_rerank, "Put documents in the order of a question"),
+    EVERYWHERE(CALL, "/moderations", post_moderations, "Ask a model whether a text is harmful"),
+    EVERYWHERE(FORM, "/audio/transcriptions", post_transcriptions, "Write down what is said"),
+    EVERYWHERE(FORM, "/audio/translations", post_translations,
+               "Write down in English what is said"),
+    EVERYWHERE(CALL, "/audio/speech", post_speech, "Speak a text"),
+    EVERYWHERE(CALL, "/images/generations", post_images, "Make images"),
+    EVERYWHERE(FORM, "/images/edits", post_image_edits, "Change images"),
+    EVERYWHERE(FORM, "/images/variations", post_image_variations, "Vary an image"),
+    FORM("/openai/deployments/*call", post_deployment, NULL),
     CALL("/openai/v1/chat/completions", post_chat, NULL),
     CALL("/openai/v1/embeddings", post_embeddings, NULL),
     CALL("/chat/completions", post_chat, NULL),

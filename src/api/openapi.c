@@ -181,9 +181,11 @@ static struct json *operation(struct arena *a, const struct route *r, Str method
     if (json_len(parameters))
         json_set(a, op, S("parameters"), parameters);
     if (r->in_schema)
-        json_set(a, op, S("requestBody"),
-                 json_obj(a, "required", json_bool(a, true), "content",
-                          content(a, "application/json", ref(a, r->in_schema)), NULL));
+        json_set(
+            a, op, S("requestBody"),
+            json_obj(a, "required", json_bool(a, true), "content",
+                     content(a, r->in_type ? r->in_type : "application/json", ref(a, r->in_schema)),
+                     NULL));
     if (!r->capability)
         json_set(a, op, S("security"), json_arr(a));
     return op;

@@ -20,9 +20,14 @@
     "\"input\":" RATE_TYPE ",\"output\":" RATE_TYPE ",\"cached_input\":" RATE_TYPE                 \
     ",\"cache_write\":" RATE_TYPE ",\"reasoning\":" RATE_TYPE
 #define PRICE_TYPE                                                                                 \
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"input\",\"output\"],"     \
-    "\"description\":\"In millionths of a US dollar for a million "                                \
-    "tokens.\",\"properties\":{" RATES ",\"request\":{\"type\":\"integer\",\"minimum\":0,"         \
+    "{\"type\":\"object\",\"additionalProperties\":false,"                                         \
+    "\"description\":\"In millionths of a US dollar for a million tokens; input and output are "   \
+    "needed unless another one is there.\",\"properties\":{" RATES                                 \
+    ",\"image\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"Millionths of a dollar for " \
+    "each image.\"},\"character\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"For a "    \
+    "million characters that are spoken.\"},\"second\":{\"type\":\"integer\",\"minimum\":0,"       \
+    "\"description\":\"For a million seconds of "                                                  \
+    "sound.\"},\"request\":{\"type\":\"integer\",\"minimum\":0,"                                   \
     "\"description\":\"Millionths of a dollar for "                                                \
     "each call.\"},\"max_output\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The most " \
     "tokens that an answer can "                                                                   \
@@ -514,6 +519,11 @@ const struct api_schema api_shapes[] = {
      "\"model\":{\"type\":\"string\",\"description\":\"provider/model, or the model's bare "
      "name.\"},"
      "\"stream\":{\"type\":\"boolean\"}}}"},
+    {"ModelForm",
+     "{\"type\":\"object\",\"description\":\"A form of OpenAI's API; every field goes on to the "
+     "provider.\",\"required\":[\"model\"],\"properties\":{"
+     "\"model\":{\"type\":\"string\",\"description\":\"provider/model, or the model's bare "
+     "name.\"}}}"},
     {"MessagesError",
      "{\"type\":\"object\",\"description\":\"What went wrong, as Anthropic's API says it.\","
      "\"required\":[\"type\",\"error\"],\"properties\":{\"type\":{\"const\":\"error\"},"
@@ -577,7 +587,7 @@ const struct api_schema api_shapes[] = {
      "{\"type\":\"object\",\"description\":\"What became of the entries of a list of prices.\","
      "\"required\":[\"imported\",\"skipped\"],\"properties\":{"
      "\"imported\":{\"type\":\"integer\"},"
-     "\"skipped\":{\"type\":\"integer\",\"description\":\"Without a price of tokens, or with one "
+     "\"skipped\":{\"type\":\"integer\",\"description\":\"Without a price, or with one "
      "that is not understood.\"}}}"},
     {"Usage",
      "{\"type\":\"object\",\"description\":\"What a group of model calls used; times are means.\","

@@ -55,12 +55,13 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     const struct llm_provider *p = c->target.provider;
     struct arena *a = c->req->a;
     Usec silence = c->route && c->route->timeout ? c->route->timeout : p->timeout;
+    bool in_pieces = c->stream || llm_passes(c->op);
     struct http_call call = {
         .method = HTTP_POST,
         .egress = p->egress,
-        .deadline = usec_in(c->stream ? STREAM_LONGEST : silence),
+        .deadline = usec_in(in_pieces ? STREAM_LONGEST : silence),
         .idle_timeout = silence,
-        .max_body = c->stream ? STREAM_MAX : ANSWER_MAX,
+        .max_body = in_pieces ? STREAM_MAX : ANSWER_MAX,
         .idempotent = true, /* on a kept connection that turned out dead nothing was done yet */
     };
 
@@ -68,12 +69,15 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     Err e = llm_upstream_url(a, p, c->op, c->target.model, c->stream, &call.url);
     c->untranslatable = e == E_BAD_INPUT;
     TRY(e);
-    TRY(llm_call_body(c, &call.body));
+    TRY(c->form ? llm_pass_body(c, &call) : llm_call_body(c, &call.body));
     hand_on(c, &call.headers);
     llm_upstream_headers(a, p, &call.headers);
-    http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
+    http_header_add(a, &call.headers, S("Content-Type"),
+                    c->form ? c->form_type : S("application/json"));
     http_header_add(a, &call.headers, S("Accept"),
-                    c->stream ? S("text/event-stream") : S("application/json"));
+                    llm_passes(c->op) ? S("*/*")
+                    : c->stream       ? S("text/event-stream")
+                                      : S("application/json"));
     c->attempts++;
     c->first_at = 0;
     c->sent_at = time_mono();
@@ -86,7 +90,7 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
 /* What the target's tokens cost. */
 static Err find_price(struct llm_call *c)
 {
-    c->priced = llm_prices_find(c->llm->prices, &c->target, &c->price);
+    c->priced = llm_pass_price(c, &c->target, &c->price);
     if (c->priced || !c->llm->refuse_unpriced)
         return OK;
     return err_detail(E_INVALID,
@@ -96,7 +100,7 @@ static Err find_price(struct llm_call *c)
 }
 
 /* The status is not 200. That of a route's target waits: another one may answer. */
-static Err refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
+Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body)
 {
     c->refusal = (struct llm_refusal){status, *headers, body};
     llm_refusal_read(c, &c->refusal);
@@ -121,7 +125,7 @@ static Err call_whole(struct llm_call *c, const struct http_call *call)
         return llm_call_error(c->target.provider, e);
     c->first_at = time_mono();
     if (reply.status != 200)
-        return refused(c, reply.status, &reply.headers, reply.body);
+        return llm_refused(c, reply.status, &reply.headers, reply.body);
     return llm_answer_whole(c, &reply.headers, reply.body);
 }
 
@@ -223,7 +227,7 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
     return end_stream(c, relay, e);
 }
 
-static Err read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_body)
+Err llm_read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_body)
 {
     AUTO_BUF(b, ERROR_MAX);
     Str piece;
@@ -237,7 +241,7 @@ static Err read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_
     return e == E_CANCELLED ? e : OK;
 }
 
-static Err answer_stream(struct llm_call *c, struct http_stream *up)
+Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
 {
     const HttpHeaders *headers = http_stream_headers(up);
     struct llm_relay relay;
@@ -255,6 +259,7 @@ static Err answer_stream(struct llm_call *c, struct http_stream *up)
     llm_relay_init(&relay, !c->wants_usage);
     relay.events = c->dialect == &llm_dialect_anthropic   ? LLM_EVENTS_MESSAGES
                    : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
+                   : llm_passes(c->op)                    ? LLM_EVENTS_PASSED
                                                           : LLM_EVENTS_CHUNKS;
     if (llm_is_translated(c))
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
@@ -278,9 +283,9 @@ static Err call_stream(struct llm_call *c, const struct http_call *call)
         return llm_call_error(c->target.provider, e);
     buf_done(&c->edited); /* it was sent: a stream may live long */
     if (http_stream_status(up) == 200)
-        return answer_stream(c, up);
-    TRY(read_error_body(c, up, &body));
-    return refused(c, http_stream_status(up), http_stream_headers(up), body);
+        return llm_answer_stream(c, up);
+    TRY(llm_read_error_body(c, up, &body));
+    return llm_refused(c, http_stream_status(up), http_stream_headers(up), body);
 }
 
 /* ---- a call ---- */
@@ -327,7 +332,15 @@ Str llm_operation_name(enum llm_op op)
                                        [LLM_EMBEDDINGS] = S_INIT("embeddings"),
                                        [LLM_MESSAGES] = S_INIT("messages"),
                                        [LLM_COUNT_TOKENS] = S_INIT("count_tokens"),
-                                       [LLM_RESPONSES] = S_INIT("responses")};
+                                       [LLM_RESPONSES] = S_INIT("responses"),
+                                       [LLM_RERANK] = S_INIT("rerank"),
+                                       [LLM_MODERATIONS] = S_INIT("moderations"),
+                                       [LLM_TRANSCRIPTIONS] = S_INIT("transcriptions"),
+                                       [LLM_TRANSLATIONS] = S_INIT("translations"),
+                                       [LLM_SPEECH] = S_INIT("speech"),
+                                       [LLM_IMAGES] = S_INIT("images"),
+                                       [LLM_IMAGE_EDITS] = S_INIT("image_edits"),
+                                       [LLM_IMAGE_VARIATIONS] = S_INIT("image_variations")};
 
     return names[op];
 }
@@ -338,18 +351,24 @@ static struct llm_usage used(const struct llm_call *c, bool cancelled)
 {
     struct llm_usage usage = c->usage;
 
-    if (usage.known || !c->attempts || (c->status != 200 && !cancelled))
+    if (!c->attempts || (c->status != 200 && !cancelled))
+        return usage;
+    if (llm_passes(c->op))
+        return llm_pass_used(c);
+    if (usage.known)
         return usage;
     usage.prompt = (int64_t)(c->body.n / 4);
     usage.completion = (int64_t)c->chunks;
+    usage.estimated = usage.prompt + usage.completion > 0;
     return usage;
 }
 
 int64_t llm_call_cost(const struct llm_call *c, const struct llm_usage *usage)
 {
-    if (usage->prompt == 0 && usage->completion == 0)
+    if (usage->prompt + usage->completion + usage->images + usage->characters + usage->audio_ms ==
+        0)
         return 0;
-    return c->priced ? llm_price_cost(&c->price, usage) : -1;
+    return c->priced && llm_pass_priced(&c->price, usage) ? llm_price_cost(&c->price, usage) : -1;
 }
 
 /* Settle and record what the call used. */
@@ -376,7 +395,7 @@ static void record(struct llm_call *c, Err e)
         .outcome = str_c(outcome_of(c, e)),
         .streamed = c->stream,
         .from_cache = kept != NULL,
-        .estimated = !c->usage.known && usage.prompt + usage.completion > 0,
+        .estimated = usage.estimated,
         .status = cancelled   ? 499
                   : c->status ? c->status
                               : err_http(e),
@@ -405,7 +424,9 @@ Err llm_attempt(struct llm_call *c)
         return llm_count_tokens(c);
     TRY(find_price(c));
     TRY(make_call(c, &call));
-    return c->stream ? call_stream(c, &call) : call_whole(c, &call);
+    return llm_passes(c->op) ? llm_pass_call(c, &call)
+           : c->stream       ? call_stream(c, &call)
+                             : call_whole(c, &call);
 }
 
 /* A provider's own names are no route's. */
@@ -470,7 +491,13 @@ Err llm_door_deployment(struct llm *llm, struct req *req, struct res *res, Str p
         enum llm_op op;
     } calls[] = {{S_INIT("/chat/completions"), LLM_CHAT},
                  {S_INIT("/completions"), LLM_COMPLETIONS},
-                 {S_INIT("/embeddings"), LLM_EMBEDDINGS}};
+                 {S_INIT("/embeddings"), LLM_EMBEDDINGS},
+                 {S_INIT("/audio/transcriptions"), LLM_TRANSCRIPTIONS},
+                 {S_INIT("/audio/translations"), LLM_TRANSLATIONS},
+                 {S_INIT("/audio/speech"), LLM_SPEECH},
+                 {S_INIT("/images/generations"), LLM_IMAGES},
+                 {S_INIT("/images/edits"), LLM_IMAGE_EDITS},
+                 {S_INIT("/images/variations"), LLM_IMAGE_VARIATIONS}};
 
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (str_ends(path, calls[i].end) && path.n > calls[i].end.n)

@@ -304,14 +304,12 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
 
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
-    enum { USAGE, ERROR, CHOICES, DATA, CONTENT, OUTPUT, ID, N };
-    struct llm_member members[N] = {[USAGE] = {S_INIT("usage"), 0, 0},
-                                    [ERROR] = {S_INIT("error"), 0, 0},
-                                    [CHOICES] = {S_INIT("choices"), 0, 0},
-                                    [DATA] = {S_INIT("data"), 0, 0},
-                                    [CONTENT] = {S_INIT("content"), 0, 0},
-                                    [OUTPUT] = {S_INIT("output"), 0, 0},
-                                    [ID] = {S_INIT("id"), 0, 0}};
+    enum { USAGE, ERROR, CHOICES, DATA, CONTENT, OUTPUT, ID, DURATION, N };
+    struct llm_member members[N] = {
+        [USAGE] = {S_INIT("usage"), 0, 0},     [ERROR] = {S_INIT("error"), 0, 0},
+        [CHOICES] = {S_INIT("choices"), 0, 0}, [DATA] = {S_INIT("data"), 0, 0},
+        [CONTENT] = {S_INIT("content"), 0, 0}, [OUTPUT] = {S_INIT("output"), 0, 0},
+        [ID] = {S_INIT("id"), 0, 0},           [DURATION] = {S_INIT("duration"), 0, 0}};
     struct json *usage;
 
     if (!is_json_type(headers))
@@ -324,7 +322,9 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         !members[OUTPUT].to)
         return answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
-    if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
+    if (llm_passes(c->op))
+        llm_pass_usage(c, str_head(text, USAGE_MAX), llm_member_text(body, &members[DURATION]));
+    else if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
         c->dialect->read_usage(usage, &c->usage);
     if (c->op == LLM_RESPONSES)
         pin_whole(c, llm_member_text(body, &members[ID]));

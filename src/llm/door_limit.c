@@ -52,13 +52,17 @@ static void add_target(struct llm_call *c, const struct llm_target *target)
 {
     int64_t prompt = (int64_t)(c->body.n / 2) + 1; /* a token is rarely less than two bytes */
     struct llm_price price;
-    bool priced = llm_prices_find(c->llm->prices, target, &price);
-    int64_t output = output_most(c, priced ? &price : NULL);
+    bool priced = llm_pass_price(c, target, &price);
+    struct llm_usage most = {.prompt = prompt};
     int64_t *need = c->hold.need;
 
-    need[LLM_TOKENS] = larger(need[LLM_TOKENS], prompt + output);
+    if (llm_passes(c->op))
+        most = llm_pass_most(c);
+    else
+        most.completion = output_most(c, priced ? &price : NULL);
+    need[LLM_TOKENS] = larger(need[LLM_TOKENS], most.prompt + most.completion);
     if (priced)
-        need[LLM_COST] = larger(need[LLM_COST], llm_price_most(&price, prompt, output));
+        need[LLM_COST] = larger(need[LLM_COST], llm_price_most(&price, &most));
 }
 
 Err llm_call_open(struct llm_call *c)

@@ -5,6 +5,7 @@
 #include "llm/body.h"
 #include "llm/dialects/stream.h"
 #include "llm/door.h"
+#include "llm/form.h"
 #include "llm/limits.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
@@ -22,6 +23,11 @@ enum {
     MEMBER_MAX_TOKENS,
     MEMBER_MAX_COMPLETION_TOKENS,
     MEMBER_MAX_OUTPUT_TOKENS,
+    MEMBERS_OF_TEXT,
+    /* Of what passes through, for its price. */
+    MEMBER_INPUT = MEMBERS_OF_TEXT,
+    MEMBER_SIZE,
+    MEMBER_QUALITY,
     MEMBERS
 };
 
@@ -50,6 +56,10 @@ struct llm_call {
     bool missed; /* the target does not know that */
     bool named;  /* in the path: the body's does not count */
     bool stream, wants_usage, wants_base64;
+    struct llm_form *form; /* the body is one, and its members are texts; NULL: it is JSON */
+    Str form_type;         /* its Content-Type */
+    int64_t images, characters, file_bytes; /* of what passes through */
+    Str size, quality;
     const struct json *stream_options; /* NULL: none, or null */
 
     const struct llm_route *route; /* NULL: the name is a provider's */
@@ -82,6 +92,32 @@ Err llm_call_body(struct llm_call *c, Str *ret_body);
 
 /* A failure in the client's dialect. */
 Str llm_error_text(const struct llm_call *c, int status, Str message, Str code);
+
+/* Calls that pass through as they are: forms with files, and answers that may be anything.
+ * (door_pass.c) */
+static inline bool llm_passes(enum llm_op op)
+{
+    return op >= LLM_RERANK;
+}
+/* How the body is to be read: how much of it, and whether as a form. */
+Err llm_pass_begin(struct llm_call *c);
+/* The form that was read as body. */
+Err llm_pass_form(struct llm_call *c);
+/* What its price goes by. */
+Err llm_pass_measure(struct llm_call *c);
+/* The body for the target, in parts. */
+Err llm_pass_body(struct llm_call *c, struct http_call *call);
+Err llm_pass_call(struct llm_call *c, const struct http_call *call) YIELDS;
+/* What a whole answer of JSON says it used: c->usage is set. @usage, @duration: its members. */
+void llm_pass_usage(struct llm_call *c, Str usage, Str duration);
+/* The price of a target: for images by their size, where there is one. False if it is not known. */
+bool llm_pass_price(const struct llm_call *c, const struct llm_target *target,
+                    struct llm_price *ret_price);
+/* What the call may use at most; what it did use. */
+struct llm_usage llm_pass_most(const struct llm_call *c);
+struct llm_usage llm_pass_used(const struct llm_call *c);
+/* Whether the price says what @usage costs. */
+bool llm_pass_priced(const struct llm_price *price, const struct llm_usage *usage);
 
 /* The response @id is of c->target: those that follow it go there. Empty: it is not known. */
 void llm_pin(const struct llm_call *c, Str id);
@@ -119,6 +155,12 @@ void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_u
 /* What the call was answered with; NULL: it was not by what is kept. */
 const struct llm_kept *llm_cache_hit(const struct llm_call *c);
 
+/* The status is not 200: keep the refusal, or answer with it. */
+Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;
+/* The body of such an answer. */
+Err llm_read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_body) YIELDS;
+/* Answer with the events of @up. */
+Err llm_answer_stream(struct llm_call *c, struct http_stream *up) YIELDS;
 /* One attempt at c->target: answers, or fails, or leaves a refusal. */
 Err llm_attempt(struct llm_call *c) YIELDS;
 /* Attempts at the targets of c->route until one answers. */

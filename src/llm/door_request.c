@@ -29,6 +29,10 @@ static Err read_model(struct llm_call *c)
     if (c->named && c->model.n > 0 && c->model.n <= LLM_MODEL_MAX)
         return OK;
     TRY(member_json(c, MEMBER_MODEL, &v));
+    if (!v && c->op == LLM_MODERATIONS) { /* OpenAI's has no need of one */
+        c->model = S("omni-moderation-latest");
+        return OK;
+    }
     c->model = str_dup(c->req->a, json_str_of(v, S(""))); /* its place in the body may change */
     if (!c->model.n)
         return err_detail(E_BAD_INPUT, "You must provide a model parameter, a string.");
@@ -97,17 +101,25 @@ Err llm_call_read(struct llm_call *c)
         [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
         [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
         [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
+        [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
+        [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
+        [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},
     };
 
     memcpy(c->members, wanted, sizeof wanted);
+    TRY(llm_passes(c->op) ? llm_pass_begin(c) : req_body_limit(c->req, LLM_BODY_MAX));
     TRY(req_body(c->req, &c->body));
     c->ready_at = time_mono();
-    TRY(llm_scan_text(c->body, c->members, MEMBERS));
+    if (c->form)
+        return llm_pass_form(c);
+    TRY(llm_scan_text(c->body, c->members, llm_passes(c->op) ? MEMBERS : MEMBERS_OF_TEXT));
     TRY(read_model(c));
     TRY(read_stream(c));
     TRY(read_previous(c));
     if (c->stream && c->op == LLM_EMBEDDINGS)
         return err_detail(E_BAD_INPUT, "Embeddings are not streamed.");
+    if (llm_passes(c->op))
+        return llm_pass_measure(c);
     return read_encoding(c);
 }
 
@@ -175,7 +187,7 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
 {
     const struct llm_member *options = &c->members[MEMBER_STREAM_OPTIONS];
     bool ask = c->stream && !c->wants_usage && c->dialect == &llm_dialect_openai &&
-               !c->target.provider->kind->no_stream_options;
+               !llm_passes(c->op) && !c->target.provider->kind->no_stream_options;
     AUTO_BUF(name, KIB(16));
     AUTO_BUF(more, KIB(16));
     struct llm_edit edits[2];

@@ -13,6 +13,15 @@ enum llm_op {
     LLM_MESSAGES, /* a chat in Anthropic's dialect */
     LLM_COUNT_TOKENS,
     LLM_RESPONSES,
+    /* What passes through as it is; see door_pass.c. */
+    LLM_RERANK,
+    LLM_MODERATIONS,
+    LLM_TRANSCRIPTIONS,
+    LLM_TRANSLATIONS,
+    LLM_SPEECH,
+    LLM_IMAGES,
+    LLM_IMAGE_EDITS,
+    LLM_IMAGE_VARIATIONS,
     LLM_OPS
 };
 

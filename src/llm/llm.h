@@ -24,6 +24,7 @@ enum {
     LLM_MODEL_MAX = 256,
     LLM_API_VERSION_MAX = 32
 };
+enum { LLM_UPLOAD_MAX = 256 << 20 }; /* that any setting allows */
 #define LLM_TIMEOUT_DEFAULT (10 * USEC_MIN)
 
 struct llm_provider {
@@ -58,6 +59,7 @@ struct llm_options {
     bool refuse_unpriced; /* calls of models whose price is not known */
     Usec retention;       /* of these records; 0: for ever */
     size_t cache;         /* bytes of answers that are kept */
+    size_t upload_max;    /* bytes of a form with files; 0: LLM_UPLOAD_MAX */
 };
 
 /* Limits in force, see limits.h. */

@@ -33,6 +33,7 @@ struct llm {
     struct llm_prices *prices;
     struct llm_limits *limits;
     bool refuse_unpriced;
+    size_t upload_max;
     struct egress *egress_public, *egress_private;
     Id tenant;
     struct llm_seed *seeds;

@@ -24,6 +24,22 @@ static const struct rate_member {
      false},
 };
 
+/* Prices of what is not counted in tokens. */
+static const struct unit_member {
+    Str name;
+    size_t at;
+} unit_members[] = {
+    {S_INIT("request"), offsetof(struct llm_price, request)},
+    {S_INIT("image"), offsetof(struct llm_price, image)},
+    {S_INIT("character"), offsetof(struct llm_price, character)},
+    {S_INIT("second"), offsetof(struct llm_price, second)},
+};
+
+static int64_t *unit_at(struct llm_price *p, size_t i)
+{
+    return (int64_t *)(void *)((char *)p + unit_members[i].at);
+}
+
 static int64_t *rate_at(struct llm_rates *r, size_t at)
 {
     return (int64_t *)(void *)((char *)r + at);
@@ -95,16 +111,20 @@ static Err read_long(const struct json *v, struct llm_price *p)
 
 Err llm_price_read(const struct json *v, struct llm_price *ret_price)
 {
-    static const Str more[] = {S_INIT("request"), S_INIT("max_output"), S_INIT("long")};
+    static const Str more[] = {S_INIT("request"), S_INIT("image"),      S_INIT("character"),
+                               S_INIT("second"),  S_INIT("max_output"), S_INIT("long")};
+    static const struct llm_rates none;
     struct llm_price p = {0};
     const struct json *given;
 
     if (!json_is(v, JSON_OBJ))
         return err_detail(E_INVALID, "A price must be an object.");
     TRY(check_names(v, more, ARRAY_LEN(more)));
-    TRY(read_rates(v, NULL, &p.usual));
-    if ((given = json_at(v, "request")))
-        TRY(read_number(given, S("request"), LLM_PRICE_MAX, &p.request));
+    for (size_t i = 0; i < ARRAY_LEN(unit_members); i++)
+        if ((given = json_get(v, unit_members[i].name)))
+            TRY(read_number(given, unit_members[i].name, LLM_PRICE_MAX, unit_at(&p, i)));
+    bool units = (p.image || p.character || p.second) && !json_at(v, "input");
+    TRY(read_rates(v, units ? &none : NULL, &p.usual));
     if ((given = json_at(v, "max_output")))
         TRY(read_number(given, S("max_output"), TOKENS_MAX, &p.max_output));
     if ((given = json_at(v, "long")))
@@ -126,8 +146,11 @@ struct json *llm_price_json(struct arena *a, const struct llm_price *p)
 {
     struct json *v = rates_json(a, &p->usual);
 
-    if (p->request)
-        json_set(a, v, S("request"), json_int(a, p->request));
+    for (size_t i = 0; i < ARRAY_LEN(unit_members); i++) {
+        struct llm_price copy = *p;
+        if (*unit_at(&copy, i))
+            json_set(a, v, unit_members[i].name, json_int(a, *unit_at(&copy, i)));
+    }
     if (p->max_output)
         json_set(a, v, S("max_output"), json_int(a, p->max_output));
     if (p->long_above) {
@@ -155,9 +178,10 @@ int64_t llm_price_cost(const struct llm_price *p, const struct llm_usage *u)
     __extension__ typedef __int128 wide;
     wide sum = (wide)(u->prompt - cached - written) * r->input + (wide)cached * r->cached_input +
                (wide)written * r->cache_write + (wide)(u->completion - reasoning) * r->output +
-               (wide)reasoning * r->reasoning;
+               (wide)reasoning * r->reasoning + (wide)u->characters * p->character +
+               (wide)u->audio_ms * p->second / 1000;
 
-    sum = (sum + 999999) / 1000000 + p->request;
+    sum = (sum + 999999) / 1000000 + p->request + (wide)u->images * p->image;
     return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
@@ -166,11 +190,13 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-int64_t llm_price_most(const struct llm_price *p, int64_t prompt, int64_t completion)
+int64_t llm_price_most(const struct llm_price *p, const struct llm_usage *most)
 {
     const struct llm_rates *both[] = {&p->usual, &p->longer};
-    struct llm_price dearest = {.request = p->request};
-    struct llm_usage usage = {.prompt = prompt, .completion = completion};
+    struct llm_price dearest = *p;
+
+    dearest.usual = (struct llm_rates){0};
+    dearest.long_above = 0;
 
     for (int i = 0; i < (p->long_above ? 2 : 1); i++) {
         const struct llm_rates *r = both[i];
@@ -178,7 +204,7 @@ int64_t llm_price_most(const struct llm_price *p, int64_t prompt, int64_t comple
         dearest.usual.input = larger(dearest.usual.input, in);
         dearest.usual.output = larger(dearest.usual.output, larger(r->output, r->reasoning));
     }
-    return llm_price_cost(&dearest, &usage);
+    return llm_price_cost(&dearest, most);
 }
 
 /* ---- LiteLLM's form ---- */
@@ -249,6 +275,56 @@ static Err litellm_long(const struct json *v, struct llm_price *p)
     return OK;
 }
 
+/* "1024-x-1536/gpt-image-1": how many pixels; 0 if it does not say. */
+static int64_t pixels_of(Str key)
+{
+    enum { SIDE_MAX = 65536 };
+    Str part, side;
+    uint64_t x, y;
+
+    while (key.p && key.n) {
+        key = str_cut(key, '/', &part);
+        size_t at = str_find(part, S("-x-"));
+        side = at == SIZE_MAX ? S("") : str_skip(part, at + 3);
+        if (side.n && str_to_u64(str_head(part, at), &x) == OK && str_to_u64(side, &y) == OK &&
+            x <= SIDE_MAX && y <= SIDE_MAX)
+            return (int64_t)(x * y);
+    }
+    return 0;
+}
+
+/* The first of @names that is a price above zero. */
+static bool first_price(const struct json *v, const char *const *names, double scale, int64_t *to)
+{
+    for (; *names; names++)
+        if (take_dollars(json_get(v, str_c(*names)), scale, to) && *to)
+            return true;
+    return false;
+}
+
+/* What is priced by other things than tokens, as its mode says. */
+static bool litellm_units(Str key, const struct json *v, struct llm_price *p)
+{
+    static const char *const per_image[] = {"output_cost_per_image", "input_cost_per_image", NULL};
+    static const char *const per_pixel[] = {"output_cost_per_pixel", "input_cost_per_pixel", NULL};
+    static const char *const per_character[] = {"input_cost_per_character", NULL};
+    static const char *const per_second[] = {"output_cost_per_second", "input_cost_per_second",
+                                             NULL};
+    static const char *const per_query[] = {"input_cost_per_query", NULL};
+    Str mode = json_str_of(json_at(v, "mode"), S(""));
+    int64_t pixels = pixels_of(key);
+
+    if (str_eq(mode, S("image_generation")) || str_eq(mode, S("image_edit")))
+        return first_price(v, per_image, 1e6, &p->image) ||
+               (pixels && first_price(v, per_pixel, 1e6 * (double)pixels, &p->image));
+    if (str_eq(mode, S("rerank")))
+        return first_price(v, per_query, 1e6, &p->request);
+    if (!str_eq(mode, S("audio_speech")) && !str_eq(mode, S("audio_transcription")))
+        return false;
+    bool characters = first_price(v, per_character, PICO, &p->character);
+    return first_price(v, per_second, PICO, &p->second) || characters;
+}
+
 static Err litellm_names(Str key, const struct json *v, Str *ret_provider, Str *ret_model)
 {
     Str provider = json_str_of(json_at(v, "litellm_provider"), S("")), first;
@@ -273,11 +349,14 @@ Err llm_price_litellm(Str key, const struct json *v, Str *ret_provider, Str *ret
     Str provider, model;
 
     TRY(litellm_names(key, v, &provider, &model));
-    if (!json_is_number(json_at(v, "input_cost_per_token")) ||
-        (!embeds && !json_is_number(json_at(v, "output_cost_per_token"))))
-        return err_detail(E_INVALID, "It has no price of tokens.");
+    bool units = litellm_units(key, v, &p);
+    const char *image = "output_cost_per_image_token"; /* of those that make nothing else */
+    bool images = json_is_number(json_get(v, str_c(image))) && !json_at(v, "output_cost_per_token");
+    if (!units && (!json_is_number(json_at(v, "input_cost_per_token")) ||
+                   (!embeds && !images && !json_is_number(json_at(v, "output_cost_per_token")))))
+        return err_detail(E_INVALID, "It has no price that is understood.");
     TRY(take_rate(v, S("input_cost_per_token"), &p.usual.input));
-    TRY(take_rate(v, S("output_cost_per_token"), &p.usual.output));
+    TRY(take_rate(v, images ? str_c(image) : S("output_cost_per_token"), &p.usual.output));
     p.usual.cached_input = p.usual.cache_write = p.usual.input;
     p.usual.reasoning = p.usual.output;
     for (size_t i = 0; i < ARRAY_LEN(litellm_rates); i++)

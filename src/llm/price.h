@@ -22,11 +22,15 @@ struct llm_price {
     struct llm_rates longer; /* when the prompt has more tokens than long_above */
     int64_t long_above;      /* 0: there is no such price */
     int64_t request;         /* micro-units for each call */
+    int64_t image;           /* and for each image */
+    int64_t character;       /* for a million of them, as of tokens */
+    int64_t second;          /* of sound, likewise */
     int64_t max_output;      /* tokens of an answer; 0: not known */
 };
 
-/* {"input", "output", "cached_input", "cache_write", "reasoning", "request", "max_output",
- * "long": {"above", "input", ...}}, of which input and output are needed. What is left out costs
+/* {"input", "output", "cached_input", "cache_write", "reasoning", "request", "image", "character",
+ * "second", "max_output", "long": {"above", "input", ...}}, of which input and output are needed
+ * unless images, characters or seconds have a price. What is left out costs
  * what input, or for reasoning output, does; in "long" what is left out costs as usual. E_INVALID
  * names the member that is wrong. */
 Err llm_price_read(const struct json *v, struct llm_price *ret_price);
@@ -35,12 +39,12 @@ struct json *llm_price_json(struct arena *a, const struct llm_price *price);
 /* In micro-units; held at INT64_MAX. */
 int64_t llm_price_cost(const struct llm_price *price, const struct llm_usage *usage);
 
-/* The most that a call of so many tokens can cost. */
-int64_t llm_price_most(const struct llm_price *price, int64_t prompt, int64_t completion);
+/* The most that a call which uses so much can cost. */
+int64_t llm_price_most(const struct llm_price *price, const struct llm_usage *most);
 
 /* One entry of LiteLLM's list (model_prices_and_context_window.json): the name it is found under
- * and its value. E_INVALID if it has no price of tokens, or one that cannot be told here. Names are
- * borrowed. */
+ * and its value. E_INVALID if it has no price of tokens, images, characters or seconds, or one that
+ * cannot be told here. Names are borrowed. */
 Err llm_price_litellm(Str key, const struct json *v, Str *ret_provider, Str *ret_model,
                       struct llm_price *ret_price);
 

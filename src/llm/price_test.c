@@ -138,6 +138,57 @@ TEST(price_reads_entries_of_litellm)
     t_expect_int(p.usual.output, 0);
 }
 
+TEST(price_of_what_is_not_counted_in_tokens)
+{
+    static const struct {
+        const char *key, *entry;
+        struct llm_usage used;
+        int64_t cost;
+    } rows[] = {
+        {"whisper-1",
+         "{\"litellm_provider\":\"openai\",\"mode\":\"audio_transcription\","
+         "\"input_cost_per_second\":0.0001,\"output_cost_per_second\":0.0001}",
+         {.audio_ms = 90500},
+         9050},
+        {"tts-1",
+         "{\"litellm_provider\":\"openai\",\"mode\":\"audio_speech\","
+         "\"input_cost_per_character\":1.5e-05}",
+         {.characters = 3},
+         45},
+        {"dall-e-9",
+         "{\"litellm_provider\":\"openai\",\"mode\":\"image_generation\","
+         "\"output_cost_per_image\":0.04}",
+         {.images = 2},
+         80000},
+        {"hd/1024-x-1792/dall-e-3",
+         "{\"litellm_provider\":\"openai\",\"mode\":\"image_generation\","
+         "\"input_cost_per_pixel\":6.539e-08,\"output_cost_per_pixel\":0.0}",
+         {.images = 1},
+         119991},
+        {"gpt-image-1",
+         "{\"litellm_provider\":\"openai\",\"mode\":\"image_generation\","
+         "\"input_cost_per_token\":5e-06,\"output_cost_per_image_token\":4e-05}",
+         {.prompt = 10, .completion = 1000},
+         40050},
+        {"rerank-v3.5",
+         "{\"litellm_provider\":\"cohere\",\"mode\":\"rerank\",\"input_cost_per_query\":0.002,"
+         "\"input_cost_per_token\":0.0,\"output_cost_per_token\":0.0}",
+         {.prompt = 100},
+         2000},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        Str provider, model;
+        struct llm_price p, again;
+        t_expect_ok(
+            llm_price_litellm(str_c(rows[i].key), parse(rows[i].entry), &provider, &model, &p));
+        t_expect_ok(llm_price_read(llm_price_json(t_arena(), &p), &again));
+        t_expect(memcmp(&p, &again, sizeof p) == 0);
+        t_expect_int(llm_price_cost(&p, &rows[i].used), rows[i].cost);
+        t_expect_int(llm_price_most(&p, &rows[i].used), rows[i].cost);
+    }
+}
+
 TEST(price_takes_no_entry_of_litellm_that_it_would_have_to_guess)
 {
     static const char *const bad[] = {

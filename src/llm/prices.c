@@ -234,7 +234,7 @@ static Err read_list(void *arg)
             job->skipped++;
     map_free(seen, NULL);
     if (!job->rows.n)
-        return err_detail(E_INVALID, "No entry of the list has a price of tokens.");
+        return err_detail(E_INVALID, "No entry of the list has a price that is understood.");
     return OK;
 }
 

@@ -230,12 +230,96 @@ static void inspect_response(struct llm_relay *r, Str event)
         look_into_response(r, event);
 }
 
+/* ---- events of sound and images ---- */
+
+/* "image_generation.completed": by its line, or by what stands first in its data. */
+static Str type_of_passed(Str event)
+{
+    enum { NEAR = 64 };
+    Str name = name_of_event(event), mark = S("\"type\":");
+
+    if (name.n)
+        return name;
+    Str head = str_head(event, NEAR);
+    size_t at = str_find(head, mark);
+    head = at == SIZE_MAX ? S("") : str_trim(str_skip(head, at + mark.n));
+    (void)str_cut(str_skip(head, str_starts(head, S("\""))), '"', &name);
+    return name;
+}
+
+static bool ends_passed(Str type)
+{
+    return str_ends(type, S(".done")) || str_ends(type, S(".completed"));
+}
+
+static void inspect_passed(struct llm_relay *r, Str event)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    AUTO_BUF(data, MIB(1));
+    struct json *v;
+    Str type = type_of_passed(event);
+
+    if (str_ends(type, S(".delta")) || str_ends(type, S(".partial_image"))) {
+        r->chunks++;
+        return;
+    }
+    Str text = event_data(event, &data);
+    r->done |= (ends_passed(type) || str_eq(str_trim(text), S("[DONE]"))) && !r->failed;
+    if (json_parse(a, text, &v) != OK)
+        return; /* the client's parser tells its user */
+    const struct json *error = json_at(v, "error");
+    r->failed |= str_eq(type, S("error")) || (error && !json_is(error, JSON_NULL));
+    llm_usage_read_passed(json_at(v, "usage"), &r->usage);
+}
+
+/* Of a long event that is the last the end is kept. */
+static void keep_tail(struct llm_relay *r, Str s)
+{
+    if (s.n > sizeof r->tail)
+        s = str_skip(s, s.n - sizeof r->tail);
+    size_t keep = sizeof r->tail - s.n;
+    if (r->tail_n > keep) {
+        memmove(r->tail, r->tail + (r->tail_n - keep), keep);
+        r->tail_n = keep;
+    }
+    memcpy(r->tail + r->tail_n, s.n ? s.p : "", s.n);
+    r->tail_n += s.n;
+}
+
+/* {... "usage":{...}} without its beginning. */
+static void read_tail(struct llm_relay *r)
+{
+    AUTO(arena) *a = arena_new(MIB(1));
+    Str s = str_trim(str_from(r->tail, r->tail_n)), mark = S("\"usage\":");
+    size_t at = str_find(s, mark);
+    struct json *v;
+
+    s = at == SIZE_MAX ? S("") : str_skip(s, at + mark.n);
+    while (s.n && s.p[s.n - 1] == '}') {
+        if (json_parse(a, s, &v) == OK) {
+            llm_usage_read_passed(v, &r->usage);
+            return;
+        }
+        s.n--;
+    }
+}
+
+/* Whether the event that begins with @head, of which more is to come, is the last. */
+static bool is_ending(const struct llm_relay *r, Str head)
+{
+    if (r->events == LLM_EVENTS_RESPONSES)
+        return life_of(name_of_event(head)) == LIFE_ENDS;
+    return r->events == LLM_EVENTS_PASSED && ends_passed(type_of_passed(head));
+}
+
 /* Whether @event goes out. */
 static bool inspect(struct llm_relay *r, Str event)
 {
     if (r->events != LLM_EVENTS_CHUNKS) {
         if (r->events == LLM_EVENTS_MESSAGES)
             inspect_message(r, event);
+        else if (r->events == LLM_EVENTS_PASSED)
+            inspect_passed(r, event);
         else
             inspect_response(r, event);
         return true;
@@ -269,7 +353,11 @@ static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
     while (at < s.n && (end = event_end(s, at)) != 0) {
         Str event = str_from(s.p + at, end - at);
         bool keep = r->inside || inspect(r, event);
-        r->done |= r->inside && r->ending; /* though it was too long to be read */
+        if (r->inside && r->ending) { /* though it was too long to be read */
+            r->done = true;
+            keep_tail(r, event);
+            read_tail(r);
+        }
         r->inside = false;
         if (!keep)
             begin_out(r, &copying, s, at);
@@ -280,14 +368,15 @@ static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
     size_t most = r->events == LLM_EVENTS_RESPONSES ? LLM_HELD_RESPONSES_MAX : LLM_HELD_MAX;
     if (s.n - at > most || (r->inside && s.n > at)) {
         if (!r->inside)
-            r->ending = r->events == LLM_EVENTS_RESPONSES &&
-                        life_of(name_of_event(str_skip(s, at))) == LIFE_ENDS;
+            r->ending = is_ending(r, str_skip(s, at));
         /* All but what may be the beginning of the empty line. */
         size_t tail = s.n;
         while (tail > at && s.n - tail < 3 && (s.p[tail - 1] == '\n' || s.p[tail - 1] == '\r'))
             tail--;
         if (copying)
             buf_add(&r->out, str_from(s.p + at, tail - at));
+        if (r->ending)
+            keep_tail(r, str_from(s.p + at, tail - at));
         r->inside = r->inside || tail > at;
         at = tail;
     }

@@ -13,10 +13,20 @@
 #include "llm/usage.h"
 
 /* Of an event; a longer one is handed on in parts. The last one of a response has all of it. */
-enum { LLM_HELD_MAX = 16 * 1024, LLM_HELD_RESPONSES_MAX = 2 << 20, LLM_RELAY_ID_MAX = 128 };
+enum {
+    LLM_HELD_MAX = 16 * 1024,
+    LLM_HELD_RESPONSES_MAX = 2 << 20,
+    LLM_RELAY_ID_MAX = 128,
+    LLM_RELAY_TAIL = 1024
+};
 
 /* Whose events. */
-enum llm_events { LLM_EVENTS_CHUNKS, LLM_EVENTS_MESSAGES, LLM_EVENTS_RESPONSES };
+enum llm_events {
+    LLM_EVENTS_CHUNKS,
+    LLM_EVENTS_MESSAGES,
+    LLM_EVENTS_RESPONSES,
+    LLM_EVENTS_PASSED /* of sound and images: they end with one that is "done" or "completed" */
+};
 
 struct llm_relay {
     bool hide_usage;
@@ -32,6 +42,8 @@ struct llm_relay {
     char id[LLM_RELAY_ID_MAX]; /* of the response */
     size_t id_n;
     struct buf held, out;
+    char tail[LLM_RELAY_TAIL]; /* of the long event that is the last: usage stands there */
+    size_t tail_n;
     struct llm_stream *translation; /* into another dialect, freed with the relay; NULL: none */
 };
 

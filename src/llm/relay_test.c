@@ -199,3 +199,50 @@ TEST(relay_understands_the_events_of_messages_and_touches_none)
         llm_relay_done(&r);
     }
 }
+
+#define PASSED(type, more) "event: " type "\ndata: {\"type\":\"" type "\"" more "}\n\n"
+
+TEST(relay_sees_the_end_and_the_usage_of_sound_however_it_is_cut)
+{
+    Str text = S(PASSED("transcript.text.delta", ",\"delta\":\"a\"") PASSED(
+        "transcript.text.done", ",\"usage\":{\"type\":\"tokens\",\"input_tokens\":14,"
+                                "\"output_tokens\":45}"));
+
+    for (size_t cut = 1; cut <= text.n; cut++) {
+        struct llm_relay r;
+        AUTO_BUF(out, KIB(8));
+        llm_relay_init(&r, true);
+        r.events = LLM_EVENTS_PASSED;
+        run(&r, text, cut, text.n, &out);
+        t_expect_str(buf_str(&out), text);
+        t_expect(r.done && !r.failed && r.usage.known);
+        t_expect_int(r.chunks, 1);
+        t_expect_int(r.usage.completion, 45);
+        llm_relay_done(&r);
+    }
+}
+
+TEST(relay_reads_the_usage_behind_an_image_that_is_too_long_to_be_held)
+{
+    AUTO_BUF(text, MIB(4));
+    size_t sizes[] = {1000, 4096, 65536};
+
+    buf_add(&text, S("event: image_generation.completed\ndata: "
+                     "{\"type\":\"image_generation.completed\",\"b64_json\":\""));
+    for (int i = 0; i < 100000; i++)
+        buf_add_char(&text, 'A');
+    buf_add(&text, S("\",\"usage\":{\"total_tokens\":100,\"input_tokens\":50,\"output_tokens\":"
+                     "50,\"input_tokens_details\":{\"text_tokens\":10,\"image_tokens\":40}}}\n\n"));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct llm_relay r;
+        AUTO_BUF(out, MIB(1));
+        llm_relay_init(&r, true);
+        r.events = LLM_EVENTS_PASSED;
+        run(&r, buf_str(&text), 0, sizes[i], &out);
+        t_expect_str(buf_str(&out), buf_str(&text));
+        t_expect(r.done && r.usage.known);
+        t_expect_int(r.usage.prompt, 50);
+        t_expect_int(r.usage.completion, 50);
+        llm_relay_done(&r);
+    }
+}

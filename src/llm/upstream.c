@@ -70,7 +70,15 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
                                                [LLM_COMPLETIONS] = "/completions",
                                                [LLM_EMBEDDINGS] = "/embeddings",
                                                [LLM_MESSAGES] = "/chat/completions",
-                                               [LLM_RESPONSES] = "/responses"};
+                                               [LLM_RESPONSES] = "/responses",
+                                               [LLM_RERANK] = "/rerank",
+                                               [LLM_MODERATIONS] = "/moderations",
+                                               [LLM_TRANSCRIPTIONS] = "/audio/transcriptions",
+                                               [LLM_TRANSLATIONS] = "/audio/translations",
+                                               [LLM_SPEECH] = "/audio/speech",
+                                               [LLM_IMAGES] = "/images/generations",
+                                               [LLM_IMAGE_EDITS] = "/images/edits",
+                                               [LLM_IMAGE_VARIATIONS] = "/images/variations"};
 
     if (p->kind->dialect == &llm_dialect_anthropic) {
         if (op != LLM_CHAT && op != LLM_MESSAGES && op != LLM_COUNT_TOKENS)

@@ -161,7 +161,8 @@ Err boot_gateway(struct boot *b, bool serve)
                             .record = serve,
                             .refuse_unpriced = c->models.unknown_price == UNKNOWN_PRICE_REFUSE,
                             .retention = c->retention.days * USEC_DAY,
-                            .cache = c->models.cache};
+                            .cache = c->models.cache,
+                            .upload_max = c->models.upload_max};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 
     add_seed(&o, seeds, "anthropic", c->anthropic.base_url, c->anthropic.api_key);

@@ -22,9 +22,9 @@ static Err import(struct store_call *call)
     if (e != OK)
         return err_detail(e, "%.*s cannot be read: %s", P(path), err_client_text(e));
     TRY(llm_prices_import(call->boot.llm, auth_home_tenant, text, &done));
-    return cli_print(str_fmt(cli->a,
-                             "%lld prices were imported, %lld entries have none of tokens\n",
-                             (long long)done.imported, (long long)done.skipped));
+    return cli_print(
+        str_fmt(cli->a, "%lld prices were imported, %lld entries have none that is understood\n",
+                (long long)done.imported, (long long)done.skipped));
 }
 
 static Err run_import(struct cli *cli)
@@ -47,6 +47,12 @@ static Str dollars(struct arena *a, int64_t micros)
     return text;
 }
 
+static void add_unit(struct buf *out, struct arena *a, const char *name, int64_t micros)
+{
+    if (micros)
+        buf_add_fmt(out, "  %s %.*s", name, P(dollars(a, micros)));
+}
+
 static Err list(struct store_call *call)
 {
     struct cli *cli = call->cli;
@@ -62,10 +68,14 @@ static Err list(struct store_call *call)
         struct llm_price p;
         TRY(json_parse(a, row->prices, &v));
         TRY(llm_price_read(v, &p));
-        buf_add_fmt(&out, "%-6s  %-16.*s  %-40.*s  input %.*s  cached %.*s  output %.*s\n",
+        buf_add_fmt(&out, "%-6s  %-16.*s  %-40.*s  input %.*s  cached %.*s  output %.*s",
                     row->imported ? "import" : "own", P(row->provider), P(row->model),
                     P(dollars(a, p.usual.input)), P(dollars(a, p.usual.cached_input)),
                     P(dollars(a, p.usual.output)));
+        add_unit(&out, a, "image", p.image);
+        add_unit(&out, a, "characters", p.character);
+        add_unit(&out, a, "minute", p.second * 60 / MICROS);
+        buf_add_char(&out, '\n');
     }
     TRY(buf_ok(&out));
     return cli_print(buf_str(&out));
@@ -105,6 +115,9 @@ static const struct price_option {
     {"cached-input", "cached_input"},
     {"cache-write", "cache_write"},
     {"reasoning", "reasoning"},
+    {"image", "image"},
+    {"characters", "character"},
+    {"minute", "second"},
 };
 
 static Err set(struct store_call *call)
@@ -117,6 +130,8 @@ static Err set(struct store_call *call)
         if (!cli_has(cli, price_options[i].option))
             continue;
         TRY(read_dollars(cli_get(cli, price_options[i].option), &micros));
+        if (str_eq(str_c(price_options[i].option), S("minute")))
+            micros = (micros * MICROS + 59) / 60; /* of a million seconds */
         json_set(cli->a, v, str_c(price_options[i].member), json_int(cli->a, micros));
     }
     return llm_prices_put(call->boot.llm, cli->a, auth_home_tenant, cli->args.at[0],
@@ -136,6 +151,9 @@ static const struct cli_option set_options[] = {
     {"cached-input", "DOLLARS", "Of the prompt, from a cache; as --input if not given"},
     {"cache-write", "DOLLARS", "Of the prompt, into a cache; as --input if not given"},
     {"reasoning", "DOLLARS", "Of the answer, spent on reasoning; as --output if not given"},
+    {"image", "DOLLARS", "For each image"},
+    {"characters", "DOLLARS", "For a million characters that are spoken"},
+    {"minute", "DOLLARS", "For a minute of sound"},
     {0},
 };
 
@@ -158,7 +176,7 @@ const struct cli_verb cmd_price_list = {
     .args = "[PROVIDER]",
     .max_args = 1,
     .summary = "List what models cost",
-    .details = "In US dollars for a million tokens.",
+    .details = "In US dollars for a million tokens or characters, each image, a minute of sound.",
     .settings = "data database.url",
     .run = run_list,
 };

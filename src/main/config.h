@@ -50,6 +50,7 @@ struct config {
     struct {
         int unknown_price; /* enum unknown_price */
         size_t cache;
+        size_t upload_max;
     } models;
     struct {
         int64_t days;

@@ -64,7 +64,7 @@ onEachDatabase('gateway prices', (ctx) => {
 
   test("LiteLLM's list is imported; prices by hand come before it and stay", async () => {
     const done = expectStatus(await ctx.api.post('/api/prices/import', list), 200).json;
-    assert.deepEqual(done, { imported: 3, skipped: 2 });
+    assert.deepEqual(done, { imported: 4, skipped: 1 });
     for (const model of ['listed-1', 'listed-2']) ctx.model.script(model, { text: 'a few words here' });
     expectStatus(await set('openai', 'listed-2', { input: 0, output: 0, request: 11 }), 204);
     const { usage } = await chat('openai/listed-1');
@@ -77,7 +77,7 @@ onEachDatabase('gateway prices', (ctx) => {
 
     const { 'listed-1': gone, ...rest } = list;
     assert.equal(gone.litellm_provider, 'openai');
-    assert.equal(expectStatus(await ctx.api.post('/api/prices/import', rest), 200).json.imported, 2);
+    assert.equal(expectStatus(await ctx.api.post('/api/prices/import', rest), 200).json.imported, 3);
     const left = (await ctx.api.get('/api/prices?provider=openai')).json.items;
     assert.equal(left.filter((p) => p.model === 'listed-1').length, 0);
     assert.deepEqual(
@@ -130,12 +130,14 @@ onEachDatabase('gateway prices', (ctx) => {
     };
     const file = path.join(ctx.server.dir, 'prices.json');
     fs.writeFileSync(file, JSON.stringify(list));
-    assert.match(await run('import', file), /^3 prices/);
+    assert.match(await run('import', file), /^4 prices/);
     await run('set', 'openai', 'by-hand', '--input', '0.15', '--output', '0.6');
     assert.match(
       await run('list', 'openai'),
       /own +openai +by-hand +input 0\.15 +cached 0\.15 +output 0\.6\n/,
     );
+    await run('set', 'openai', 'sound', '--minute', '0.006', '--image', '0.04', '--characters', '15');
+    assert.match(await run('list', 'openai'), /sound .* image 0\.04 +characters 15 +minute 0\.006\n/);
     const wrong = await heddle(
       ['price', 'set', 'openai', 'm', '--input', '1,5', '--output', '1', '--data', ctx.server.data],
       at,

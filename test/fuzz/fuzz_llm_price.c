@@ -11,6 +11,7 @@ static void check_price(struct arena *a, const struct llm_price *p)
         {.prompt = 1, .completion = 1},
         {.prompt = 300000, .cached = 400000, .cache_written = 7, .completion = 9, .reasoning = 10},
         {.prompt = INT64_MAX, .completion = INT64_MAX},
+        {.images = 3, .characters = 1000, .audio_ms = 1},
     };
     struct llm_price again;
 
@@ -19,7 +20,7 @@ static void check_price(struct arena *a, const struct llm_price *p)
     for (size_t i = 0; i < ARRAY_LEN(some); i++) {
         int64_t cost = llm_price_cost(p, &some[i]);
         assert(cost >= 0);
-        assert(llm_price_most(p, some[i].prompt, some[i].completion) >= cost);
+        assert(llm_price_most(p, &some[i]) >= cost);
     }
 }
 
