@@ -312,6 +312,9 @@ void wf_core_due(struct arena *a, const struct wf_node_run *n, struct wf_event *
  * any more. */
 bool wf_core_answer(struct arena *a, const struct wf_node_run *n, const struct json *answer,
                     struct wf_event *ret_event);
+/* What the end of the run that @n waits for means, as the event to record. (subrun.c) */
+void wf_core_child_answer(struct arena *a, const struct wf_state *s, const struct wf_node_run *n,
+                          const struct json *answer, Usec now, struct wf_event *ret_event);
 /* The event that opens container @n. */
 void wf_core_open(struct arena *a, const struct wf_node_run *n, const struct wf_opening *opening,
                   struct wf_event *ret_event);

@@ -223,9 +223,6 @@ Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struc
 /* A run that another one has written is driven for the first time. */
 Err run_child_enter(struct wf_run *run) YIELDS;
 bool run_is_child_wait(const struct wf_node_run *n);
-/* What the end of a child means for the step that waits for it, as the event to record. */
-void run_child_answer(struct wf_run *run, const struct wf_node_run *n, const struct json *answer,
-                      struct wf_event *ret_event);
 /* Ask the child that @n waits for, if it does, to stop. */
 void run_stop_child(struct wf_run *run, const struct wf_node_run *n);
 /* Put into the last transaction of a run what its end means for its parent and its children. */

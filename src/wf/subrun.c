@@ -273,10 +273,9 @@ static Str failure_text(struct arena *a, const struct wf_node_run *n, const stru
                    P(json_str_of(json_at(error, "message"), S(""))));
 }
 
-void run_child_answer(struct wf_run *run, const struct wf_node_run *n, const struct json *answer,
-                      struct wf_event *ret_event)
+void wf_core_child_answer(struct arena *a, const struct wf_state *s, const struct wf_node_run *n,
+                          const struct json *answer, Usec now, struct wf_event *ret_event)
 {
-    struct arena *a = run_arena(run, n);
     Str state = json_str_of(json_at(answer, "state"), S(""));
     Str code = json_str_of(json_at(json_at(answer, "error"), "code"), state);
 
@@ -290,7 +289,7 @@ void run_child_answer(struct wf_run *run, const struct wf_node_run *n, const str
                                        .data = output ? output : json_null(a)};
         return;
     }
-    wf_core_failure(a, run->state, n, n->attempt, err_of(code), failure_text(a, n, answer),
-                    run_now(run), 0, 0, ret_event);
+    wf_core_failure(a, s, n, n->attempt, err_of(code), failure_text(a, n, answer), now, 0, 0,
+                    ret_event);
     ret_event->error.code = code;
 }

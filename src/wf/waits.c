@@ -339,7 +339,7 @@ static Err answer_with(struct wf_run *run, struct wf_node_run *n, Str body)
         return run_record_failure(run, n, n->attempt, e, str_dup(a, str_c(err_client_text(e))), 0,
                                   0);
     if (run_is_child_wait(n)) {
-        run_child_answer(run, n, answer, &ev);
+        wf_core_child_answer(a, run->state, n, answer, run_now(run), &ev);
         return record_answer(run, n, ev);
     }
     if (was_taken(run, n, answer) || !wf_core_answer(a, n, answer, &ev))
