@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "main/boot.h"
 #include "main/cli.h"
+#include "main/cmd_files.h"
 #include "main/signals.h"
 #include "rt/log.h"
 #include "rt/work.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXIT_CANCELLED = 4, INPUT_MAX = 16 << 20 };
+enum { EXIT_CANCELLED = 4 };
 
 struct run_call {
     struct cli *cli;
@@ -32,45 +33,6 @@ struct run_call {
 };
 
 /* ---- what is given ---- */
-
-static Err read_definition(struct run_call *c)
-{
-    struct arena *a = c->cli->a;
-    Str path = c->cli->args.at[0], text;
-    WfProblems problems = {0};
-
-    Err e = work_read_file(a, str_dup_c(a, path), WF_TEXT_MAX, &text);
-    if (e != OK)
-        return err_detail(e, "%.*s cannot be read: %s", P(path), err_text(e));
-    e = wf_def_parse_aside(a, text, &problems, &c->def);
-    vec_each(&problems, p) {
-        const char *kind = p->warning ? "warning" : "error";
-        bool both = p->node.n && p->field.n, none = !p->node.n && !p->field.n;
-        fprintf(stderr, "%.*s: %s: %.*s%s%.*s%s%.*s\n", P(path), kind, P(p->node), both ? " " : "",
-                P(p->field), none ? "" : ": ", P(p->message));
-    }
-    if (e == E_INVALID || (e != OK && problems.n)) {
-        c->cli->exit = CLI_CONFIG;
-        return err_detail(E_INVALID, "%.*s is not a valid workflow.", P(path));
-    }
-    return e;
-}
-
-/* JSON as it stands, "@file", or "-" for standard input. */
-static Err read_json(struct run_call *c, Str given, const char *option, struct json **ret_value)
-{
-    struct arena *a = c->cli->a;
-    Str text = given;
-
-    if (given.n && given.p[0] == '@')
-        TRY(work_read_file(a, str_dup_c(a, str_skip(given, 1)), INPUT_MAX, &text));
-    else if (str_eq(given, S("-")))
-        TRY(work_read_file(a, "/dev/stdin", INPUT_MAX, &text));
-    Err e = json_parse(a, text, ret_value);
-    if (e != OK)
-        return err_detail(e, "%s is no JSON: %s", option, err_client_text(e));
-    return OK;
-}
 
 static const struct wf_variable *find_variable(const struct wf_def *def, Str name)
 {
@@ -103,10 +65,10 @@ static Err read_given(struct run_call *c)
     struct cli *cli = c->cli;
     JsonSchemaErrors errors = {0};
 
-    TRY(read_definition(c));
+    TRY(cmd_read_definition(cli, cli->args.at[0], &c->def));
     c->input = json_obj(cli->a, NULL);
     if (cli_has(cli, "input"))
-        TRY(read_json(c, cli_get(cli, "input"), "--input", &c->input));
+        TRY(cmd_read_json(cli, cli_get(cli, "input"), "--input", &c->input));
     c->vars = json_obj(cli->a, NULL);
     vec_each(&cli->given, g)
         if (strcmp(g->name, "var") == 0)

@@ -28,6 +28,7 @@ extern const struct cli_verb cmd_route_list;
 extern const struct cli_verb cmd_run;
 extern const struct cli_verb cmd_serve;
 extern const struct cli_verb cmd_signin;
+extern const struct cli_verb cmd_simulate;
 extern const struct cli_verb cmd_version;
 
 #endif

@@ -360,6 +360,11 @@ struct json *wf_cycle_item(struct arena *a, const struct wf_cycle *c, int index)
 /* What the id of the container around @frame means in it: {item, index, count} or {index, vars}. */
 struct json *wf_frame_json(struct arena *a, const struct wf_frame *frame);
 
+/* The result that is given for step @id of @def by @mock, {output, handle}: of which node, and by
+ * which handle it goes on. @inside: steps of bodies too. E_INVALID with what is wrong. (mocks.c) */
+Err wf_mock_read(const struct wf_def *def, Str id, const struct json *mock, bool inside,
+                 const struct wf_node **ret_node, Str *ret_handle);
+
 /* What a run is, besides its state; for templates and for showing it. */
 struct wf_facts {
     Id run, workflow, tenant;

@@ -393,8 +393,8 @@ static const char *simulate(uint64_t seed, bool traced)
         if (m.runs.at[i]->stuck)
             sim_broken(&m, "I9: a run waits for what never comes");
     if (traced)
-        fprintf(stderr, "%llu turns, %zu KiB, %d crashes, %d commits\n", (unsigned long long)m.turns,
-                arena_used(a) >> 10, m.crashes, m.commits);
+        fprintf(stderr, "%llu turns, %zu KiB, %d crashes, %d commits\n",
+                (unsigned long long)m.turns, arena_used(a) >> 10, m.crashes, m.commits);
     vec_each(&m.trace, line)
         fprintf(stderr, "%12.6f %.*s\n", (double)line->at / 1e6, P(line->text));
     sim_done(&m);

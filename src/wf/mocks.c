@@ -19,7 +19,7 @@ static Err check_mock(const struct json *mock, Str id)
     return OK;
 }
 
-static Err find_step(const struct wf_def *def, Str id, const struct wf_node **ret_node)
+static Err find_step(const struct wf_def *def, Str id, bool inside, const struct wf_node **ret_node)
 {
     int node = wf_def_node(def, id);
 
@@ -27,7 +27,7 @@ static Err find_step(const struct wf_def *def, Str id, const struct wf_node **re
         return err_detail(E_INVALID, "The workflow has no step \"%.*s\".", P(str_head(id, 100)));
     if (node == def->trigger)
         return err_detail(E_INVALID, "The result of the trigger is the input of the run.");
-    if (def->nodes[node].parent >= 0)
+    if (def->nodes[node].parent >= 0 && !inside)
         return err_detail(E_INVALID, "Step \"%.*s\" is inside of \"%.*s\": mock that as a whole.",
                           P(id), P(def->nodes[def->nodes[node].parent].id));
     *ret_node = &def->nodes[node];
@@ -49,6 +49,14 @@ static Err way_of(const struct wf_node *node, const struct json *mock, Str *ret_
     return OK;
 }
 
+Err wf_mock_read(const struct wf_def *def, Str id, const struct json *mock, bool inside,
+                 const struct wf_node **ret_node, Str *ret_handle)
+{
+    TRY(find_step(def, id, inside, ret_node));
+    TRY(check_mock(mock, id));
+    return way_of(*ret_node, mock, ret_handle);
+}
+
 Err wf_mocks_prepare(struct arena *a, const struct json *mocks, struct wf_start *start)
 {
     struct json *kept = json_obj(a, NULL);
@@ -57,9 +65,7 @@ Err wf_mocks_prepare(struct arena *a, const struct json *mocks, struct wf_start 
         const struct json *mock = &mocks->obj[i].val;
         Str id = str_from(mocks->obj[i].key.s, mocks->obj[i].key.n), handle = S("");
         const struct wf_node *node = NULL;
-        TRY(find_step(start->def, id, &node));
-        TRY(check_mock(mock, id));
-        TRY(way_of(node, mock, &handle));
+        TRY(wf_mock_read(start->def, id, mock, false, &node, &handle));
         json_set(a, kept, node->id,
                  json_obj(a, "output", json_at(mock, "output"), "handle", json_str(a, handle), "by",
                           json_str(a, S("mock")), NULL));

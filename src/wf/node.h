@@ -178,6 +178,10 @@ struct wf_node_type {
      * carry retry_after_us in the error record. Output is checked against env->max_output by the
      * engine. */
     Err (*run)(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome);
+    /* What stands for its output where nothing may be called (sample.h): of its shape, in @a. NULL:
+     * it is not known. */
+    struct json *(*sample)(struct arena *a, const void *settings);
+    bool keyed; /* its calls that change something carry the step's key: a repeat can be told */
     /* Say what to wait for; of a type that waits, which has no .run and is WF_PURE. */
     Err (*wait)(struct wf_step *step, const void *settings, struct wf_wait *ret_wait);
     /* Say what to go through; of a container, which has no .run and is WF_PURE. Asked again after a

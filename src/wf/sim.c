@@ -319,7 +319,7 @@ static void launch(struct sim_run *r)
             limit = usec_min(limit, usec_max(deadline - sim_wall(m), 1));
         if (c->gives.took > limit) {
             c->gives.result = E_TIMEOUT;
-            c->gives.message = S("It did not answer in time.");
+            c->gives.message = S("simulated: it did not answer in time");
             c->gives.took = limit;
         }
         c->ends_at = m->now + usec_max(c->gives.took, 1);
@@ -511,8 +511,7 @@ static void end_run(struct sim_run *r, const struct wf_decision *d)
     if (d->what == WF_DO_SUCCEED)
         ev.data = wf_core_output(r->sim->a, r->s);
     sim_record(r, ev);
-    if (sim_commit(r))
-        r->ended = r->sim->now;
+    (void)sim_commit(r); /* in either case the next turn finds out */
 }
 
 /* Nothing to decide: make things durable, act, and wait for what comes next. */
@@ -691,8 +690,7 @@ static void run_turn(struct sim_run *r)
         begin(r);
     take_ends(r);
     if (wf_run_state_is_final(r->s->run)) {
-        if (sim_commit(r))
-            r->ended = m->now;
+        (void)sim_commit(r);
         return;
     }
     if (!hear(r))

@@ -157,6 +157,7 @@ static void store_end(struct sim_run *r)
     struct sim *m = r->sim;
     const struct wf_state *s = r->s;
 
+    r->ended = m->now;
     vec_each(&m->runs, child)
         if ((*child)->parent == r)
             (*child)->cancel_asked = true;

@@ -209,6 +209,15 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
     return OK;
 }
 
+static struct json *sample(struct arena *a, const void *settings)
+{
+    const struct api_call_cfg *cfg = settings;
+    bool head = str_eq(cfg->method, S("HEAD"));
+
+    return json_obj(a, "status", json_int(a, 200), "headers", json_obj(a, NULL), "body",
+                    head ? json_null(a) : json_str(a, S("placeholder")), NULL);
+}
+
 const struct wf_node_type wf_node_api_call = {
     .name = "api-call",
     .title = "API call",
@@ -221,4 +230,6 @@ const struct wf_node_type wf_node_api_call = {
     .effects_of = effects_of,
     .check = check,
     .run = run,
+    .sample = sample,
+    .keyed = true,
 };

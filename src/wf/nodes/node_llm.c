@@ -9,6 +9,7 @@
 #include "wf/nodes/llm_reply.h"
 #include "wf/nodes/step.h"
 #include "wf/nodes/table.h"
+#include "wf/sample.h"
 
 #include "net/sse.h"
 
@@ -475,6 +476,23 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
     return e;
 }
 
+static struct json *sample(struct arena *a, const void *settings)
+{
+    const struct llm_cfg *cfg = settings;
+    struct json *zero = json_int(a, 0), *json = NULL;
+
+    if (cfg->schema)
+        json = wf_sample_schema(a, cfg->schema_json);
+    else if (str_eq(cfg->response_format, S("json")))
+        json = json_obj(a, NULL);
+    return json_obj(
+        a, "text", json ? json_str(a, json_text(a, json)) : json_str_c(a, "placeholder"), "json",
+        json, "model", json_str_c(a, "placeholder"), "finish_reason", json_str_c(a, "stop"),
+        "usage",
+        json_obj(a, "prompt_tokens", zero, "completion_tokens", zero, "total_tokens", zero, NULL),
+        NULL);
+}
+
 const struct wf_node_type wf_node_llm = {
     .name = "llm",
     .title = "Language model",
@@ -490,4 +508,5 @@ const struct wf_node_type wf_node_llm = {
     .timeout = 10 * USEC_MIN,
     .check = check,
     .run = run,
+    .sample = sample,
 };

@@ -111,6 +111,13 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
     return OK;
 }
 
+static struct json *sample(struct arena *a, const void *settings)
+{
+    (void)settings;
+    return json_obj(a, "status", json_int(a, 200), "id", json_str(a, S("placeholder")), "body",
+                    json_str(a, S("placeholder")), NULL);
+}
+
 const struct wf_node_type wf_node_webhook = {
     .name = "webhook",
     .title = "Webhook",
@@ -123,4 +130,6 @@ const struct wf_node_type wf_node_webhook = {
     .timeout = 30 * USEC_S,
     .check = check,
     .run = run,
+    .sample = sample,
+    .keyed = true,
 };
