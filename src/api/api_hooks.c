@@ -1,10 +1,9 @@
 /* src/api/api_hooks.c - /hooks/:id: what webhook triggers are called by. The trigger says who may.
+ *
+ * A delivery is read, checked and started here; what its caller hears of the run is
+ * api_hook_answer.c.
  */
-#include "api/api.h"
-#include "store/store_workflow.h"
-#include "wf/hook.h"
-
-static const Usec RESULT_PATIENCE = 5 * USEC_MIN;
+#include "api/hook.h"
 
 /* The published version. A draft answers nobody: what is being written is not meant to be called.
  */
@@ -21,112 +20,106 @@ static Err find(struct req *req, struct workflow_row *ret_row, struct wf_def **r
     return OK;
 }
 
-static Err read_request(struct req *req, const struct wf_def *def, struct json **ret_input,
-                        struct json **ret_request)
+static Err read_request(struct req *req, struct api_hook *h)
 {
-    struct wf_hook_request in = {.method = str_c(http_method_name(req->method)),
-                                 .headers = &req->headers,
-                                 .query = req->query,
-                                 .now = time_wall()};
+    h->in = (struct wf_hook_request){.method = str_c(http_method_name(req->method)),
+                                     .headers = &req->headers,
+                                     .query = req->query,
+                                     .now = time_wall()};
     /* Who is refused by his head alone need not send a body, and none is kept of him. */
-    TRY(wf_hook_admit_head(req->a, def, &in));
-    TRY(req_body(req, &in.body));
-    return wf_hook_read(req->a, def, &in, ret_input, ret_request);
+    TRY(wf_hook_admit_head(req->a, h->def, &h->in));
+    TRY(req_body(req, &h->in.body));
+    return wf_hook_read(req->a, h->def, &h->in, &h->input, &h->request);
 }
 
-/* The result as the caller of the hook sees it: the run's output, or that it failed. */
-static Err answer_result(struct req *req, struct res *res, struct wf_run *run)
+/* Senders repeat a delivery under the same id: it starts one run. */
+static Err mark_delivery(struct req *req, const struct api_hook *h, struct wf_start *start)
 {
-    Err e = wf_run_wait(run, usec_in(RESULT_PATIENCE));
-    if (e != OK && e != E_TIMEOUT && e != E_SHUTDOWN)
-        return e;
-    struct json *doc = wf_run_json(req->a, run, S(""));
-    if (e != OK)
-        return res_json(res, 202,
-                        json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), NULL));
-    if (wf_run_state(run) == WF_RUN_SUCCEEDED)
-        return res_json(res, 200, json_at(doc, "output"));
-    return res_problem(
-        res,
-        err_detail(E_RUN_FAILED, "The run %s.",
-                   wf_run_state(run) == WF_RUN_CANCELLED ? "was cancelled" : "failed"),
-        json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), "state", json_at(doc, "state"),
-                 "error", json_at(doc, "error"), NULL));
+    Str delivery = wf_hook_delivery(req->a, h->def, &req->headers);
+
+    if (delivery.n > 255)
+        return err_detail(E_BAD_INPUT, "The id of a delivery may have 255 bytes at most.");
+    if (!delivery.n)
+        return OK;
+    start->key = str_fmt(req->a, "hook:%.*s", P(delivery));
+    start->fingerprint = S("00000000000000000000000000000000");
+    return OK;
 }
 
-/* This delivery came before. */
-static Err answer_repeat(struct req *req, struct res *res, Id workflow, Str key)
+static Err start_run(struct req *req, struct api_hook *h, struct wf_start *start,
+                     struct wf_run **ret_run)
 {
-    Id known;
-    Str fingerprint;
+    Err e = h->gathers ? wf_run_gather(api_of(req)->engine, start, &h->gathered)
+                       : wf_run_start(api_of(req)->engine, start, ret_run);
 
-    TRY(store_run_by_key(api_of(req)->db, req->a, workflow, key, &known, &fingerprint));
-    return res_json(res, 202,
-                    json_obj(req->a, "run_id", json_id(req->a, known), "duplicate",
-                             json_bool(req->a, true), NULL));
+    if (e == E_EXISTS && start->key.n) {
+        Str fingerprint;
+        h->repeated = true;
+        return store_run_by_key(api_of(req)->db, req->a, h->row.id, start->key, &h->run,
+                                &fingerprint);
+    }
+    if (e == E_PRECONDITION) { /* the sender has done its part, and need not come again */
+        h->skipped = str_dup(req->a, str_c(err_client_text(e)));
+        return OK;
+    }
+    TRY(e);
+    h->run = h->gathers ? h->gathered.run : wf_run_id(*ret_run);
+    return OK;
+}
+
+Err api_hook_begin(struct req *req, struct api_hook *h, struct wf_run **ret_run)
+{
+    TRY(read_request(req, h));
+    TRY(wf_def_check_input(h->def, req->a, h->input, &h->errors));
+    struct wf_start start = {.tenant = h->row.tenant,
+                             .workflow = h->row.id,
+                             .version = h->version,
+                             .def = h->def,
+                             .origin = S("webhook"),
+                             .input = h->input,
+                             .request = h->request};
+    TRY(mark_delivery(req, h, &start));
+    h->gathers = wf_start_gathers(&start);
+    if (wf_hook_answer(h->def) == WF_HOOK_STREAM)
+        start.ret_watch = h->watch;
+    return start_run(req, h, &start, ret_run);
 }
 
 /* Nobody waits for a run that begins when others had time to join it. */
-static Err gather(struct req *req, struct res *res, const struct wf_start *start)
+static Err answer_gathered(struct req *req, struct res *res, const struct api_hook *h)
 {
-    struct wf_gathered gathered;
-    Err e = wf_run_gather(api_of(req)->engine, start, &gathered);
-
-    if (e == E_EXISTS && start->key.n)
-        return answer_repeat(req, res, start->workflow, start->key);
-    TRY(e);
     return res_json(res, 202,
-                    json_obj(req->a, "run_id", json_id(req->a, gathered.run), "starts",
-                             json_int(req->a, gathered.starts), "due_at",
-                             json_time(req->a, gathered.due_at), NULL));
+                    json_obj(req->a, "run_id", json_id(req->a, h->run), "starts",
+                             json_int(req->a, h->gathered.starts), "due_at",
+                             json_time(req->a, h->gathered.due_at), NULL));
+}
+
+Err api_hook_end(struct req *req, struct res *res, const struct api_hook *h, struct wf_run *run,
+                 Err e)
+{
+    if (e == E_INVALID && h->errors.n)
+        return res_problem(
+            res, err_detail(E_INVALID, "The body does not meet the workflow's schema."),
+            json_obj(req->a, "errors", api_schema_errors(req->a, &h->errors, S("")), NULL));
+    TRY(e);
+    if (h->skipped.n)
+        return res_json(res, 202, json_obj(req->a, "skipped", json_str(req->a, h->skipped), NULL));
+    if (h->repeated)
+        return api_hook_answer_repeat(req, res, h);
+    return h->gathers ? answer_gathered(req, res, h) : api_hook_answer(req, res, h, run);
 }
 
 static Err call_hook(struct req *req, struct res *res)
 {
     AUTO(wf_def) *def = NULL;
     AUTO(wf_run) *run = NULL;
-    struct workflow_row row;
-    struct json *input, *request;
-    JsonSchemaErrors errors = {0};
-    int version;
-    char id[ID_TEXT_SIZE];
+    AUTO(wf_watch) *watch = NULL;
+    struct api_hook h = {.watch = &watch};
 
-    TRY(find(req, &row, &def, &version));
-    TRY(read_request(req, def, &input, &request));
-    Err e = wf_def_check_input(def, req->a, input, &errors);
-    if (e == E_INVALID && errors.n)
-        return res_problem(
-            res, err_detail(E_INVALID, "The body does not meet the workflow's schema."),
-            json_obj(req->a, "errors", api_schema_errors(req->a, &errors, S("")), NULL));
-    TRY(e);
-    struct wf_start start = {.tenant = row.tenant,
-                             .workflow = row.id,
-                             .version = version,
-                             .def = def,
-                             .origin = S("webhook"),
-                             .input = input,
-                             .request = request};
-    /* Senders repeat a delivery under the same id: it starts one run. */
-    Str delivery = wf_hook_delivery(req->a, def, &req->headers);
-    if (delivery.n > 255)
-        return err_detail(E_BAD_INPUT, "The id of a delivery may have 255 bytes at most.");
-    if (delivery.n) {
-        start.key = str_fmt(req->a, "hook:%.*s", P(delivery));
-        start.fingerprint = S("00000000000000000000000000000000");
-    }
-    if (wf_start_gathers(&start))
-        return gather(req, res, &start);
-    e = wf_run_start(api_of(req)->engine, &start, &run);
-    if (e == E_EXISTS && start.key.n)
-        return answer_repeat(req, res, row.id, start.key);
-    if (e == E_PRECONDITION) /* the sender has done its part, and need not come again */
-        return res_json(res, 202,
-                        json_obj(req->a, "skipped", json_str_c(req->a, err_client_text(e)), NULL));
-    TRY(e);
-    res_header(res, S("X-Run-Id"), str_dup(req->a, id_text(wf_run_id(run), id)));
-    if (wf_hook_wants_result(def))
-        return answer_result(req, res, run);
-    return res_json(res, 202, json_obj(req->a, "run_id", json_id(req->a, wf_run_id(run)), NULL));
+    TRY(find(req, &h.row, &def, &h.version));
+    h.def = def;
+    Err e = api_hook_begin(req, &h, &run);
+    return api_hook_end(req, res, &h, run, e);
 }
 
 const struct route api_hooks_routes[] = {

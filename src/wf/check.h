@@ -90,6 +90,8 @@ void check_edges(struct checker *c, const struct json *edges);
 /* Lists of edges by node, order, cycles, reachability, and the names in templates (def_graph.c).
  * @ret_depth, of n_nodes, is how many nodes stand before each. */
 void check_graph(struct checker *c, int *ret_depth);
+/* What the trigger's webhook says of the workflow as a whole (def_hook.c). */
+void check_hook(struct checker *c);
 /* The normalised JSON, its text and the hash (def_text.c). E_TOO_LARGE. */
 Err check_normalise(struct checker *c, const struct json *json, const int *depth);
 

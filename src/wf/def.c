@@ -217,6 +217,8 @@ static Err check_all(struct checker *c, const struct json *json)
         check_edges(c, outer.edges);
     int *depth = arena_array(c->scratch, int, c->def->n_nodes);
     check_graph(c, depth);
+    if (c->def->trigger >= 0)
+        check_hook(c);
     return c->errors ? OK : check_normalise(c, json, depth);
 }
 

@@ -121,7 +121,8 @@ struct wf_flow {
     Str pool;
     int64_t concurrency; /* 0: no limit */
     struct wf_flow_rate throttle, rate_limit;
-    Str singleton; /* "off", "skip", "cancel" */
+    bool rate_of_hook; /* the rate limit is that of the webhook, and of no other start */
+    Str singleton;     /* "off", "skip", "cancel" */
     struct wf_flow_debounce debounce;
     struct wf_flow_batch batch;
 };
@@ -146,6 +147,7 @@ struct wf_def {
     int max_parallel;     /* steps of one run at once */
     struct wf_flow *flow; /* NULL: none */
     bool undoes;          /* a node has a compensation */
+    bool answered;        /* its caller waits for what a node answers */
     Str error_workflow;   /* id or name of what is started when a run fails; empty: none */
     _Atomic unsigned refs;
 };

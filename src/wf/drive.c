@@ -396,6 +396,10 @@ static Err commit(struct wf_run *run, unsigned flags)
     run->told = false;
     if (!run->accepted)
         mark_accepted(run);
+    if (run->answer && !run->answered) {
+        run->answered = true;
+        wait_queue_wake_all(&run->end_waiters, OK);
+    }
     if (run->kick)
         engine_kick(run->engine);
     run->kick = false;
@@ -519,6 +523,9 @@ static Err record_success(struct wf_run *run, struct wf_node_run *n, int number,
                                       .data = o->output,
                                       .took = took}));
     run_count_step(&run->def->nodes[n->node], true, took);
+    /* Kept by itself: what the step is in may be over and its memory gone before it is sent. */
+    if (run->def->nodes[n->node].type->answers && run->def->answered && !run->answer)
+        run->answer = json_dup(run->a, o->output);
     return OK;
 }
 
@@ -1055,6 +1062,16 @@ Err wf_run_wait(struct wf_run *run, Usec deadline)
     return wf_run_state_is_final(run->state->run)
                ? OK
                : err_detail(E_SHUTDOWN, "The server stops; the run goes on when it is back.");
+}
+
+Err wf_run_wait_answer(struct wf_run *run, Usec deadline, const struct json **ret_answer)
+{
+    while (!run->ended && !run->answered)
+        TRY(wait_queue_wait(&run->end_waiters, deadline));
+    if (!run->answered && !wf_run_state_is_final(run->state->run))
+        return err_detail(E_SHUTDOWN, "The server stops; the run goes on when it is back.");
+    *ret_answer = run->answered ? run->answer : NULL;
+    return OK;
 }
 
 /* ---- taking up ---- */

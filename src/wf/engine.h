@@ -82,6 +82,10 @@ enum wf_run_state wf_run_state(const struct wf_run *run);
 /* Until it has ended: OK. E_TIMEOUT. E_SHUTDOWN when it was put down because the server stops. As
  * long as somebody holds a reference a run stays in memory, however long it has to wait. */
 Err wf_run_wait(struct wf_run *run, Usec deadline) YIELDS;
+/* Until a step of it has answered, durably: OK, and the answer (node.h), which lives as long as
+ * @run; or until it has ended without one: OK and NULL. Else as wf_run_wait. For definitions that
+ * are @answered. */
+Err wf_run_wait_answer(struct wf_run *run, Usec deadline, const struct json **ret_answer) YIELDS;
 void wf_run_unref(struct wf_run *run);
 DEFINE_AUTO(wf_run, wf_run_unref)
 /* The run as the API shows it, from memory. */

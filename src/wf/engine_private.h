@@ -95,6 +95,8 @@ struct wf_run {
     bool stored;           /* its row is in the store */
     int stored_state;      /* as that row says */
     bool accepted, ended, parked; /* ended: its driver is gone */
+    struct json *answer;          /* to its caller: the first that was recorded; NULL: none yet */
+    bool answered;                /* it is durable */
     Err start_error;
     struct err_record *start_record;
     struct wait_queue accept_waiters, end_waiters;

@@ -144,6 +144,7 @@ Err run_flow_enter(struct wf_run *run)
                      &name));
     TRY(eval_text(run, &scope, f->fair, "fair", &fair));
     TRY(eval_priority(run, &scope, &ahead));
+    bool rated = !f->rate_of_hook || str_eq(run->facts.trigger, S("webhook"));
     struct run_flow *flow = run->flow = arena_new_of(run->a, struct run_flow);
     flow->gate = (struct flow_gate){.id = gate_id(run, key),
                                     .tenant = run->row.tenant,
@@ -157,8 +158,8 @@ Err run_flow_enter(struct wf_run *run)
                                       .rank = run->row.created_at - ahead,
                                       .alone = str_eq(f->singleton, S("skip")),
                                       .replaces = str_eq(f->singleton, S("cancel")),
-                                      .rate_gap = wf_flow_gap(&f->rate_limit),
-                                      .rate_slack = wf_flow_slack(&f->rate_limit)};
+                                      .rate_gap = rated ? wf_flow_gap(&f->rate_limit) : 0,
+                                      .rate_slack = rated ? wf_flow_slack(&f->rate_limit) : 0};
     run->gate = flow->gate.id;
     /* Noted, not recorded: with a large input that would commit, and the gate is not entered yet.
      */
@@ -218,9 +219,10 @@ Err run_flow_refused(struct wf_run *run)
     if (gap && at > now + slack) {
         const struct wf_flow_rate *rate = &run->def->flow->rate_limit;
         char per[TIME_RFC3339_SIZE];
-        Err e = err_detail(E_RATE_LIMITED, "This workflow takes %lld runs in %.*s%s.",
-                           (long long)rate->limit, P(time_span(rate->per, per)),
-                           run->def->flow->key ? " of each key" : "");
+        Err e = err_detail(E_RATE_LIMITED, "This %s takes %lld %s in %.*s%s.",
+                           run->def->flow->rate_of_hook ? "webhook" : "workflow",
+                           (long long)rate->limit, run->def->flow->rate_of_hook ? "calls" : "runs",
+                           P(time_span(rate->per, per)), run->def->flow->key ? " of each key" : "");
         err_record()->retry_after_us = at - slack - now;
         return e;
     }

@@ -1,7 +1,7 @@
 /* src/wf/flow_plan.c - see flow_plan.h. */
 #include "wf/flow_plan.h"
 
-static const struct field rate_fields[] = {
+const struct field wf_rate_fields[] = {
     {"limit", F_INT, offsetof(struct wf_flow_rate, limit), .required = true, .min = 1,
      .max = 1000000, .title = "Runs"},
     {"per", F_USEC, offsetof(struct wf_flow_rate, per), .required = true, .min = 0.001,
@@ -41,9 +41,9 @@ const struct field wf_flow_fields[] = {
      .help = "Workflows that name the same pool share its limits."},
     {"concurrency", F_INT, offsetof(struct wf_flow, concurrency), .dflt = "0", .min = 0,
      .max = 100000, .title = "At once", .help = "Runs that may be under way; the others wait."},
-    {"throttle", F_OBJECT, offsetof(struct wf_flow, throttle), .sub = rate_fields,
+    {"throttle", F_OBJECT, offsetof(struct wf_flow, throttle), .sub = wf_rate_fields,
      .title = "Throttle", .help = "How fast runs begin; the others wait."},
-    {"rate_limit", F_OBJECT, offsetof(struct wf_flow, rate_limit), .sub = rate_fields,
+    {"rate_limit", F_OBJECT, offsetof(struct wf_flow, rate_limit), .sub = wf_rate_fields,
      .title = "Rate limit", .help = "How fast runs are accepted; the others are refused."},
     {"singleton", F_ENUM, offsetof(struct wf_flow, singleton), .dflt = "off",
      .one_of = "off skip cancel", .title = "One at a time",

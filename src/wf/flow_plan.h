@@ -10,7 +10,8 @@
 #include "store/store_flow.h"
 #include "wf/node.h"
 
-/* The table of settings.flow, into a struct wf_flow. */
+/* The table of a struct wf_flow_rate, and of settings.flow, into a struct wf_flow. */
+extern const struct field wf_rate_fields[];
 extern const struct field wf_flow_fields[];
 /* Whether anything is limited: then runs pass a gate. */
 bool wf_flow_limits(const struct wf_flow *flow);

@@ -21,9 +21,27 @@ bool wf_hook_is_set(const struct wf_def *def)
     return str_eq(wf_trigger_cfg(def)->trigger, S("webhook"));
 }
 
-bool wf_hook_wants_result(const struct wf_def *def)
+enum wf_hook_answer wf_hook_answer(const struct wf_def *def)
 {
-    return str_eq(wf_trigger_cfg(def)->webhook.respond, S("result"));
+    Str respond = wf_trigger_cfg(def)->webhook.respond;
+
+    if (str_eq(respond, S("result")))
+        return WF_HOOK_RESULT;
+    if (str_eq(respond, S("node")))
+        return WF_HOOK_NODE;
+    return str_eq(respond, S("stream")) ? WF_HOOK_STREAM : WF_HOOK_AT_ONCE;
+}
+
+bool wf_hook_streams(const struct wf_def *def, int node)
+{
+    const struct json *only = wf_trigger_cfg(def)->webhook.stream_nodes;
+
+    if (node < 0 || !def->nodes[node].type->speaks)
+        return false;
+    for (size_t i = 0; i < json_len(only); i++)
+        if (str_eq(json_str_of(json_item(only, i), S("")), def->nodes[node].id))
+            return true;
+    return !only;
 }
 
 /* ---- who ---- */
@@ -243,6 +261,13 @@ static bool is_credential(const void *settings, Str name)
     return str_eq_nocase(name, cfg->header) || str_eq_nocase(name, cfg->signature_header);
 }
 
+static struct json *request_json(struct arena *a, const struct wf_webhook_cfg *cfg,
+                                 const struct wf_hook_request *in, struct json *query)
+{
+    return json_obj(a, "method", json_str(a, in->method), "headers",
+                    wf_headers_json(a, in->headers, is_credential, cfg), "query", query, NULL);
+}
+
 static Err admit(const struct wf_webhook_cfg *cfg, const struct wf_hook_request *in, bool may)
 {
     if (!str_eq(cfg->method, S("ANY")) && !str_eq(cfg->method, in->method))
@@ -275,8 +300,16 @@ Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook
     else
         input = query;
     *ret_input = input;
-    *ret_request =
-        json_obj(a, "method", json_str(a, in->method), "headers",
-                 wf_headers_json(a, in->headers, is_credential, cfg), "query", query, NULL);
+    *ret_request = request_json(a, cfg, in, query);
     return OK;
+}
+
+struct json *wf_hook_request_json(struct arena *a, const struct wf_def *def,
+                                  const struct wf_hook_request *in)
+{
+    struct json *query;
+
+    if (form_json(a, in->query, "query", &query) != OK)
+        query = json_null(a);
+    return request_json(a, &wf_trigger_cfg(def)->webhook, in, query);
 }

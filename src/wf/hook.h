@@ -14,9 +14,15 @@ struct wf_hook_request {
     Usec now;  /* wall */
 };
 
-/* Whether @def is started by a webhook, and whether its caller waits for the result. */
+/* What the caller of a webhook waits for: nothing, the result of the run, what a node answers, or
+ * all of it as it comes. */
+enum wf_hook_answer { WF_HOOK_AT_ONCE, WF_HOOK_RESULT, WF_HOOK_NODE, WF_HOOK_STREAM };
+
+/* Whether @def is started by a webhook, and what its caller waits for. */
 bool wf_hook_is_set(const struct wf_def *def);
-bool wf_hook_wants_result(const struct wf_def *def);
+enum wf_hook_answer wf_hook_answer(const struct wf_def *def);
+/* Whether the words of @node go to who waits for a stream. */
+bool wf_hook_streams(const struct wf_def *def, int node);
 
 /* By which repeats of the same delivery are told: the id that is signed, where one is; else that of
  * "webhook-id" or "idempotency-key". Empty: none was sent. */
@@ -31,5 +37,10 @@ Err wf_hook_admit_head(struct arena *a, const struct wf_def *def, const struct w
  * E_BAD_INPUT. */
 Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook_request *in,
                  struct json **ret_input, struct json **ret_request);
+
+/* The request alone, for who wants to see what came: also of one that is refused, whose query may
+ * be none (null). */
+struct json *wf_hook_request_json(struct arena *a, const struct wf_def *def,
+                                  const struct wf_hook_request *in);
 
 #endif

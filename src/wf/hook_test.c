@@ -53,8 +53,9 @@ TEST(hook_method_must_be_the_one_set)
     t_expect_err(call("{}", &get, NULL, NULL), E_METHOD);
     t_expect_ok(call("{'method':'GET'}", &get, NULL, NULL));
     t_expect_ok(call("{'method':'ANY'}", &get, NULL, NULL));
-    t_expect(!wf_hook_wants_result(hook_def("{}")));
-    t_expect(wf_hook_wants_result(hook_def("{'respond':'result'}")));
+    t_expect_int(wf_hook_answer(hook_def("{}")), WF_HOOK_AT_ONCE);
+    t_expect_int(wf_hook_answer(hook_def("{'respond':'result'}")), WF_HOOK_RESULT);
+    t_expect_int(wf_hook_answer(hook_def("{'respond':'stream'}")), WF_HOOK_STREAM);
     t_expect(wf_hook_is_set(hook_def("{}")));
 }
 

@@ -172,6 +172,9 @@ struct wf_node_type {
     /* Whether there is such a source handle with these settings; NULL: those of .handles. */
     bool (*has_handle)(const void *settings, Str handle);
     bool takes_all; /* it gives WF_ALL_HANDLES */
+    bool answers; /* its output is the answer to whoever waits for one: {status, headers, as, body}
+                   */
+    bool speaks;  /* its pieces and the "text" of its output are meant for who listens */
     /* Whether it begins with the first edge that is taken, and waits for no other. */
     bool (*joins_first)(const void *settings);
     /* Run one attempt. A failure says in its detail what a user can do; E_RATE_LIMITED and the like

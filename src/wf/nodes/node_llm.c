@@ -507,6 +507,7 @@ const struct wf_node_type wf_node_llm = {
               .on = WF_RETRY_USUAL | WF_RETRY_BAD_ANSWER},
     .timeout = 10 * USEC_MIN,
     .check = check,
+    .speaks = true,
     .run = run,
     .sample = sample,
 };

@@ -5,6 +5,7 @@
  * here.
  */
 #include "wf/nodes/node_trigger.h"
+#include "wf/flow_plan.h"
 #include "wf/nodes/table.h"
 #include "wf/signature.h"
 #include "wf/zone.h"
@@ -30,8 +31,14 @@ static const struct field webhook_fields[] = {
      .max = 86400, .when = "auth=hmac", .title = "Tolerance",
      .help = "How far the timestamp may be from now."},
     {"respond", F_ENUM, offsetof(struct wf_webhook_cfg, respond), .dflt = "immediately",
-     .one_of = "immediately result", .title = "Answer",
-     .help = "Whether the caller waits for the result of the run."},
+     .one_of = "immediately result node stream", .title = "Answer",
+     .help = "What the caller waits for: nothing, the result of the run, what a respond node says, "
+             "or all of it as it comes."},
+    {"stream_nodes", F_STR_LIST, offsetof(struct wf_webhook_cfg, stream_nodes), .min = 1,
+     .max = 100, .when = "respond=stream", .title = "Stream the words of",
+     .help = "Ids of nodes. Default: every model of the workflow."},
+    {"rate_limit", F_OBJECT, offsetof(struct wf_webhook_cfg, rate_limit), .sub = wf_rate_fields,
+     .title = "Rate limit", .help = "How many calls are taken; the others get 429."},
     {0},
 };
 

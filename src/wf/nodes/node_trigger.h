@@ -11,7 +11,9 @@ struct wf_webhook_cfg {
     Str header, user, secret;
     Str signature_header, timestamp_header;
     Usec tolerance;
-    Str respond; /* "immediately", "result" */
+    Str respond;                     /* "immediately", "result", "node", "stream" */
+    const struct json *stream_nodes; /* whose words are streamed; NULL: of all that speak */
+    struct wf_flow_rate rate_limit;
 };
 
 struct wf_schedule_cfg {

@@ -3,23 +3,12 @@
 #include "wf/check.h"
 
 const struct wf_node_type *const wf_node_types[] = {
-    &wf_node_api_call,
-    &wf_node_approval,
-    &wf_node_condition,
-    &wf_node_data_transform,
-    &wf_node_delay,
-    &wf_node_error,
-    &wf_node_iteration,
-    &wf_node_llm,
-    &wf_node_loop,
-    &wf_node_merge,
-    &wf_node_output,
-    &wf_node_parallel,
-    &wf_node_sub_workflow,
-    &wf_node_trigger,
-    &wf_node_wait_event,
-    &wf_node_webhook,
-    NULL,
+    &wf_node_api_call,       &wf_node_approval,     &wf_node_condition,
+    &wf_node_data_transform, &wf_node_delay,        &wf_node_error,
+    &wf_node_iteration,      &wf_node_llm,          &wf_node_loop,
+    &wf_node_merge,          &wf_node_output,       &wf_node_parallel,
+    &wf_node_respond,        &wf_node_sub_workflow, &wf_node_trigger,
+    &wf_node_wait_event,     &wf_node_webhook,      NULL,
 };
 
 const struct wf_node_type *wf_node_type_find(Str name)

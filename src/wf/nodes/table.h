@@ -16,6 +16,7 @@ extern const struct wf_node_type wf_node_loop;
 extern const struct wf_node_type wf_node_merge;
 extern const struct wf_node_type wf_node_output;
 extern const struct wf_node_type wf_node_parallel;
+extern const struct wf_node_type wf_node_respond;
 extern const struct wf_node_type wf_node_sub_workflow;
 extern const struct wf_node_type wf_node_trigger;
 extern const struct wf_node_type wf_node_wait_event;
