@@ -103,6 +103,10 @@ const struct api_schema api_schemas[] = {
      "\"decision\":{\"type\":\"string\",\"enum\":[\"approve\",\"reject\"]},"
      "\"data\":{\"description\":\"What the form asks for.\"},"
      "\"comment\":{\"type\":\"string\",\"maxLength\":2000}}}"},
+    {"StartListening",
+     "{\"type\":\"object\",\"additionalProperties\":false,"
+     "\"description\":\"For how long a draft's webhook is listened to.\",\"properties\":{"
+     "\"seconds\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":600,\"default\":120}}}"},
     {"SendEvent",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
      "\"description\":\"An event for the runs that wait for it.\",\"properties\":{"
@@ -285,6 +289,19 @@ const struct api_schema api_shapes[] = {
                 ",\"created_by\":{\"type\":\"string\"},"
                 "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"VersionList", LIST_OF("Version")},
+    {"Listening",
+     "{\"type\":\"object\",\"description\":\"The test address of a draft's webhook, and what "
+     "came.\",\"required\":[\"listening\",\"url\",\"until\",\"calls\"],\"properties\":{"
+     "\"listening\":{\"type\":\"boolean\"},\"url\":{\"type\":\"string\"},"
+     "\"until\":{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"},"
+     "\"calls\":{\"type\":\"array\",\"description\":\"The last ten, newest first.\","
+     "\"items\":{\"type\":\"object\",\"required\":[\"at\",\"outcome\",\"request\",\"size\"],"
+     "\"properties\":{\"at\":{\"type\":\"string\",\"format\":\"date-time\"},"
+     "\"outcome\":{\"type\":\"string\",\"enum\":[\"started\",\"repeated\",\"skipped\","
+     "\"refused\"]},\"request\":{\"type\":\"object\"},\"size\":{\"type\":\"integer\"},"
+     "\"input\":{},\"raw\":{\"type\":\"string\"},\"truncated\":{\"type\":\"boolean\"},"
+     "\"run_id\":{\"type\":\"string\"},\"error\":{\"type\":\"object\"},"
+     "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}"},
     {"TriedNode",
      "{\"type\":\"object\",\"description\":\"What came of a node that was run "
      "alone.\",\"required\":["

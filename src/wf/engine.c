@@ -10,6 +10,7 @@
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/metric.h"
+#include "store/store_listen.h"
 #include "store/store_workflow.h"
 #include "wf/engine_private.h"
 
@@ -494,7 +495,8 @@ static Err expire_events(struct wf_engine *e)
         AUTO(arena) *a = arena_new(MIB(4));
         TRY(store_events_expire(e->db, a, time_wall(), EXPIRE_MAX, &n));
     }
-    return OK;
+    AUTO(arena) *a = arena_new(MIB(1));
+    return store_listen_expire(e->db, a, time_wall() - USEC_DAY);
 }
 
 static Err expire(struct wf_engine *e)

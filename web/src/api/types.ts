@@ -149,6 +149,27 @@ export interface Workflow extends WorkflowSummary {
   warnings?: Located[];
 }
 
+/** A call that came to the draft's test address. */
+export interface HookCall {
+  at: string;
+  outcome: 'started' | 'repeated' | 'skipped' | 'refused';
+  request: { method: string; headers: JsonObject; query: JsonObject | null };
+  size: number;
+  input?: Json;
+  raw?: string;
+  truncated?: boolean;
+  run_id?: string;
+  error?: { status: number; code: string; message: string };
+  errors?: { path: string; code: string; message: string }[];
+}
+
+export interface Listening {
+  listening: boolean;
+  url: string;
+  until: string | null;
+  calls: HookCall[];
+}
+
 export interface VersionSummary {
   version: number;
   created_at: string;

@@ -22,6 +22,7 @@ const ICONS: Record<string, IconName> = {
   'data-transform': 'transform',
   llm: 'spark',
   webhook: 'send',
+  respond: 'undo',
   output: 'flag',
 };
 const GROUP_ICONS: Record<string, IconName> = {
@@ -57,6 +58,7 @@ const TYPE_GROUPS: Record<string, string> = {
   llm: 'ai',
   'api-call': 'integration',
   webhook: 'integration',
+  respond: 'integration',
   output: 'output',
 };
 
@@ -110,6 +112,8 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       return data['url'] ? `${str(data['method']) || 'GET'} ${place(str(data['url']))}` : t.flow.notSet;
     case 'webhook':
       return data['url'] ? `${str(data['method']) || 'POST'} ${place(str(data['url']))}` : t.flow.notSet;
+    case 'respond':
+      return [data['status'] ?? '', str(data['respond_with']) || 'json'].map(plain).join(' ').trim();
     case 'llm':
       return str(data['model']) || t.flow.notSet;
     case 'data-transform':

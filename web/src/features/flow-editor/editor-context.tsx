@@ -12,6 +12,9 @@ export interface EditorShared {
   outputs: Record<string, Json>;
   /** Where the workflow's webhook is called; null when it has none. */
   webhookUrl: string | null;
+  workflowId: string;
+  /** Save what is not saved yet; whether it is saved then. */
+  flush: () => Promise<boolean>;
   /** A field to bring into sight, as asked for in the problem list. */
   focus: { node: string; field: string; n: number } | null;
 }

@@ -154,8 +154,16 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
   });
 
   const shared = useMemo<EditorShared>(
-    () => ({ store, problems: problems.byNode, outputs, focus, webhookUrl: workflow.webhook_url ?? null }),
-    [store, problems.byNode, outputs, focus, workflow.webhook_url],
+    () => ({
+      store,
+      problems: problems.byNode,
+      outputs,
+      focus,
+      webhookUrl: workflow.webhook_url ?? null,
+      workflowId: id,
+      flush: draft.flush,
+    }),
+    [store, problems.byNode, outputs, focus, workflow.webhook_url, id, draft.flush],
   );
   const close = () => setPanel(null);
   const side =

@@ -27,7 +27,17 @@ function open(type: string, data: JsonObject, problems: Located[] = []) {
   });
   draw(
     <ReactFlowProvider>
-      <EditorContext value={{ store, problems: { n: problems }, outputs: {}, focus: null, webhookUrl: null }}>
+      <EditorContext
+        value={{
+          store,
+          problems: { n: problems },
+          outputs: {},
+          focus: null,
+          webhookUrl: null,
+          workflowId: 'w',
+          flush: () => Promise.resolve(true),
+        }}
+      >
         <NodePanel id="n" onClose={() => undefined} />
       </EditorContext>
     </ReactFlowProvider>,

@@ -12,11 +12,11 @@ import { Field, Select, TextArea, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { IconButton } from '@/ui/button';
-import { CopyButton } from '@/ui/copy-button';
 import { Menu } from '@/ui/menu';
 import { BehaviourSection } from '@/features/flow-editor/behaviour-section';
 import { ConnectionsSection } from '@/features/flow-editor/connections-section';
 import { useEditor, useShared } from '@/features/flow-editor/editor-context';
+import { HookSection } from '@/features/flow-editor/hook-section';
 import { FieldInput } from '@/features/flow-editor/inputs/field-input';
 import { duplicate } from '@/features/flow-editor/use-editor-keys';
 import { COMMON, isLater, isShown, withField } from '@/features/flow-editor/nodes/meta';
@@ -27,7 +27,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
   const known = useNodeType(node?.type ?? '');
   const nodes = useEditor((state) => state.nodes);
   const parents = useMemo(() => possibleParents(id, nodes), [id, nodes]);
-  const { store, problems, focus, webhookUrl } = useShared();
+  const { store, problems, focus } = useShared();
   const body = useRef<HTMLDivElement>(null);
   const own = problems[id] ?? [];
 
@@ -129,7 +129,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
               onChange={(value) => put(field.name, value)}
             />
           ))}
-        {type === 'trigger' && node.data['trigger'] === 'webhook' && webhookUrl && <HookUrl url={webhookUrl} />}
+        {type === 'trigger' && node.data['trigger'] === 'webhook' && <HookSection />}
         {later.length > 0 && (
           <Fold title={t.editor.more} count={later.filter((field) => node.data[field.name] !== undefined).length}>
             {later.map((field) => (
@@ -239,19 +239,5 @@ function NodeId({ id }: { id: string }) {
         />
       )}
     </Field>
-  );
-}
-
-function HookUrl({ url }: { url: string }) {
-  const t = useT();
-  return (
-    <div>
-      <p className="mb-1 text-sm font-medium">{t.editor.hookUrl}</p>
-      <p className="flex items-center rounded-md border bg-sunken py-0.5 pr-0.5 pl-2.5">
-        <code className="code min-w-0 flex-1 truncate text-xs">{url}</code>
-        <CopyButton text={url} />
-      </p>
-      <p className="mt-1 text-xs text-ink-3">{t.editor.hookWhenLive}</p>
-    </div>
   );
 }

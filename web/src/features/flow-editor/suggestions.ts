@@ -16,6 +16,7 @@ const SHAPES: Record<string, Json> = {
   'api-call': { status: 200, headers: {}, body: {} },
   llm: { text: '', model: '', finish_reason: '', usage: { total_tokens: 0 } },
   webhook: { status: 200, id: '', body: {} },
+  respond: { status: 200, headers: {}, as: 'json', body: {} },
   condition: { case: '' },
   iteration: { results: [], count: 0, failed: 0, errors: [] },
   loop: { rounds: 0, ended_by: '', vars: {}, last: {} },

@@ -27,6 +27,8 @@ const LATER = new Set([
   'loop.on_max',
   'merge.inputs',
   'error.code',
+  'respond.headers',
+  'respond.status',
   'webhook.headers',
   'webhook.method',
 ]);
@@ -102,6 +104,8 @@ export function newData(type: string, title: string): JsonObject {
       return { title, method: 'GET', url: '' };
     case 'llm':
       return { title, model: '', prompt: '' };
+    case 'respond':
+      return { title, body: {} };
     case 'webhook':
       return { title, url: '', payload: {} };
     case 'output':
