@@ -49,6 +49,34 @@ static void read_model(Str model, uint64_t *tokens, uint64_t *ms)
         *tokens = *ms = 0;
 }
 
+/* A model that takes its time: *model is what it says when it says something. *ret_answered:
+ * nothing is left to say. */
+static Err be_slow(struct res *res, Str *model, bool *ret_answered)
+{
+    Str rest = str_skip(*model, 2), first, second;
+    uint64_t from, to;
+    int chance = rand() % 100;
+
+    rest = str_cut(rest, '-', &first);
+    rest = str_cut(rest, '-', &second);
+    if (str_to_u64(first, &from) != OK || str_to_u64(second, &to) != OK || from > to)
+        return err_set(E_BAD_INPUT, "no such model");
+    if (chance < 2) {
+        *ret_answered = true;
+        res_header(res, S("Retry-After"), S("1"));
+        return res_send(res, 429, S("application/json"), S("{\"error\":{\"message\":\"slow\"}}"));
+    }
+    from += to > from ? (uint64_t)rand() % (to - from) : 0;
+    TRY(fiber_sleep((Usec)from * USEC_MS));
+    if (chance < 3) {
+        TRY(res_begin(res, 200, S("text/event-stream")));
+        TRY(res_write(res, S("data: {\"choices\":[]}\n\n")));
+        return err_set(E_CLOSED, "dropped");
+    }
+    *model = str_from(rest.p - 2, rest.n + 2); /* as "m-N-MS" */
+    return OK;
+}
+
 static Err say_stream(struct res *res, uint64_t tokens, uint64_t ms)
 {
     static const Str token =
@@ -83,7 +111,11 @@ static Err post_chat(struct req *req, struct res *res)
         return err_set(E_BAD_INPUT, "no model");
     Str model;
     (void)str_cut(str_skip(body, at + 9), '"', &model); /* what is behind it does not matter */
-    bool stream = str_find(body, S("\"stream\":true")) != SIZE_MAX;
+    bool stream = str_find(body, S("\"stream\":true")) != SIZE_MAX, answered = false;
+    if (str_starts(model, S("w-")))
+        TRY(be_slow(res, &model, &answered));
+    if (answered)
+        return OK;
     uint64_t tokens, ms;
     read_model(model, &tokens, &ms);
     if (stream && tokens)
