@@ -56,6 +56,9 @@ const HttpHeaders *http_stream_headers(const struct http_stream *s);
 /* The next piece as it came, valid until the next call. E_EOF at the end of a complete body,
  * E_UPSTREAM_CUT if it ended early. The socket is read only as fast as pieces are taken. */
 Err http_read(struct http_stream *s, Str *ret_piece) YIELDS;
+/* Wait until there is something to read, be it the end, or for @span: E_TIMEOUT, and the stream
+ * goes on. */
+Err http_wait(struct http_stream *s, Usec span) YIELDS;
 /* A complete stream's connection goes back to the pool, any other is closed at once. */
 void http_stream_free(struct http_stream *s);
 DEFINE_AUTO(http_stream, http_stream_free)

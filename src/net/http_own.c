@@ -324,6 +324,30 @@ const HttpHeaders *http_stream_headers(const struct http_stream *s)
     return &s->answer.headers;
 }
 
+Err http_wait(struct http_stream *s, Usec span)
+{
+    const struct http_answer *x = &s->answer;
+    struct wait w;
+
+    if (x->body.n || x->error != OK || x->complete)
+        return OK;
+    buf_done(&s->piece); /* as http_read() does */
+    if (!s->trimmed)
+        fiber_trim();
+    s->trimmed = true;
+    Usec until = usec_in(span), end = usec_add(s->last_byte, s->idle_timeout);
+    end = usec_min(usec_min(s->deadline, end), fiber_deadline());
+    wait_init(&w);
+    s->waiter = &w;
+    Err e = wait_for(&w, usec_min(until, end));
+    s->waiter = NULL;
+    if (e == E_TIMEOUT)
+        return until < end ? E_TIMEOUT : OK; /* http_read() tells that it is over */
+    if (e != OK)
+        http_answer_fail(&s->answer, e, "the call was given up");
+    return OK;
+}
+
 Err http_read(struct http_stream *s, Str *ret_piece)
 {
     struct http_answer *x = &s->answer;
