@@ -205,12 +205,29 @@ static void take_last_bytes(struct http_stream *up)
     fiber_deadline_set(before);
 }
 
-static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_relay *relay)
+/* Silence on a client's line makes proxies and clients give up: a comment, which they skip, keeps
+ * it open. Between events alone. */
+static Err keep_alive(struct llm_call *c, const struct llm_relay *relay)
 {
-    Str piece;
-    Err e;
+    return relay->inside ? OK : res_write(c->res, c->dialect->keep_alive);
+}
 
-    while ((e = http_read(up, &piece)) == OK) {
+/* The next piece. */
+static Err next_piece(struct llm_call *c, struct http_stream *up, const struct llm_relay *relay,
+                      Str *ret_piece)
+{
+    while (c->heartbeat && http_wait(up, c->heartbeat) == E_TIMEOUT)
+        TRY(keep_alive(c, relay));
+    return http_read(up, ret_piece);
+}
+
+/* @piece: what was read already. */
+static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_relay *relay,
+                       Str piece)
+{
+    Err e = piece.n ? OK : next_piece(c, up, relay, &piece);
+
+    for (; e == OK; e = next_piece(c, up, relay, &piece)) {
         if (!c->first_at)
             c->first_at = time_mono();
         Str out = llm_relay_feed(relay, piece);
@@ -241,16 +258,49 @@ Err llm_read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_bod
     return e == E_CANCELLED ? e : OK;
 }
 
+/* Some name a stream what it is not. Whether it is one is told by how it begins; @ret_piece is what
+ * was read for that. */
+static Err check_stream(const struct llm_call *c, struct http_stream *up, Str *ret_piece)
+{
+    static const Str beginnings[] = {S_INIT("data:"), S_INIT("event:"), S_INIT(":"), S_INIT("id:")};
+    Str type = http_header_get(http_stream_headers(up), S("content-type")), piece;
+
+    *ret_piece = (Str){0};
+    if (!http_type_is(type, S("application/json")) && !http_type_is(type, S("text/html")))
+        return OK;
+    Err e = http_read(up, &piece);
+    if (e != OK && e != E_EOF)
+        return llm_call_error(c->target.provider, e);
+    for (size_t i = 0; e == OK && i < ARRAY_LEN(beginnings); i++)
+        if (str_starts(str_trim(piece), beginnings[i])) {
+            *ret_piece = piece;
+            return OK;
+        }
+    return err_detail(E_UPSTREAM,
+                      "The provider \"%.*s\" does not stream: it answered with one "
+                      "whole document.",
+                      P(c->target.provider->name));
+}
+
+/* How long a client may hear nothing; 0: for ever. */
+static Usec heartbeat_of(const struct llm_call *c)
+{
+    Str agent = req_header(c->req, S("user-agent")), rest = c->llm->heartbeat_skip, name;
+
+    while (http_list_next(&rest, &name))
+        if (str_starts_nocase(agent, name))
+            return 0;
+    return c->llm->heartbeat;
+}
+
 Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
 {
     const HttpHeaders *headers = http_stream_headers(up);
     struct llm_relay relay;
+    Str piece;
 
-    if (http_type_is(http_header_get(headers, S("content-type")), S("application/json")))
-        return err_detail(E_UPSTREAM,
-                          "The provider \"%.*s\" does not stream: it answered with one "
-                          "whole document.",
-                          P(c->target.provider->name));
+    TRY(check_stream(c, up, &piece));
+    c->heartbeat = heartbeat_of(c);
     llm_answer_headers(c, headers);
     res_header(c->res, S("Cache-Control"), S("no-cache"));
     res_header(c->res, S("X-Accel-Buffering"), S("no"));
@@ -261,10 +311,11 @@ Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
                    : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
                    : llm_passes(c->op)                    ? LLM_EVENTS_PASSED
                                                           : LLM_EVENTS_CHUNKS;
+    relay.mend = c->op == LLM_CHAT && c->members[MEMBER_TOOLS].to;
     if (llm_is_translated(c))
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
                                            c->target.model, c->wants_usage);
-    Err e = pass_stream(c, up, &relay);
+    Err e = pass_stream(c, up, &relay, piece);
     c->usage = relay.usage;
     c->chunks = relay.chunks;
     c->told = c->told || relay.failed;

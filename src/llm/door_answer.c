@@ -14,6 +14,7 @@ enum {
     ERROR_MAX = 256 * 1024, /* an error that is longer is none that anybody reads */
     ERROR_ARENA_MAX = 64 << 20,
     USAGE_MAX = 64 * 1024,
+    MENDED_MAX = 4 << 20,
     HEADERS_MAX = 40,
     HEADER_BYTES_MAX = 8 * 1024, /* of those that are handed on */
     CONVERT_ARENA_MAX = 512 << 20,
@@ -256,6 +257,22 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
 
 /* ---- results ---- */
 
+/* A whole answer that calls tools and says it ended otherwise. */
+static Str mended(const struct llm_call *c, Str body, const struct llm_member *choices)
+{
+    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
+    Str text = llm_member_text(body, choices);
+    struct json *v;
+
+    if (c->op != LLM_CHAT || !c->members[MEMBER_TOOLS].to || text.n > MENDED_MAX ||
+        str_find(text, S("\"tool_calls\"")) == SIZE_MAX || json_parse(own, text, &v) != OK ||
+        !llm_repair_choices(own, v))
+        return body;
+    Str with = json_text(own, v);
+    return str_fmt(c->req->a, "%.*s%.*s%.*s", P(str_head(body, choices->from)), P(with),
+                   P(str_skip(body, choices->to)));
+}
+
 static Err unusable(struct llm_call *c, const char *why)
 {
     return err_detail(E_UPSTREAM, "The provider \"%.*s\" gave no usable answer: %s",
@@ -330,6 +347,7 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         pin_whole(c, llm_member_text(body, &members[ID]));
     if (c->op == LLM_EMBEDDINGS)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
+    body = mended(c, body, &members[CHOICES]);
     llm_answer_headers(c, headers);
     c->status = 200;
     if (c->cache)

@@ -23,6 +23,7 @@ enum {
     MEMBER_MAX_TOKENS,
     MEMBER_MAX_COMPLETION_TOKENS,
     MEMBER_MAX_OUTPUT_TOKENS,
+    MEMBER_TOOLS,
     MEMBERS_OF_TEXT,
     /* Of what passes through, for its price. */
     MEMBER_INPUT = MEMBERS_OF_TEXT,
@@ -70,6 +71,7 @@ struct llm_call {
                            */
     Str dropped, changed; /* fields of the request, on its way into another dialect */
     unsigned attempts;
+    Usec heartbeat;     /* of a stream; 0: none */
     Usec ready_at;      /* the request was read */
     Usec first_sent_at; /* the first attempt began */
     Usec sent_at;       /* the last one */

@@ -101,6 +101,7 @@ Err llm_call_read(struct llm_call *c)
         [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
         [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
         [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
+        [MEMBER_TOOLS] = {S_INIT("tools"), 0, 0},
         [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
         [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
         [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},

@@ -328,6 +328,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->prices = llm_prices_new(llm->db);
     llm->limits = llm_limits_new(llm->db);
     llm->refuse_unpriced = options->refuse_unpriced;
+    llm->heartbeat = options->heartbeat;
+    llm->heartbeat_skip = str_dup(llm->a, options->heartbeat_skip);
     llm->upload_max = options->upload_max ? options->upload_max : LLM_UPLOAD_MAX;
     copy_seeds(llm, options);
     Err e = open_doors(llm, options);

@@ -59,6 +59,8 @@ struct llm_options {
     bool refuse_unpriced; /* calls of models whose price is not known */
     Usec retention;       /* of these records; 0: for ever */
     size_t cache;         /* bytes of answers that are kept */
+    Usec heartbeat;       /* that streams are not silent for; 0: for ever */
+    Str heartbeat_skip;   /* beginnings of User-Agents that do not bear it, with commas between */
     size_t upload_max;    /* bytes of a form with files; 0: LLM_UPLOAD_MAX */
 };
 

@@ -34,6 +34,8 @@ struct llm {
     struct llm_limits *limits;
     bool refuse_unpriced;
     size_t upload_max;
+    Usec heartbeat;
+    Str heartbeat_skip;
     struct egress *egress_public, *egress_private;
     Id tenant;
     struct llm_seed *seeds;

@@ -5,13 +5,17 @@ enum { KEEP_BUFFER = 4096 };
 
 void llm_relay_init(struct llm_relay *r, bool hide_usage)
 {
-    *r = (struct llm_relay){.hide_usage = hide_usage, .held = BUF(MIB(64)), .out = BUF(MIB(64))};
+    *r = (struct llm_relay){.hide_usage = hide_usage,
+                            .held = BUF(MIB(64)),
+                            .out = BUF(MIB(64)),
+                            .out_event = BUF(MIB(64))};
 }
 
 void llm_relay_done(struct llm_relay *r)
 {
     buf_done(&r->held);
     buf_done(&r->out);
+    buf_done(&r->out_event);
     llm_stream_free(r->translation);
 }
 
@@ -57,6 +61,28 @@ static size_t event_end(Str s, size_t at)
         if (n)
             return at + n;
     }
+}
+
+/* Whether @s, the beginning of a stream, has one event a line and no empty ones between, as some
+ * servers send them: by the standard that is one event of several lines, of which no client makes
+ * anything. A line that is whole JSON is no part of a longer text. */
+static bool is_by_lines(Str s)
+{
+    AUTO(arena) *a = arena_new(MIB(4));
+    struct json *v;
+    size_t at = next_end(s, 0), n = line_end(s, at);
+
+    if (n == SIZE_MAX || !str_starts(s, S("data:")) || !str_starts(str_skip(s, at + n), S("data:")))
+        return false;
+    return json_parse(a, str_trim(str_from(s.p + 5, at - 5)), &v) == OK;
+}
+
+/* Behind the line that begins at @at; 0 if its end has not come. */
+static size_t whole_line(Str s, size_t at)
+{
+    size_t end = next_end(s, at), n = line_end(s, end);
+
+    return n == SIZE_MAX ? 0 : end + n;
 }
 
 /* ---- what is in an event ---- */
@@ -110,6 +136,18 @@ static bool any_finish(const struct json *v)
     return false;
 }
 
+/* Put the event right, if it has to be. */
+static void mend(struct llm_relay *r, struct arena *a, struct json *v)
+{
+    if (!r->mend || !llm_repair_chunk(&r->repair, a, v))
+        return;
+    buf_reset(&r->out_event);
+    buf_add(&r->out_event, S("data: "));
+    json_write(&r->out_event, v);
+    buf_add(&r->out_event, S("\n\n"));
+    r->mended = true;
+}
+
 /* Look into an event that has something to say beside its text; whether it goes out. */
 static bool look_into(struct llm_relay *r, Str event)
 {
@@ -125,6 +163,7 @@ static bool look_into(struct llm_relay *r, Str event)
     if (json_parse(a, text, &v) != OK)
         return true; /* the client's parser tells its user */
     r->finished |= any_finish(v);
+    mend(r, a, v);
     const struct json *error = json_at(v, "error");
     if (error && !json_is(error, JSON_NULL))
         r->failed = true;
@@ -328,7 +367,8 @@ static bool inspect(struct llm_relay *r, Str event)
         r->chunks++;
     bool says = has_value(event, S("\"usage\"")) || has_value(event, S("\"error\"")) ||
                 has_value(event, S("\"finish_reason\"")) ||
-                str_find(event, S("[DONE]")) != SIZE_MAX;
+                str_find(event, S("[DONE]")) != SIZE_MAX ||
+                (r->mend && !r->repair.numbered && has_value(event, S("\"tool_calls\"")));
     return !says || look_into(r, event);
 }
 
@@ -344,31 +384,59 @@ static void begin_out(struct llm_relay *r, bool *copying, Str s, size_t at)
     buf_add(&r->out, str_head(s, at));
 }
 
+/* A line that is an event, with its end. */
+static void add_line(struct llm_relay *r, Str line, bool keep)
+{
+    line = str_trim(line);
+    if (!keep || !line.n)
+        return;
+    if (r->mended) {
+        buf_add(&r->out, buf_str(&r->out_event));
+        return;
+    }
+    buf_add(&r->out, line);
+    buf_add(&r->out, S("\n\n"));
+}
+
+/* How much of an event that has not come whole may wait. */
+static size_t held_most(const struct llm_relay *r)
+{
+    if (r->events == LLM_EVENTS_RESPONSES)
+        return LLM_HELD_RESPONSES_MAX;
+    return r->by_lines || (r->mend && !r->repair.numbered) ? LLM_HELD_CALL_MAX : LLM_HELD_MAX;
+}
+
 /* What may go out of @s; *ret_rest is where the part begins that waits. */
 static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
 {
     size_t at = 0, end;
     bool copying = false;
 
-    while (at < s.n && (end = event_end(s, at)) != 0) {
+    if (!r->framed && r->events == LLM_EVENTS_CHUNKS)
+        r->by_lines = is_by_lines(s);
+    while (at < s.n && (end = r->by_lines ? whole_line(s, at) : event_end(s, at)) != 0) {
         Str event = str_from(s.p + at, end - at);
         bool keep = r->inside || inspect(r, event);
+        r->framed = true;
         if (r->inside && r->ending) { /* though it was too long to be read */
             r->done = true;
             keep_tail(r, event);
             read_tail(r);
         }
         r->inside = false;
-        if (!keep)
+        if (!keep || r->mended || r->by_lines)
             begin_out(r, &copying, s, at);
-        else if (copying)
-            buf_add(&r->out, event);
+        if (r->by_lines)
+            add_line(r, event, keep);
+        else if (keep && copying)
+            buf_add(&r->out, r->mended ? buf_str(&r->out_event) : event);
+        r->mended = false;
         at = end;
     }
-    size_t most = r->events == LLM_EVENTS_RESPONSES ? LLM_HELD_RESPONSES_MAX : LLM_HELD_MAX;
-    if (s.n - at > most || (r->inside && s.n > at)) {
+    if (s.n - at > held_most(r) || (r->inside && s.n > at)) {
         if (!r->inside)
             r->ending = is_ending(r, str_skip(s, at));
+        r->framed = true;
         /* All but what may be the beginning of the empty line. */
         size_t tail = s.n;
         while (tail > at && s.n - tail < 3 && (s.p[tail - 1] == '\n' || s.p[tail - 1] == '\r'))
@@ -441,5 +509,7 @@ Str llm_relay_rest(struct llm_relay *r)
     bool keep = r->inside || rest.n == 0 || inspect(r, rest);
 
     r->inside = false;
+    if (r->mended)
+        rest = buf_str(&r->out_event);
     return keep && (r->done || r->finished) ? rest : S("");
 }

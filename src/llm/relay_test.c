@@ -246,3 +246,70 @@ TEST(relay_reads_the_usage_behind_an_image_that_is_too_long_to_be_held)
         llm_relay_done(&r);
     }
 }
+
+#define CALL(more) "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" more "]}}]}\n\n"
+#define STOP "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define CALLED                                                                                     \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+
+TEST(relay_numbers_calls_that_came_without_a_number_and_tells_their_end)
+{
+    Str text =
+        S(CHUNK("a") CALL("{\"id\":\"x\",\"function\":{\"name\":\"f\"}}")
+              CALL("{\"function\":{\"arguments\":\"{}\"}}") CALL("{\"id\":\"y\"},{\"id\":\"z\"}")
+                  CALL("{\"id\":\"z\",\"function\":{\"arguments\":\"1\"}}") STOP DONE);
+    Str want = S(CHUNK("a") CALL("{\"id\":\"x\",\"function\":{\"name\":\"f\"},\"index\":0}")
+                     CALL("{\"function\":{\"arguments\":\"{}\"},\"index\":0}")
+                         CALL("{\"id\":\"y\",\"index\":1},{\"id\":\"z\",\"index\":2}")
+                             CALL("{\"id\":\"z\",\"function\":{\"arguments\":\"1\"},\"index\":2}")
+                                 CALLED DONE);
+
+    for (size_t cut = 1; cut <= text.n; cut++) {
+        struct llm_relay r;
+        AUTO_BUF(out, KIB(8));
+        llm_relay_init(&r, true);
+        r.mend = true;
+        run(&r, text, cut, text.n, &out);
+        t_expect_str(buf_str(&out), want);
+        t_expect(r.done && r.finished);
+        llm_relay_done(&r);
+    }
+}
+
+TEST(relay_leaves_calls_alone_that_are_right)
+{
+    Str text = S(CALL("{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\"}}")
+                     CALL("{\"index\":0,\"function\":{\"arguments\":\"{}\"}}") CALLED DONE);
+    struct llm_relay r;
+
+    llm_relay_init(&r, true);
+    r.mend = true;
+    Str out = llm_relay_feed(&r, text);
+    t_expect(out.p == text.p && out.n == text.n);
+    llm_relay_done(&r);
+    llm_relay_init(&r, true); /* a request without tools is none that could be answered with one */
+    out = llm_relay_feed(&r, S(CALL("{\"id\":\"x\"}") STOP));
+    t_expect_str(out, S(CALL("{\"id\":\"x\"}") STOP));
+    llm_relay_done(&r);
+}
+
+TEST(relay_ends_events_where_the_server_only_ended_their_lines)
+{
+    static const char *const ends[] = {"\n", "\r\n"};
+
+    for (size_t e = 0; e < ARRAY_LEN(ends); e++) {
+        Str text =
+            str_fmt(t_arena(), "data: {\"choices\":[1]}%sdata:{\"choices\":[2]}%s%sdata: [DONE]%s",
+                    ends[e], ends[e], ends[e], ends[e]);
+        for (size_t cut = 1; cut <= text.n; cut++) {
+            struct llm_relay r;
+            AUTO_BUF(out, KIB(1));
+            llm_relay_init(&r, true);
+            run(&r, text, cut, text.n, &out);
+            t_expect_str(buf_str(&out), S("data: {\"choices\":[1]}\n\ndata:{\"choices\":[2]}\n\n"
+                                          "data: [DONE]\n\n"));
+            t_expect(r.done);
+            llm_relay_done(&r);
+        }
+    }
+}

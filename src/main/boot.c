@@ -162,6 +162,8 @@ Err boot_gateway(struct boot *b, bool serve)
                             .refuse_unpriced = c->models.unknown_price == UNKNOWN_PRICE_REFUSE,
                             .retention = c->retention.days * USEC_DAY,
                             .cache = c->models.cache,
+                            .heartbeat = c->models.heartbeat,
+                            .heartbeat_skip = c->models.heartbeat_skip,
                             .upload_max = c->models.upload_max};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 

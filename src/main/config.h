@@ -51,6 +51,8 @@ struct config {
         int unknown_price; /* enum unknown_price */
         size_t cache;
         size_t upload_max;
+        Usec heartbeat;
+        Str heartbeat_skip;
     } models;
     struct {
         int64_t days;

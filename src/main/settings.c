@@ -131,6 +131,14 @@ const struct config_setting config_settings[] = {
     {"models.cache", "HEDDLE_MODELS_CACHE", NULL,
      AS_SIZE(models.cache, "64m", 1024 * 1024, (int64_t)64 << 30),
      .help = "Memory for answers of models that are kept, where a route or key has a cache"},
+    {"models.heartbeat", "HEDDLE_MODELS_HEARTBEAT", NULL,
+     AS_SPAN(models.heartbeat, "15s", 0, USEC_H),
+     .help =
+         "A stream of a model that is silent for so long gets a comment, so that nobody takes it "
+         "for dead; 0 sends none"},
+    {"models.heartbeat_skip", "HEDDLE_MODELS_HEARTBEAT_SKIP", NULL,
+     AS_STR(CONFIG_TEXT, models.heartbeat_skip, ""),
+     .help = "Clients that get none, by how their User-Agent begins, with commas between"},
     {"models.upload_max", "HEDDLE_MODELS_UPLOAD_MAX", NULL,
      AS_SIZE(models.upload_max, "64m", 1024 * 1024, 256 * 1024 * 1024),
      .help = "Bytes of a model call with files: sound to be transcribed, images to be changed"},

@@ -9,6 +9,7 @@ static void run(struct llm_relay *r, Str text, size_t cut, enum llm_events event
 {
     llm_relay_init(r, true);
     r->events = events;
+    r->mend = true;
     buf_add(out, llm_relay_feed(r, str_head(text, cut)));
     buf_add(out, llm_relay_feed(r, str_skip(text, cut)));
     buf_add(out, llm_relay_rest(r));
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO_BUF(a, MIB(1));
     AUTO_BUF(b, MIB(1));
 
-    enum llm_events events = (enum llm_events)(data[0] % 3);
+    enum llm_events events = (enum llm_events)(data[0] % 4);
 
     run(&whole, text, text.n, events, &a);
     run(&parts, text, data[0] % size, events, &b);

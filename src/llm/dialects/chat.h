@@ -189,6 +189,7 @@ struct llm_dialect {
     /* Usage members of whole answers and events. */
     void (*read_usage)(const struct json *v, struct llm_usage *usage);
     Str stream_end;   /* the event that ends a stream in order */
+    Str keep_alive;   /* what says nothing, and shows that a stream is alive */
     Str error_before; /* what an error in a stream has before its data */
 };
 

@@ -386,6 +386,7 @@ const struct llm_dialect llm_dialect_anthropic = {
     .write_delta = llm_anthropic_write_delta,
     .write_error = llm_anthropic_write_error,
     .read_usage = llm_anthropic_read_usage,
+    .keep_alive = S_INIT("event: ping\ndata: {\"type\": \"ping\"}\n\n"),
     .stream_end = S_INIT("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
     .error_before = S_INIT("event: error\n"),
 };

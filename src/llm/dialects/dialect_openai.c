@@ -450,6 +450,7 @@ const struct llm_dialect llm_dialect_openai = {
     .write_delta = llm_openai_write_delta,
     .write_error = llm_openai_write_error,
     .read_usage = llm_usage_read,
+    .keep_alive = S_INIT(":\n\n"),
     .stream_end = S_INIT("data: [DONE]\n\n"),
     .error_before = S_INIT(""),
 };

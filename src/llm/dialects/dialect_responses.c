@@ -40,6 +40,7 @@ const struct llm_dialect llm_dialect_responses = {
     .name = "responses",
     .write_error = write_error,
     .read_usage = read_usage,
+    .keep_alive = S_INIT(":\n\n"),
     .stream_end = S_INIT(""),
     .error_before = S_INIT("event: error\n"),
 };
