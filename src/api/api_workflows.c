@@ -181,6 +181,7 @@ static void published(struct req *req, Id workflow)
 {
     workflow_cache_forget(api_of(req)->workflows, workflow);
     wf_scheduler_changed(api_of(req)->scheduler, workflow);
+    wf_event_starts_changed(api_of(req)->engine);
 }
 
 static Err delete_workflow(struct req *req, struct res *res)
@@ -206,29 +207,29 @@ static Err delete_workflow(struct req *req, struct res *res)
     return res_empty(res, 204);
 }
 
-/* What publishing the definition @hash as @version means for the schedule; *ret_schedule is @place
- * or NULL. */
-static Err schedule_of(struct req *req, const struct workflow_row *row, Str hash, int version,
-                       struct schedule_row *place, struct schedule_row **ret_schedule)
+/* How the definition @hash starts by itself when it is published as @version. */
+static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash, int version,
+                       struct workflow_triggers *ret_triggers)
 {
     AUTO(wf_def) *def = NULL;
+    struct schedule_row *schedule = arena_new_of(req->a, struct schedule_row);
 
     TRY(wf_engine_def(api_of(req)->engine, hash, &def));
-    *ret_schedule = NULL;
-    if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), place))
+    *ret_triggers = (struct workflow_triggers){.events = wf_trigger_events(req->a, def)};
+    if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), schedule))
         return OK;
-    place->hash = hash;
-    *ret_schedule = place;
+    schedule->hash = hash;
+    ret_triggers->schedule = schedule;
     return OK;
 }
 
 static Err set_published(struct req *req, const struct workflow_row *row,
                          const struct version_row *version)
 {
-    struct schedule_row place, *schedule;
+    struct workflow_triggers triggers;
 
-    TRY(schedule_of(req, row, version->hash, version->version, &place, &schedule));
-    Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version, schedule);
+    TRY(triggers_of(req, row, version->hash, version->version, &triggers));
+    Err e = store_workflow_set_published(api_of(req)->db, req->a, row, version, &triggers);
     published(req, row->id);
     return e;
 }
@@ -237,7 +238,7 @@ static Err publish_draft(struct req *req, struct res *res)
 {
     struct workflow_row row;
     struct version_row latest;
-    struct schedule_row place, *schedule;
+    struct workflow_triggers triggers;
     int version;
 
     TRY(load(req, &row));
@@ -249,8 +250,8 @@ static Err publish_draft(struct req *req, struct res *res)
                             json_obj(req->a, "version", json_int(req->a, latest.version), NULL));
         }
     }
-    TRY(schedule_of(req, &row, row.draft, row.latest_version + 1, &place, &schedule));
-    Err e = store_workflow_publish(api_of(req)->db, req->a, &row, req->who.actor_name, schedule);
+    TRY(triggers_of(req, &row, row.draft, row.latest_version + 1, &triggers));
+    Err e = store_workflow_publish(api_of(req)->db, req->a, &row, req->who.actor_name, &triggers);
     published(req, row.id);
     if (e == E_CONFLICT)
         return err_detail(E_CONFLICT, "The workflow was changed meanwhile. Try again.");

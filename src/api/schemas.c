@@ -10,10 +10,10 @@
     "list.\",\"required\":[\"items\",\"next_cursor\"],"                                            \
     "\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/"            \
     "schemas/" name "\"}},\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}"
-#define GATHERING(type)                                                                            \
-    "{\"type\":" type ",\"description\":\"Starts that become one run.\",\"properties\":{"          \
-    "\"kind\":{\"type\":\"string\",\"enum\":[\"debounce\",\"batch\"]},\"starts\":{\"type\":"       \
-    "\"integer\"},\"bytes\":{\"type\":\"integer\"},\"first_at\":" TIME_TYPE                        \
+#define GATHERING_OR_NULL                                                                          \
+    "{\"type\":[\"object\",\"null\"],\"description\":\"Starts that become one run.\","             \
+    "\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"debounce\",\"batch\"]},"            \
+    "\"starts\":{\"type\":\"integer\"},\"bytes\":{\"type\":\"integer\"},\"first_at\":" TIME_TYPE   \
     ",\"due_at\":" TIME_TYPE "}}"
 #define RATE_TYPE "{\"type\":\"integer\",\"minimum\":0}"
 #define RATES                                                                                      \
@@ -381,27 +381,28 @@ const struct api_schema api_shapes[] = {
      "\"type\":\"string\"}}}},"
      "\"flow\":{\"type\":\"object\",\"description\":\"Its gate, with flow control.\","
      "\"properties\":{\"gate\":" ID_TYPE ",\"name\":{\"type\":\"string\"}}},"
-     "\"gathering\":" GATHERING(
-         "[\"object\",\"null\"]") ","
-                                  "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/"
-                                  "components/schemas/Step\"}},"
-                                  "\"parent\":{\"type\":[\"object\",\"null\"],\"description\":"
-                                  "\"The step of another run that "
-                                  "has "
-                                  "started it.\",\"properties\":{\"run_id\":" ID_TYPE
-                                  ",\"node\":{\"type\":\"string\"}}},"
-                                  "\"children\":{\"type\":\"array\",\"description\":\"The runs "
-                                  "that its steps have started; "
-                                  "only "
-                                  "where one run is asked "
-                                  "for.\",\"items\":{\"type\":\"object\",\"properties\":{"
-                                  "\"run_id\":" ID_TYPE
-                                  ",\"node\":{\"type\":\"string\"},\"workflow_id\":" ID_TYPE
-                                  ",\"workflow_name\":{\"type\":\"string\"},\"state\":{\"type\":"
-                                  "\"string\"},"
-                                  "\"waited_for\":{\"type\":\"boolean\"}}}},"
-                                  "\"definition\":{\"$ref\":\"#/components/schemas/"
-                                  "Definition\"}}}"},
+     "\"gathering\":" GATHERING_OR_NULL ","
+     "\"cause\":{\"type\":[\"object\",\"null\"],\"description\":\"The event that has started it.\","
+     "\"properties\":{\"event_id\":" ID_TYPE
+     ",\"type\":{\"type\":\"string\"},\"run_id\":{\"type\":["
+     "\"string\",\"null\"]}}},"
+     "\"steps\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/"
+     "components/schemas/Step\"}},"
+     "\"parent\":{\"type\":[\"object\",\"null\"],\"description\":"
+     "\"The step of another run that "
+     "has "
+     "started it.\",\"properties\":{\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"}}},"
+     "\"children\":{\"type\":\"array\",\"description\":\"The runs "
+     "that its steps have started; "
+     "only "
+     "where one run is asked "
+     "for.\",\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"run_id\":" ID_TYPE ",\"node\":{\"type\":\"string\"},\"workflow_id\":" ID_TYPE
+     ",\"workflow_name\":{\"type\":\"string\"},\"state\":{\"type\":"
+     "\"string\"},"
+     "\"waited_for\":{\"type\":\"boolean\"}}}},"
+     "\"definition\":{\"$ref\":\"#/components/schemas/"
+     "Definition\"}}}"},
     {"Step",
      "{\"type\":\"object\",\"description\":\"One node's execution in a run.\","
      "\"required\":[\"node\",\"type\",\"state\",\"attempts\"],\"properties\":{\"node\":{\"type\":"
@@ -465,8 +466,17 @@ const struct api_schema api_shapes[] = {
      ",\"name\":{\"type\":\"string\"},\"admitted\":{\"type\":\"integer\"},"
      "\"queued\":{\"type\":\"integer\"},\"concurrency\":{\"type\":[\"integer\",\"null\"]},"
      "\"run_id\":{\"description\":\"The run that starts are gathered for.\",\"type\":[\"string\","
-     "\"null\"]},\"gathering\":" GATHERING("[\"object\",\"null\"]") "}}"},
+     "\"null\"]},\"gathering\":" GATHERING_OR_NULL "}}"},
     {"GateList", LIST_OF("Gate")},
+    {"EventStart",
+     "{\"type\":\"object\",\"description\":\"An event at the trigger of a workflow that has not "
+     "started "
+     "it.\",\"required\":[\"event_id\",\"type\",\"state\"],\"properties\":{\"event_id\":" ID_TYPE
+     ",\"type\":{\"type\":\"string\"},\"state\":{\"type\":\"string\",\"enum\":[\"pending\","
+     "\"refused\"]},"
+     "\"error\":{\"type\":[\"string\",\"null\"]},\"attempts\":{\"type\":\"integer\"},\"next_"
+     "at\":" TIME_OR_NULL ",\"created_at\":" TIME_TYPE "}}"},
+    {"EventStartList", LIST_OF("EventStart")},
     {"Approval",
      "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","
      "\"required\":[\"id\",\"run_id\",\"workflow_id\",\"node\",\"subject\"],\"properties\":{"

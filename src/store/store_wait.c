@@ -149,10 +149,8 @@ Err store_runs_with_mail(struct db *db, struct arena *a, Id node, struct run_ids
 
 /* ---- events ---- */
 
-Err store_event_insert(struct db *db, struct arena *a, const struct event_row *row)
+void store_event_put(struct db_tx *tx, const struct event_row *row)
 {
-    struct db_tx *tx = db_begin(db, a);
-
     db_exec(tx, "INSERT INTO event (id, tenant_id, topic, body) VALUES (?1, ?2, ?3, ?4)",
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_BYTES(row->topic), D_BYTES(row->body)));
     if (row->key.n)
@@ -161,7 +159,6 @@ Err store_event_insert(struct db *db, struct arena *a, const struct event_row *r
                 " ?4)",
                 DB_ARGS(D_ID(row->tenant), D_BYTES(row->key), D_BYTES(row->fingerprint),
                         D_ID(row->id)));
-    return db_commit(tx);
 }
 
 Err store_event_by_key(struct db *db, struct arena *a, Id tenant, Str key,

@@ -70,13 +70,13 @@ struct event_row {
     bool is_delivered;
 };
 typedef VEC(struct event_row) EventRows;
-/* E_EXISTS when its idempotency key was used. */
 /* All waits of the moment have it: @n of them. Until then it is among the undelivered. */
 void store_event_delivered(struct db_tx *tx, Id event, int64_t n);
 /* Events made before @before that are not delivered: whoever sent them was interrupted. */
 Err store_events_undelivered(struct db *db, struct arena *a, Id before, int limit,
                              EventRows *ret_rows) YIELDS;
-Err store_event_insert(struct db *db, struct arena *a, const struct event_row *row) YIELDS;
+/* Queue it; E_EXISTS when its idempotency key was used. */
+void store_event_put(struct db_tx *tx, const struct event_row *row);
 /* The event of an idempotency key and what it was used for. */
 Err store_event_by_key(struct db *db, struct arena *a, Id tenant, Str key,
                        struct event_row *ret_row) YIELDS;

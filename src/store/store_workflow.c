@@ -165,6 +165,13 @@ Err store_workflow_update(struct db *db, struct arena *a, const struct workflow_
     return db_commit(tx);
 }
 
+static void put_triggers(struct db_tx *tx, const struct workflow_row *row,
+                         const struct workflow_triggers *triggers)
+{
+    store_schedule_put(tx, row->id, triggers->schedule);
+    store_event_trigger_put(tx, row->tenant, row->id, triggers->events);
+}
+
 Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_row *row)
 {
     struct db_tx *tx = db_begin(db, a);
@@ -172,12 +179,12 @@ Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_
                    "UPDATE workflow SET deleted_at = ?2, revision = revision + 1 WHERE id = ?1"
                    " AND deleted_at IS NULL",
                    DB_ARGS(D_ID(row->id), D_INT(time_wall())));
-    store_schedule_put(tx, row->id, NULL);
+    put_triggers(tx, row, &(struct workflow_triggers){0});
     return db_commit(tx);
 }
 
 Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by,
-                           const struct schedule_row *schedule)
+                           const struct workflow_triggers *triggers)
 {
     static const char insert[] =
         "INSERT INTO workflow_version (workflow_id, version, hash, created_at, created_by)"
@@ -195,14 +202,14 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
     db_exec_expect(tx, 1, update,
                    DB_ARGS(D_ID(row->id), D_INT(row->revision), D_INT(next), D_INT(time_wall()),
                            D_INT(row->latest_version), D_BYTES(row->draft)));
-    store_schedule_put(tx, row->id, schedule);
+    put_triggers(tx, row, triggers);
     Err e = db_commit(tx);
     return e == E_EXISTS ? E_CONFLICT : e; /* someone published at the same time */
 }
 
 Err store_workflow_set_published(struct db *db, struct arena *a, const struct workflow_row *row,
                                  const struct version_row *version,
-                                 const struct schedule_row *schedule)
+                                 const struct workflow_triggers *triggers)
 {
     struct db_tx *tx = db_begin(db, a);
     db_exec_expect(tx, 1,
@@ -211,7 +218,7 @@ Err store_workflow_set_published(struct db *db, struct arena *a, const struct wo
                    " deleted_at IS NULL",
                    DB_ARGS(D_ID(row->id), D_INT(version->version), D_INT(time_wall()),
                            D_BYTES(version->hash)));
-    store_schedule_put(tx, row->id, schedule);
+    put_triggers(tx, row, triggers);
     return db_commit(tx);
 }
 

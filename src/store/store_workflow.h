@@ -2,6 +2,7 @@
 #ifndef STORE_STORE_WORKFLOW_H
 #define STORE_STORE_WORKFLOW_H
 
+#include "store/store_event_start.h"
 #include "store/store_schedule.h"
 
 struct workflow_row {
@@ -47,14 +48,18 @@ Err store_workflow_list(struct db *db, struct arena *a, Id tenant, Str q, Id bef
 Err store_workflow_update(struct db *db, struct arena *a, const struct workflow_row *row, Str name,
                           Str description, Str hash, Str body) YIELDS;
 Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_row *row) YIELDS;
-/* Make the draft of @row version latest + 1 and publish it, with its schedule (NULL: it has none).
- * E_CONFLICT if the workflow changed. */
+/* How a version starts by itself when it is published. */
+struct workflow_triggers {
+    const struct schedule_row *schedule; /* NULL: none */
+    Str events;                          /* store_event_start.h; empty: none */
+};
+/* Make the draft of @row version latest + 1 and publish it. E_CONFLICT if the workflow changed. */
 Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by,
-                           const struct schedule_row *schedule) YIELDS;
+                           const struct workflow_triggers *triggers) YIELDS;
 /* Publish an existing version. */
 Err store_workflow_set_published(struct db *db, struct arena *a, const struct workflow_row *row,
                                  const struct version_row *version,
-                                 const struct schedule_row *schedule) YIELDS;
+                                 const struct workflow_triggers *triggers) YIELDS;
 Err store_version_get(struct db *db, struct arena *a, Id workflow, int version,
                       struct version_row *ret_row) YIELDS;
 Err store_version_list(struct db *db, struct arena *a, Id workflow, int before, int limit,

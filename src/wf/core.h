@@ -92,6 +92,7 @@ struct wf_event {
      * by}), and the run that is run again; NULL: none. */
     const struct json *kept, *rerun_of;
     const struct json *parent; /* of RUN_STARTED: the step that started it; NULL: none */
+    const struct json *cause; /* of RUN_STARTED: the event, and the runs, that led to it; or NULL */
     Str kept_by; /* of STEP_FINISHED: where a result comes from that was taken over; empty: the step
                     has run */
     struct wf_error error;
@@ -219,7 +220,7 @@ struct wf_state {
     int64_t seq;        /* of the last event applied */
     int steps;          /* attempts started */
     const struct json *input, *request, *vars, *output;
-    const struct json *kept, *rerun_of, *parent; /* of RUN_STARTED */
+    const struct json *kept, *rerun_of, *parent, *cause; /* of RUN_STARTED */
     struct wf_error error;
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;

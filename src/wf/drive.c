@@ -12,7 +12,7 @@
 #include "store/store_flow.h"
 #include "store/store_gather.h"
 #include "store/store_workflow.h"
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
 
 #include <stdlib.h>
 
@@ -391,8 +391,10 @@ static Err commit(struct wf_run *run, unsigned flags)
     if (run->flow_moved)
         engine_flow_moved(run->engine, run->gate);
     run->flow_moved = false;
-    if (run->told)
+    if (run->told) {
         notices_moved(run->engine->notices);
+        event_starts_moved(run->engine->event_starts);
+    }
     run->told = false;
     if (!run->accepted)
         mark_accepted(run);

@@ -12,7 +12,7 @@
 #include "rt/metric.h"
 #include "store/store_listen.h"
 #include "store/store_workflow.h"
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -196,6 +196,7 @@ Err run_note_start(struct wf_run *run, const struct wf_start *start, const struc
         .vars = dup_or_null(run->a, start->vars),
         .kept = dup_or_null(run->a, start->kept),
         .rerun_of = dup_or_null(run->a, start->rerun_of),
+        .cause = dup_or_null(run->a, start->cause),
     };
     Err e = run_note(run, &ev);
     if (e == E_TOO_LARGE)
@@ -638,6 +639,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         err = store_node_register(e->db, e->node, options->node_name, options->alone);
     if (err == OK)
         err = notices_new(e, &e->notices);
+    if (err == OK)
+        err = event_starts_new(e, &e->event_starts);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);
@@ -685,10 +688,11 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     fiber_cancel(e->upkeep);
     flow_pump_stop(e->pump);
     gatherer_stop(e->gatherer);
+    event_starts_stop(e->event_starts);
     notices_stop(e->notices);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
            !flow_pump_stopped(e->pump) || !gatherer_stopped(e->gatherer) ||
-           !notices_stopped(e->notices)) {
+           !notices_stopped(e->notices) || !event_starts_stopped(e->event_starts)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -720,6 +724,7 @@ void wf_engine_free(struct wf_engine *e)
     fiber_unref(e->upkeep);
     flow_pump_free(e->pump);
     gatherer_free(e->gatherer);
+    event_starts_free(e->event_starts);
     notices_free(e->notices);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)

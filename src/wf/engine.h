@@ -56,10 +56,10 @@ struct wf_start {
     struct wf_def *def; /* shared; stored under its content hash already, or with the run */
     bool store_def;     /* store the definition in the same transaction */
     Str origin;         /* "api", "webhook", "manual", "cli" */
-    const struct json *input, *request, *vars; /* copied */
-    const struct json *kept, *rerun_of;        /* of the run's first event; copied */
-    Str key;                                   /* idempotency key; empty: none */
-    Str fingerprint;                           /* 32 bytes of what the key stands for */
+    const struct json *input, *request, *vars;  /* copied */
+    const struct json *kept, *rerun_of, *cause; /* of the run's first event; copied */
+    Str key;                                    /* idempotency key; empty: none */
+    Str fingerprint;                            /* 32 bytes of what the key stands for */
     /* Queue more statements into the transaction that makes the run accepted. May be called again
      * if that has to be repeated; never after wf_run_start has returned, for a caller that is
      * shielded. */
@@ -163,6 +163,11 @@ struct wf_sent {
 /* E_EXISTS when @idempotency was used for another event. */
 Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *send,
                   struct wf_sent *ret_sent) YIELDS;
+
+/* The events that start the published @def, as store_event_start.h has them; in @a. */
+Str wf_trigger_events(struct arena *a, const struct wf_def *def);
+/* What is published has changed. */
+void wf_event_starts_changed(struct wf_engine *e);
 
 /* ---- people decide (approval.c) ---- */
 

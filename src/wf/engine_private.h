@@ -159,6 +159,7 @@ struct wf_engine {
     struct flow_pump *pump;
     atomic_int flow_pokes; /* on their way to it */
     struct gatherer *gatherer;
+    struct event_starts *event_starts;
 };
 
 /* engine.c: a run as @start asks for it, with its first event; not driven yet. */

@@ -4,7 +4,7 @@
  * workflow that names an error workflow, whatever crashes. A run that was started so starts none.
  */
 #include "rt/log.h"
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
 
 enum { INPUT_BYTES = 1 << 20 }; /* of the failed run; a larger one is not handed on */
 
@@ -59,7 +59,8 @@ static Err make(struct wf_run *run, struct side *side)
         .kind = WF_EV_RUN_STARTED,
         .node = -1,
         .data = input,
-        .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node", json_str(a, node), NULL)};
+        .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node", json_str(a, node), NULL),
+        .cause = run_cause_below(run, a)};
     return run_first_batch(a, &started, &side->events);
 }
 

@@ -59,7 +59,7 @@ static Id gather_id(const struct wf_run *run, Str key)
 static Err input_text(struct wf_run *run, const struct wf_start *s, Str *ret_text)
 {
     struct json *o = json_obj(run->a, "input", s->input ? s->input : json_null(run->a), "request",
-                              s->request, "vars", s->vars, NULL);
+                              s->request, "vars", s->vars, "cause", s->cause, NULL);
     AUTO_BUF(text, INPUT_MAX);
 
     json_write(&text, o);
@@ -201,7 +201,7 @@ static Err close_for(struct wf_run *run, struct arena *a, bool *ret_begins)
 static Err read_inputs(struct wf_run *run, struct arena *a, struct wf_event *ret_event)
 {
     GatherInputs inputs;
-    struct json *list = json_arr(run->a), *one = NULL, *first = NULL;
+    struct json *list = json_arr(run->a), *one = NULL, *first = NULL, *cause = NULL;
 
     TRY(store_gather_inputs(run->engine->db, a, run->row.id, &inputs));
     vec_each(&inputs, text) {
@@ -209,6 +209,10 @@ static Err read_inputs(struct wf_run *run, struct arena *a, struct wf_event *ret
         TRY(json_parse_limits(run->a, str_dup(run->a, *text),
                               &(struct json_limits){.bytes = INPUT_MAX}, &one));
         first = first ? first : one;
+        /* The longest chain of runs counts: none is longer for being gathered. */
+        if (json_at(one, "cause") && (!cause || json_len(json_at(json_at(one, "cause"), "path")) >
+                                                    json_len(json_at(cause, "path"))))
+            cause = json_at(one, "cause");
         json_push(run->a, list, json_at(one, "input"));
     }
     if (!first)
@@ -220,7 +224,8 @@ static Err read_inputs(struct wf_run *run, struct arena *a, struct wf_event *ret
         .node = -1,
         .data = run->def->flow && run->def->flow->batch.size ? list : json_at(first, "input"),
         .request = json_at(first, "request"),
-        .vars = json_at(first, "vars")};
+        .vars = json_at(first, "vars"),
+        .cause = cause};
     return OK;
 }
 

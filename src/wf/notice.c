@@ -13,7 +13,7 @@
 #include "rt/log.h"
 #include "rt/metric.h"
 #include "secrets/secrets.h"
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
 #include "wf/signature.h"
 
 #include <stdlib.h>
@@ -77,10 +77,20 @@ static void add_output(struct arena *a, struct json *data, const struct json *ou
         json_set(a, data, S("output_omitted"), json_bool(a, true));
 }
 
-static void put(const struct wf_run *run, struct db_tx *tx, Str event, Str text)
+/* Whether anybody wants to know: subscriptions, or triggers. */
+static bool is_heard(const struct wf_run *run)
 {
-    store_delivery_put(tx, run->row.tenant, run->row.workflow, id_new(), event, run->row.id, text,
-                       time_wall());
+    return atomic_load(&run->engine->notices->any) || event_starts_any(run->engine);
+}
+
+static void put(struct wf_run *run, struct arena *a, struct db_tx *tx, const char *name, Usec at,
+                const struct json *data)
+{
+    if (atomic_load(&run->engine->notices->any))
+        store_delivery_put(tx, run->row.tenant, run->row.workflow, id_new(), str_c(name),
+                           run->row.id, notice_text(a, name, at, data), time_wall());
+    run_event_put(run, a, tx, str_c(name), at, data);
+    run->told = true;
 }
 
 void run_tell_end(struct wf_run *run, struct arena *a, struct db_tx *tx)
@@ -88,7 +98,7 @@ void run_tell_end(struct wf_run *run, struct arena *a, struct db_tx *tx)
     const struct wf_state *s = run->state;
     struct json *data;
 
-    if (!atomic_load(&run->engine->notices->any))
+    if (!is_heard(run))
         return;
     const char *name = s->run == WF_RUN_SUCCEEDED ? "run.succeeded"
                        : s->run == WF_RUN_FAILED  ? "run.failed"
@@ -106,8 +116,7 @@ void run_tell_end(struct wf_run *run, struct arena *a, struct db_tx *tx)
             json_set(a, error, S("node"), json_str(a, run->def->nodes[s->error_node].id));
         json_set(a, data, S("error"), error);
     }
-    put(run, tx, str_c(name), notice_text(a, name, s->ended_at, data));
-    run->told = true;
+    put(run, a, tx, name, s->ended_at, data);
 }
 
 void run_tell_approval(struct wf_run *run, struct arena *a, struct db_tx *tx,
@@ -115,8 +124,7 @@ void run_tell_approval(struct wf_run *run, struct arena *a, struct db_tx *tx,
 {
     struct json *data, *what;
 
-    if (!atomic_load(&run->engine->notices->any) ||
-        json_parse(a, row->body, &what) != OK) /* written a moment ago */
+    if (!is_heard(run) || json_parse(a, row->body, &what) != OK) /* written a moment ago */
         return;
     data = run_of(a, run);
     json_set(a, data, S("approval_id"), json_id(a, row->id));
@@ -124,9 +132,7 @@ void run_tell_approval(struct wf_run *run, struct arena *a, struct db_tx *tx,
     json_set(a, data, S("message"), json_at(what, "message"));
     json_set(a, data, S("approvers"), json_at(what, "approvers"));
     json_set(a, data, S("due_at"), json_time(a, row->due_at));
-    put(run, tx, S("approval.requested"),
-        notice_text(a, "approval.requested", row->created_at, data));
-    run->told = true;
+    put(run, a, tx, "approval.requested", row->created_at, data);
 }
 
 /* ---- sending one ---- */

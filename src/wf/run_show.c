@@ -142,6 +142,15 @@ static struct json *parent_json(struct arena *a, const struct json *parent)
     return json_obj(a, "run_id", json_at(parent, "run_id"), "node", json_at(parent, "node"), NULL);
 }
 
+/* The event that has started it. */
+static struct json *cause_json(struct arena *a, const struct json *cause)
+{
+    if (!json_at(cause, "event_id"))
+        return json_null(a);
+    return json_obj(a, "event_id", json_at(cause, "event_id"), "type", json_at(cause, "type"),
+                    "run_id", or_null(a, json_at(cause, "run_id")), NULL);
+}
+
 /* The runs that its steps have started; the first of them. */
 static Err children_json(struct wf_engine *e, struct arena *a, Id run, struct json **ret_list)
 {
@@ -185,6 +194,7 @@ struct json *run_doc(struct arena *a, const struct run_row *row, const struct wf
              end ? json_double(a, (double)(end - s->started_at) / 1000) : json_null(a));
     json_set(a, doc, S("rerun_of"), or_null(a, s->rerun_of));
     json_set(a, doc, S("parent"), parent_json(a, s->parent));
+    json_set(a, doc, S("cause"), cause_json(a, s->cause));
     json_set(a, doc, S("input"), or_null(a, s->input));
     json_set(a, doc, S("output"), or_null(a, s->output));
     json_set(a, doc, S("error"), wf_run_state_is_final(s->run) ? or_null(a, error) : json_null(a));

@@ -6,7 +6,8 @@
  * is put beside a wait once.
  */
 #include "base/crypto.h"
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
+#include "wf/nodes/trigger_event.h"
 
 static const Usec LEFT_AFTER = 10 * USEC_S;
 enum { WAITS_AT_ONCE = 256, BYTES_AT_ONCE = 8 << 20 };
@@ -77,8 +78,18 @@ Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *s,
     struct event_row row;
     struct wf_sent sent = {0};
 
+    if (trigger_event_is_own(s->name))
+        return err_detail(E_INVALID,
+                          "\"%.*s\" is an event of the platform itself: take another "
+                          "name.",
+                          P(s->name));
     TRY(event_row(a, s, &row));
-    Err err = store_event_insert(e->db, a, &row);
+    struct db_tx *tx = db_begin(e->db, a);
+    store_event_put(tx, &row);
+    event_sent_put(e, a, tx, &row, s);
+    Err err = db_commit(tx);
+    if (err == OK)
+        event_starts_moved(e->event_starts);
     if (err == E_EXISTS && row.key.n) {
         Str fingerprint = row.fingerprint;
         TRY(store_event_by_key(e->db, a, s->tenant, row.key, &row));

@@ -5,7 +5,7 @@
  * So a parent has each child once and hears of its end once, whoever dies. A parent that ends asks
  * those it waited for to stop.
  */
-#include "wf/engine_private.h"
+#include "wf/event_start.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -118,7 +118,8 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
         .data = input ? input : json_null(a),
         .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node",
                            json_str(a, side->child.node), "attempt", json_int(a, number), "waits",
-                           json_bool(a, !id_is_none(wait)), "path", path, NULL)};
+                           json_bool(a, !id_is_none(wait)), "path", path, NULL),
+        .cause = run_cause_below(run, a)};
     *ret_name = row.name;
     return run_first_batch(a, &started, &side->events);
 }

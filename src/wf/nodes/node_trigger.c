@@ -70,13 +70,15 @@ static const struct field schedule_fields[] = {
 
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook schedule error", .title = "Trigger"},
+     .one_of = "manual api webhook schedule event error", .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
      .when = "trigger=webhook", .title = "Webhook"},
     {"schedule", F_OBJECT, offsetof(struct wf_trigger_cfg, schedule), .sub = schedule_fields,
      .when = "trigger=schedule", .required = true, .title = "Schedule"},
+    {"event", F_OBJECT, offsetof(struct wf_trigger_cfg, event), .sub = trigger_event_fields,
+     .when = "trigger=event", .required = true, .title = "Event"},
     {0},
 };
 
@@ -116,6 +118,8 @@ static void check(struct wf_check *ck, void *settings)
                          "Whoever knows the address of this webhook can start the workflow.");
     if (str_eq(cfg->trigger, S("schedule")))
         check_schedule(ck, &cfg->schedule);
+    if (str_eq(cfg->trigger, S("event")))
+        trigger_event_check(ck, &cfg->event);
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
     if (!str_eq(hook->auth, S("hmac")))
@@ -183,8 +187,8 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 const struct wf_node_type wf_node_trigger = {
     .name = "trigger",
     .title = "Trigger",
-    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by the clock, or "
-            "by the failure of another workflow's run.",
+    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by the clock, by "
+            "an event, or by the failure of another workflow's run.",
     .group = "trigger",
     .fields = fields,
     .settings_size = sizeof(struct wf_trigger_cfg),

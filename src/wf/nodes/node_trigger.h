@@ -3,7 +3,7 @@
 #define WF_NODES_NODE_TRIGGER_H
 
 #include "wf/cron.h"
-#include "wf/node.h"
+#include "wf/nodes/trigger_event.h"
 
 struct wf_webhook_cfg {
     Str method; /* "ANY": all of them */
@@ -30,10 +30,11 @@ struct wf_schedule_cfg {
 };
 
 struct wf_trigger_cfg {
-    Str trigger;               /* "manual", "api", "webhook", "schedule", "error" */
+    Str trigger;               /* "manual", "api", "webhook", "schedule", "event", "error" */
     struct json_schema *input; /* NULL: anything */
     struct wf_webhook_cfg webhook;
     struct wf_schedule_cfg schedule;
+    struct wf_event_cfg event;
 };
 
 /* The trigger's settings; never NULL for a definition that was parsed. */

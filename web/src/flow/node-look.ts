@@ -103,10 +103,17 @@ function scheduleText(schedule: JsonObject, t: Messages): string {
   return str(schedule['cron']) || t.flow.triggerKinds.schedule;
 }
 
+/** "run.failed, order.paid". */
+function eventText(event: JsonObject, t: Messages): string {
+  const names = Array.isArray(event['on']) ? event['on'].map((name) => str(name)).filter(Boolean) : [];
+  return names.join(', ') || t.flow.triggerKinds.event;
+}
+
 export function nodeSummary(type: string, data: JsonObject, t: Messages): string {
   switch (type) {
     case 'trigger':
       if (data['trigger'] === 'schedule') return scheduleText(obj(data['schedule']), t);
+      if (data['trigger'] === 'event') return eventText(obj(data['event']), t);
       return word(t.flow.triggerKinds, str(data['trigger'])) ?? t.flow.triggerKinds.manual;
     case 'api-call':
       return data['url'] ? `${str(data['method']) || 'GET'} ${place(str(data['url']))}` : t.flow.notSet;

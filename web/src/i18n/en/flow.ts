@@ -23,6 +23,7 @@ export const flow = {
     api: 'Started by API',
     webhook: 'Started by webhook',
     schedule: 'Started by the clock',
+    event: 'Started by an event',
     rerun: 'Run again',
     workflow: 'Started by a workflow',
     error: 'Started by a failure',
