@@ -416,8 +416,67 @@ export interface StepDelta {
   text: string;
 }
 
+/** Where two values differ; a side that is there and not given is too long to be told. */
+export interface Difference {
+  /** A JSON pointer. */
+  path: string;
+  kind: 'added' | 'removed' | 'changed';
+  left?: Json;
+  right?: Json;
+}
+
+/** One step of two runs. */
+export interface StepSide {
+  state: StepState;
+  attempts: number;
+  duration_ms: number | null;
+  handle: string | null;
+  kept: string | null;
+  error_code: string | null;
+}
+
+export interface StepComparison {
+  node: string;
+  title?: string;
+  type: string;
+  change: 'same' | 'changed' | 'only_left' | 'only_right';
+  left: StepSide | null;
+  right: StepSide | null;
+  differences: Difference[];
+}
+
+export interface RunComparison {
+  left: RunSummary;
+  right: RunSummary;
+  same: boolean;
+  same_definition: boolean;
+  /** False when there are more differences than are told. */
+  whole: boolean;
+  input: Difference[];
+  output: Difference[];
+  steps: StepComparison[];
+}
+
+/** A node or an edge that is other in another version. */
+export interface PartDiff {
+  id: string;
+  type?: string;
+  change: 'added' | 'removed' | 'changed';
+  differences: Difference[];
+}
+
+export interface WorkflowDiff {
+  same: boolean;
+  whole?: boolean;
+  nodes: PartDiff[];
+  edges: PartDiff[];
+  workflow: Difference[];
+}
+
 export interface RerunRequest {
   from?: string;
+  /** Results that stand in place of those of the run, by step. */
+  edits?: Record<string, Json>;
   version?: 'pinned' | 'published';
 }
 

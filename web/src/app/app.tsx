@@ -20,6 +20,7 @@ import { Shell } from '@/app/shell';
 
 const FlowEditor = lazy(async () => ({ default: (await import('@/features/flow-editor/flow-editor')).FlowEditor }));
 const RunDetail = lazy(async () => ({ default: (await import('@/features/runs/run-detail')).RunDetail }));
+const RunCompare = lazy(async () => ({ default: (await import('@/features/runs/run-compare')).RunCompare }));
 const ApiDialog = lazy(async () => ({ default: (await import('@/features/api-access/api-dialog')).ApiDialog }));
 
 function makeQueryClient() {
@@ -54,6 +55,11 @@ function EditorRoute() {
 function RunRoute() {
   const { id = '' } = useParams();
   return <RunDetail key={id} id={id} />;
+}
+
+function CompareRoute() {
+  const { id = '', other = '' } = useParams();
+  return <RunCompare key={`${id} ${other}`} left={id} right={other} />;
 }
 
 function NotFound() {
@@ -96,6 +102,7 @@ function Pages({ me }: { me: Me }) {
             <Route path="workflows/:id" element={<EditorRoute />} />
             <Route path="runs" element={<RunList />} />
             <Route path="runs/:id" element={<RunRoute />} />
+            <Route path="runs/:id/compare/:other" element={<CompareRoute />} />
             <Route path="approvals" element={<ApprovalList />} />
             <Route path="about" element={<AboutPage me={me} />} />
             <Route path="*" element={<NotFound />} />

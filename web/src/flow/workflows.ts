@@ -1,7 +1,7 @@
 // Calls about workflows and their versions.
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, request, withQuery } from '@/api/client';
-import type { Definition, Page, Version, VersionSummary, Workflow, WorkflowSummary } from '@/api/types';
+import type { Definition, Page, Version, VersionSummary, Workflow, WorkflowDiff, WorkflowSummary } from '@/api/types';
 
 export const workflowsQuery = (q: string, limit = 30) =>
   infiniteQueryOptions({
@@ -31,6 +31,13 @@ export const versionQuery = (id: string, version: number) =>
     queryKey: ['version', id, version],
     queryFn: ({ signal }) => api.get<Version>(`/api/workflows/${id}/versions/${version}`, { signal }),
     staleTime: Infinity,
+  });
+
+/** What is other in @to than in @from: numbers of versions, "published" or "draft". */
+export const diffQuery = (id: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ['workflow', id, 'diff', from, to],
+    queryFn: ({ signal }) => api.get<WorkflowDiff>(withQuery(`/api/workflows/${id}/diff`, { from, to }), { signal }),
   });
 
 export const createWorkflow = (definition: Definition) => api.post<Workflow>('/api/workflows', definition);

@@ -3,13 +3,14 @@ import type { Messages } from '@/i18n/i18n';
 import { about, api, common, problems, shell, signIn } from '@/i18n/de/common';
 import { editor } from '@/i18n/de/editor';
 import { flow, nodeWords } from '@/i18n/de/flow';
-import { approvals, run, runs, starters, workflows } from '@/i18n/de/lists';
+import { approvals, compare, run, runs, starters, workflows } from '@/i18n/de/lists';
 
 export const de: Messages = {
   about,
   api,
   approvals,
   common,
+  compare,
   editor,
   flow,
   nodeWords,

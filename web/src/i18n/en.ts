@@ -2,13 +2,14 @@
 import { about, api, common, problems, shell, signIn } from '@/i18n/en/common';
 import { editor } from '@/i18n/en/editor';
 import { flow, nodeWords } from '@/i18n/en/flow';
-import { approvals, run, runs, starters, workflows } from '@/i18n/en/lists';
+import { approvals, compare, run, runs, starters, workflows } from '@/i18n/en/lists';
 
 export const en = {
   about,
   api,
   approvals,
   common,
+  compare,
   editor,
   flow,
   nodeWords,

@@ -7,6 +7,7 @@ import type {
   Page,
   RerunRequest,
   Run,
+  RunComparison,
   RunState,
   RunSummary,
   TurnPage,
@@ -85,6 +86,14 @@ export function useStartRun(workflowId: string) {
     },
   });
 }
+
+/** Two runs beside each other; what is told of runs that go on is of this moment. */
+export const comparisonQuery = (left: string, right: string) =>
+  queryOptions({
+    queryKey: ['run', left, 'compare', right],
+    queryFn: ({ signal }) =>
+      api.get<RunComparison>(withQuery(`/api/runs/${left}/compare`, { with: right }), { signal }),
+  });
 
 export function useRerun(id: string) {
   const cache = useQueryClient();

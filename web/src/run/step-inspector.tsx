@@ -1,5 +1,5 @@
 // Everything about one step of a run: state, attempts, error, what it was given and what it gave.
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Definition, Json, Run, RunEvent, Step } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
@@ -9,6 +9,7 @@ import { Icon } from '@/ui/icon';
 import { JsonView } from '@/ui/json-view';
 import { Took } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
+import { EditDialog } from '@/run/edit-dialog';
 import { attemptsOf, isFinal } from '@/run/fold';
 import { LiveText } from '@/run/live-text';
 import { useRerun } from '@/run/queries';
@@ -145,7 +146,7 @@ export function StepInspector(props: StepInspectorProps) {
           </ol>
         </Section>
       )}
-      {step && step.state !== 'skipped' && isFinal(run.state) && <FromHere run={run} node={node} />}
+      {step && step.state !== 'skipped' && isFinal(run.state) && <FromHere {...props} />}
       {settings && (
         <details className="group">
           <summary className="flex list-none items-center gap-1 text-sm font-medium">
@@ -178,19 +179,36 @@ function ChildLink({ id, name }: { id: string; name: string }) {
   );
 }
 
-function FromHere({ run, node }: { run: Run; node: string }) {
+function FromHere({ run, node, step, definition }: StepInspectorProps) {
   const { t } = useI18n();
   const toast = useToast();
   const navigate = useNavigate();
   const rerun = useRerun(run.id);
+  const [editing, setEditing] = useState(false);
   const go = () =>
     rerun.mutate({ from: node }, { onSuccess: (next) => void navigate(`/runs/${next.id}`), onError: toast.fail });
   return (
     <div className="space-y-1.5">
-      <Button icon="refresh" busy={rerun.isPending} onClick={go}>
-        {t.run.fromHere}
-      </Button>
+      <div className="flex flex-wrap gap-2">
+        <Button icon="refresh" busy={rerun.isPending} onClick={go}>
+          {t.run.fromHere}
+        </Button>
+        {step?.state === 'succeeded' && (
+          <Button icon="pen" onClick={() => setEditing(true)}>
+            {t.run.edit}
+          </Button>
+        )}
+      </div>
       <p className="text-sm text-ink-3">{t.run.fromHereHelp}</p>
+      {editing && (
+        <EditDialog
+          run={run}
+          node={node}
+          title={titleOf(node, definition)}
+          output={step?.output ?? null}
+          onClose={() => setEditing(false)}
+        />
+      )}
     </div>
   );
 }

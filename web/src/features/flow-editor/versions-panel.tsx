@@ -15,6 +15,7 @@ import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
 import { useShared } from '@/features/flow-editor/editor-context';
+import { VersionChanges } from '@/features/flow-editor/version-changes';
 
 export function VersionsPanel({ workflow, onClose }: { workflow: Workflow; onClose: () => void }) {
   const t = useT();
@@ -65,7 +66,7 @@ function VersionDialog({ workflow, version, onClose }: { workflow: Workflow; ver
   const cache = useQueryClient();
   const { store } = useShared();
   const { data, error, refetch } = useQuery(versionQuery(workflow.id, version));
-  const [view, setView] = useState<'graph' | 'json'>('graph');
+  const [view, setView] = useState<'graph' | 'changes' | 'json'>('graph');
   const publish = useMutation({
     mutationFn: () => publishVersion(workflow.id, version),
     onSuccess: async () => {
@@ -97,6 +98,7 @@ function VersionDialog({ workflow, version, onClose }: { workflow: Workflow; ver
               onChange={setView}
               options={[
                 { value: 'graph', label: t.editor.graph },
+                { value: 'changes', label: t.compare.versions.view },
                 { value: 'json', label: 'JSON' },
               ]}
             />
@@ -123,6 +125,8 @@ function VersionDialog({ workflow, version, onClose }: { workflow: Workflow; ver
           <Skeleton className="m-5 h-40" />
         ) : view === 'graph' ? (
           <FlowView definition={data.definition} />
+        ) : view === 'changes' ? (
+          <VersionChanges workflow={workflow} version={version} />
         ) : (
           <CodeArea
             language="json"

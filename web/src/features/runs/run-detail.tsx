@@ -27,6 +27,7 @@ import { StartDialog } from '@/run/start-dialog';
 import { StepInspector } from '@/run/step-inspector';
 import { Timeline } from '@/run/timeline';
 import { useRun, type RunView } from '@/run/use-run';
+import { CompareWith } from '@/features/runs/run-compare';
 
 type View = 'timeline' | 'journal' | 'data';
 
@@ -138,6 +139,7 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
   const cancel = useCancelRun(run.id);
   const pause = usePauseRun(run.id);
   const [asking, setAsking] = useState(false);
+  const [comparing, setComparing] = useState(false);
   const held = run.pause_requested ?? false;
   const open = !isFinal(run.state);
   const triggers: Record<string, string> = t.flow.triggerKinds;
@@ -169,6 +171,7 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
             {t.run.cancel}
           </Button>
         )}
+        {!open && <IconButton icon="split" label={t.compare.with} onClick={() => setComparing(true)} />}
         {!open && (
           <Button icon="refresh" disabled={!definition} onClick={() => setAsking(true)}>
             {t.run.again}
@@ -196,6 +199,10 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
             {t.run.againOf}
           </Link>
           {run.rerun_of.from && ` ${t.run.fromStep(run.rerun_of.from)}`}
+          {' · '}
+          <Link to={`/runs/${run.rerun_of.run_id}/compare/${run.id}`} className="underline">
+            {t.compare.open}
+          </Link>
         </p>
       )}
       {run.parent && (
@@ -217,6 +224,7 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
           <code className="code ml-auto text-xs text-madder">{run.error.code}</code>
         </p>
       )}
+      {comparing && <CompareWith run={run} onClose={() => setComparing(false)} />}
       {asking && definition && (
         <StartDialog
           workflowId={run.workflow_id}
