@@ -52,9 +52,10 @@ void api_add_routes(struct router *router);
 extern const struct route api_approvals_routes[], api_approve_routes[], api_auth_routes[],
     api_cache_routes[], api_diff_routes[], api_events_routes[], api_flow_routes[],
     api_gateway_routes[], api_hooks_routes[], api_keys_routes[], api_limits_routes[],
-    api_listen_routes[], api_model_routes_routes[], api_prices_routes[], api_providers_routes[],
-    api_reruns_routes[], api_runs_routes[], api_schedules_routes[], api_subscriptions_routes[],
-    api_system_routes[], api_tries_routes[], api_usage_routes[], api_workflows_routes[];
+    api_listen_routes[], api_model_routes_routes[], api_prices_routes[], api_tokens_routes[],
+    api_providers_routes[], api_reruns_routes[], api_runs_routes[], api_schedules_routes[],
+    api_subscriptions_routes[], api_system_routes[], api_tries_routes[], api_usage_routes[],
+    api_workflows_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

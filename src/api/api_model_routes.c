@@ -38,6 +38,7 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
         a, "id", json_id(a, r->id), "name", json_str(a, r->name), "targets", targets, "balance",
         json_str(a, llm_balance_names[r->balance]), "sticky",
         r->sticky.n ? json_str(a, r->sticky) : json_null(a), "attempts", json_int(a, r->attempts),
+        "context", r->context ? json_str(a, llm_context_names[r->context]) : json_null(a),
         "timeout", r->timeout ? json_str(a, str_dup(a, time_span(r->timeout, span))) : json_null(a),
         "cache", cache ? cache : json_null(a), "revision", json_int(a, r->revision), "created_at",
         json_time(a, r->created_at), "updated_at", json_time(a, r->updated_at), NULL);
@@ -98,6 +99,7 @@ static Err read_route(struct req *req, struct json *body, struct model_route_row
     row->cache = json_is(json_at(body, "cache"), JSON_OBJ)
                      ? json_text(req->a, json_at(body, "cache"))
                      : S("");
+    row->context = json_str_of(json_at(body, "context"), S(""));
     row->timeout = 0;
     if (timeout.n && (time_parse_span(timeout, &row->timeout) != OK || !row->timeout))
         return err_detail(E_INVALID, "timeout must be a span such as \"20s\".");

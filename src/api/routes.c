@@ -23,6 +23,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_schedules_routes);
     router_add(router, api_subscriptions_routes);
     router_add(router, api_system_routes);
+    router_add(router, api_tokens_routes);
     router_add(router, api_tries_routes);
     router_add(router, api_usage_routes);
     router_add(router, api_workflows_routes);

@@ -29,7 +29,9 @@
     "\"description\":\"For a million seconds of "                                                  \
     "sound.\"},\"request\":{\"type\":\"integer\",\"minimum\":0,"                                   \
     "\"description\":\"Millionths of a dollar for "                                                \
-    "each call.\"},\"max_output\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The most " \
+    "each call.\"},\"max_input\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The most "  \
+    "tokens that a request can "                                                                   \
+    "have.\"},\"max_output\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The most "      \
     "tokens that an answer can "                                                                   \
     "have.\"},\"long\":{\"type\":\"object\",\"additionalProperties\":false,"                       \
     "\"required\":[\"above\"],\"description\":\"For prompts of more than so many tokens.\","       \
@@ -135,7 +137,10 @@ const struct api_schema api_schemas[] = {
      "\"maximum\":1000,\"default\":1},\"max_concurrent\":{\"type\":\"integer\",\"minimum\":0,"
      "\"maximum\":100000,\"description\":\"Calls of it at once; more wait.\"}}}},"
      "\"balance\":{\"type\":\"string\",\"enum\":[\"order\",\"weighted\",\"fastest\"],"
-     "\"default\":\"order\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
+     "\"default\":\"order\"},\"context\":{\"type\":\"string\",\"enum\":[\"none\",\"error\","
+     "\"trim\"],\"description\":\"What becomes of a request that is longer than the model can "
+     "read; without it as the setting models.context "
+     "says.\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
      "\"cache\":" CACHE_TYPE ","
@@ -152,7 +157,10 @@ const struct api_schema api_schemas[] = {
      "\"maximum\":1000,\"default\":1},\"max_concurrent\":{\"type\":\"integer\",\"minimum\":0,"
      "\"maximum\":100000,\"description\":\"Calls of it at once; more wait.\"}}}},"
      "\"balance\":{\"type\":\"string\",\"enum\":[\"order\",\"weighted\",\"fastest\"],"
-     "\"default\":\"order\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
+     "\"default\":\"order\"},\"context\":{\"type\":\"string\",\"enum\":[\"none\",\"error\","
+     "\"trim\"],\"description\":\"What becomes of a request that is longer than the model can "
+     "read; without it as the setting models.context "
+     "says.\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
      "\"cache\":" CACHE_TYPE ","
@@ -226,6 +234,11 @@ const struct api_schema api_schemas[] = {
      "\"description\":\"The schedule of a trigger, as it stands in a definition.\","
      "\"properties\":{\"schedule\":{\"type\":\"object\"},"
      "\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":5}}}"},
+    {"TokenCountRequest",
+     "{\"type\":\"object\",\"required\":[\"model\"],\"properties\":{\"model\":{\"type\":"
+     "\"string\",\"minLength\":1,\"maxLength\":512,\"description\":\"As calls name it.\"},"
+     "\"text\":{\"type\":\"string\",\"description\":\"What to count; or else the members of a call "
+     "of chat, messages or responses.\"}}}"},
     {0},
 };
 
@@ -580,7 +593,8 @@ const struct api_schema api_shapes[] = {
      "\"weight\":{\"type\":\"integer\"},\"max_concurrent\":{\"type\":[\"integer\",\"null\"]},"
      "\"under_way\":{\"type\":\"integer\"},\"waiting\":{\"type\":\"integer\"},"
      "\"latency_ms\":{\"type\":[\"number\",\"null\"],\"description\":\"To the first byte.\"}}}},"
-     "\"balance\":{\"type\":\"string\"},\"sticky\":{\"type\":[\"string\",\"null\"]},"
+     "\"balance\":{\"type\":\"string\"},\"context\":{\"type\":[\"string\",\"null\"]},\"sticky\":{"
+     "\"type\":[\"string\",\"null\"]},"
      "\"attempts\":{\"type\":\"integer\"},\"timeout\":{\"type\":[\"string\",\"null\"]},"
      "\"cache\":" CACHE_TYPE ",\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE
      ",\"updated_at\":" TIME_TYPE "}}"},
@@ -616,6 +630,16 @@ const struct api_schema api_shapes[] = {
      "\"imported\":{\"type\":\"integer\"},"
      "\"skipped\":{\"type\":\"integer\",\"description\":\"Without a price, or with one "
      "that is not understood.\"}}}"},
+    {"TokenCount",
+     "{\"type\":\"object\",\"required\":[\"tokens\",\"exact\",\"method\",\"provider\",\"model\","
+     "\"context_window\",\"max_output\"],\"properties\":{\"tokens\":{\"type\":\"integer\"},"
+     "\"exact\":{\"type\":\"boolean\",\"description\":\"Else it is about so many.\"},"
+     "\"method\":{\"type\":\"string\",\"description\":\"The vocabulary they were counted by, or "
+     "estimate.\"},\"provider\":{\"type\":\"string\"},\"model\":{\"type\":\"string\","
+     "\"description\":"
+     "\"The provider's own name for it.\"},"
+     "\"context_window\":{\"type\":[\"integer\",\"null\"],\"description\":\"Tokens of a request, "
+     "from the table of prices.\"},\"max_output\":{\"type\":[\"integer\",\"null\"]}}}"},
     {"Usage",
      "{\"type\":\"object\",\"description\":\"What a group of model calls used; times are means.\","
      "\"required\":[\"group\",\"calls\"],\"properties\":{\"group\":{\"type\":\"string\"},"

@@ -474,6 +474,7 @@ Err llm_attempt(struct llm_call *c)
     if (c->op == LLM_COUNT_TOKENS && llm_is_translated(c))
         return llm_count_tokens(c);
     TRY(find_price(c));
+    TRY(llm_context_fit(c));
     TRY(make_call(c, &call));
     return llm_passes(c->op) ? llm_pass_call(c, &call)
            : c->stream       ? call_stream(c, &call)

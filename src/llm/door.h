@@ -27,6 +27,23 @@ Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;
 /* "chat", "completions", "embeddings", "messages", "count_tokens", "responses". */
 Str llm_operation_name(enum llm_op op);
+/* How many tokens a text or a request is. */
+struct llm_tokens {
+    int64_t n;
+    bool exact;         /* else about so many */
+    const char *method; /* the vocabulary, or "estimate" */
+};
+struct llm_tokens_for {
+    struct llm_tokens tokens;
+    Str provider, model;                /* who would answer */
+    int64_t context_window, max_output; /* 0: not known */
+};
+/* @text: JSON, a request in any dialect or a string; for the model @name as clients call it. Of a
+ * route its first target is meant. E_NOT_FOUND, E_UNAVAILABLE, E_SYNTAX. */
+Err llm_tokens_for(struct llm *llm, struct arena *a, Id tenant, Str name, Str text,
+                   struct llm_tokens_for *ret) YIELDS;
+/* For the provider's own name of the model. */
+Err llm_tokens_count(struct llm *llm, Str model, Str text, struct llm_tokens *ret_tokens) YIELDS;
 /* For struct route: failures as {"error":{"message","type","param","code"}}, with the status and
  * codes by which the clients of OpenAI tell them apart. */
 Err llm_door_fail(struct req *req, struct res *res, int status, Err code) YIELDS;

@@ -35,6 +35,8 @@ static Str code_of(int status, Err code)
     switch (code) {
     case E_UNAUTHORIZED:
         return S("invalid_api_key");
+    case E_CONTEXT:
+        return S("context_length_exceeded");
     case E_NOT_FOUND:
         return S("model_not_found");
     case E_RATE_LIMITED:
@@ -247,6 +249,8 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
         res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
+    if (c->trimmed.n)
+        res_header(c->res, S("X-Heddle-Trimmed"), c->trimmed);
     if (c->dropped.n)
         res_header(c->res, S("X-Heddle-Dropped"), c->dropped);
     if (c->changed.n)

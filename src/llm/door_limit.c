@@ -17,8 +17,7 @@ static int64_t number_of(const struct llm_call *c, int which, int64_t most, int6
     return n < (uint64_t)most ? (int64_t)n : most;
 }
 
-/* The tokens that the client wants at most; 0: it does not say. */
-static int64_t output_asked(const struct llm_call *c)
+int64_t llm_output_asked(const struct llm_call *c)
 {
     static const int members[] = {MEMBER_MAX_COMPLETION_TOKENS, MEMBER_MAX_OUTPUT_TOKENS,
                                   MEMBER_MAX_TOKENS};
@@ -33,7 +32,7 @@ static int64_t output_asked(const struct llm_call *c)
 
 static int64_t output_most(const struct llm_call *c, const struct llm_price *price)
 {
-    int64_t most = output_asked(c);
+    int64_t most = llm_output_asked(c);
 
     if (c->op == LLM_EMBEDDINGS)
         return 0;

@@ -42,6 +42,12 @@ struct llm_refusal {
 
 struct llm_cache_use;
 
+/* A request as it came, while the target gets less of it. */
+struct llm_untrimmed {
+    Str body;
+    struct llm_member members[MEMBERS];
+};
+
 struct llm_call {
     struct llm *llm;
     struct req *req;
@@ -67,9 +73,11 @@ struct llm_call {
     struct llm_target target;
     struct llm_refusal refusal; /* of the last attempt; status 0: none */
     struct buf edited;
-    bool untranslatable;  /* the last attempt ended before it began: its dialect has no words for it
-                           */
-    Str dropped, changed; /* fields of the request, on its way into another dialect */
+    bool untranslatable; /* the last attempt ended before it began: its dialect has no words for it
+                          */
+    struct llm_untrimmed *untrimmed; /* NULL: the body is whole */
+    Str trimmed;                     /* what was left out of it; empty: nothing */
+    Str dropped, changed;            /* fields of the request, on its way into another dialect */
     unsigned attempts;
     Usec heartbeat;     /* of a stream; 0: none */
     Usec ready_at;      /* the request was read */
@@ -156,6 +164,10 @@ void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS]);
 void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);
 /* What the call was answered with; NULL: it was not by what is kept. */
 const struct llm_kept *llm_cache_hit(const struct llm_call *c);
+/* Make the request fit into the target's window, as the route says: E_CONTEXT if it does not. */
+Err llm_context_fit(struct llm_call *c) YIELDS;
+/* The tokens that the client wants at most; 0: it does not say. */
+int64_t llm_output_asked(const struct llm_call *c);
 
 /* The status is not 200: keep the refusal, or answer with it. */
 Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;

@@ -84,67 +84,6 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body)
     return OK;
 }
 
-/* ---- counting ---- */
-
-struct count_job {
-    Str text;
-    int64_t tokens;
-};
-
-enum { BYTES_A_TOKEN = 4, TOKENS_A_MESSAGE = 4, TOKENS_AN_IMAGE = 1600, PDF_BYTES_A_TOKEN = 25 };
-
-static size_t bytes_of(struct arena *a, const LlmParts *parts, int64_t *tokens)
-{
-    size_t n = 0;
-
-    vec_each(parts, p) {
-        n += p->text.n + p->name.n + p->id.n;
-        if (p->input)
-            n += json_text(a, p->input).n;
-        if (p->kind == LLM_IMAGE)
-            *tokens += TOKENS_AN_IMAGE;
-        if (p->kind == LLM_DOCUMENT)
-            *tokens += (int64_t)(p->data.n / PDF_BYTES_A_TOKEN);
-        n += p->result.n ? bytes_of(a, &p->result, tokens) : 0; /* results have none in them */
-    }
-    return n;
-}
-
-static Err count_tokens(void *arg)
-{
-    struct count_job *job = arg;
-    AUTO(arena) *tree = arena_new(TREE_MAX), *made = arena_new(MADE_MAX);
-    struct llm_chat *chat = arena_new_of(made, struct llm_chat);
-    struct json *v;
-
-    chat->a = made;
-    chat->text = tree;
-    TRY(json_parse(tree, job->text, &v));
-    TRY(llm_dialect_anthropic.read_request(chat, v));
-    size_t n = bytes_of(made, &chat->system, &job->tokens);
-    vec_each(&chat->messages, m) {
-        n += bytes_of(made, &m->parts, &job->tokens);
-        job->tokens += TOKENS_A_MESSAGE;
-    }
-    vec_each(&chat->tools, t)
-        n += t->name.n + t->description.n + json_text(made, t->schema).n;
-    job->tokens += (int64_t)(n / BYTES_A_TOKEN) + 1;
-    return OK;
-}
-
-Err llm_count_tokens(struct llm_call *c)
-{
-    struct count_job job = {.text = c->body};
-
-    TRY(c->body.n > ON_A_WORKER ? work_run(count_tokens, &job) : count_tokens(&job));
-    c->status = 200;
-    c->first_sent_at = time_mono();
-    llm_answer_headers(c, &(HttpHeaders){0});
-    res_header(c->res, S("X-Heddle-Estimated"), S("input_tokens"));
-    return res_json(c->res, 200,
-                    json_obj(c->req->a, "input_tokens", json_int(c->req->a, job.tokens), NULL));
-}
-
 /* ---- answers ---- */
 
 static Err translate_answer(void *arg)

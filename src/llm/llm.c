@@ -3,6 +3,7 @@
 #include "llm/limits.h"
 #include "llm/llm_private.h"
 #include "llm/prices.h"
+#include "llm/tokens/tokens.h"
 
 #include "base/buf.h"
 #include "base/crypto.h"
@@ -331,8 +332,11 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->heartbeat = options->heartbeat;
     llm->heartbeat_skip = str_dup(llm->a, options->heartbeat_skip);
     llm->upload_max = options->upload_max ? options->upload_max : LLM_UPLOAD_MAX;
+    llm->context = options->context;
     copy_seeds(llm, options);
-    Err e = open_doors(llm, options);
+    Err e = llm_vocabularies_load(options->vocabularies, &llm->vocabularies);
+    if (e == OK)
+        e = open_doors(llm, options);
     if (e == OK)
         e = llm_reload(llm);
     if (e == OK)
@@ -388,6 +392,7 @@ void llm_free(struct llm *llm)
     map_free(llm->models, llm_model_list_free);
     map_free(llm->targets, free);
     llm_prices_free(llm->prices);
+    llm_vocabularies_free(llm->vocabularies);
     egress_free(llm->egress_public);
     egress_free(llm->egress_private);
     arena_free(llm->a);

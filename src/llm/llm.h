@@ -41,6 +41,15 @@ struct llm_provider {
     bool sealed; /* the credential does not open */
 };
 
+/* What becomes of a request that is longer than its model can read. */
+enum llm_context {
+    LLM_CONTEXT_UNSET, /* of a route: as the setting says */
+    LLM_CONTEXT_NONE,  /* it is sent, and the provider says */
+    LLM_CONTEXT_ERROR, /* it is refused before it is sent */
+    LLM_CONTEXT_TRIM,  /* its oldest messages are left out */
+    LLM_CONTEXTS
+};
+
 /* A provider that the environment names. */
 struct llm_seed {
     const char *kind; /* and its name */
@@ -62,6 +71,8 @@ struct llm_options {
     Usec heartbeat;       /* that streams are not silent for; 0: for ever */
     Str heartbeat_skip;   /* beginnings of User-Agents that do not bear it, with commas between */
     size_t upload_max;    /* bytes of a form with files; 0: LLM_UPLOAD_MAX */
+    enum llm_context context;
+    Str vocabularies; /* the folder of tokenizers' vocabularies; empty: there are none */
 };
 
 /* Limits in force, see limits.h. */

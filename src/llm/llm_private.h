@@ -21,6 +21,7 @@ struct llm_view {
 };
 
 struct llm_limits;
+struct llm_vocabularies;
 struct llm_prices;
 
 struct llm {
@@ -32,6 +33,8 @@ struct llm {
     struct llm_cache *cache;   /* of answers */
     struct llm_prices *prices;
     struct llm_limits *limits;
+    struct llm_vocabularies *vocabularies;
+    enum llm_context context;
     bool refuse_unpriced;
     size_t upload_max;
     Usec heartbeat;

@@ -111,8 +111,9 @@ static Err read_long(const struct json *v, struct llm_price *p)
 
 Err llm_price_read(const struct json *v, struct llm_price *ret_price)
 {
-    static const Str more[] = {S_INIT("request"), S_INIT("image"),      S_INIT("character"),
-                               S_INIT("second"),  S_INIT("max_output"), S_INIT("long")};
+    static const Str more[] = {S_INIT("request"), S_INIT("image"),     S_INIT("character"),
+                               S_INIT("second"),  S_INIT("max_input"), S_INIT("max_output"),
+                               S_INIT("long")};
     static const struct llm_rates none;
     struct llm_price p = {0};
     const struct json *given;
@@ -125,6 +126,8 @@ Err llm_price_read(const struct json *v, struct llm_price *ret_price)
             TRY(read_number(given, unit_members[i].name, LLM_PRICE_MAX, unit_at(&p, i)));
     bool units = (p.image || p.character || p.second) && !json_at(v, "input");
     TRY(read_rates(v, units ? &none : NULL, &p.usual));
+    if ((given = json_at(v, "max_input")))
+        TRY(read_number(given, S("max_input"), TOKENS_MAX, &p.max_input));
     if ((given = json_at(v, "max_output")))
         TRY(read_number(given, S("max_output"), TOKENS_MAX, &p.max_output));
     if ((given = json_at(v, "long")))
@@ -151,6 +154,8 @@ struct json *llm_price_json(struct arena *a, const struct llm_price *p)
         if (*unit_at(&copy, i))
             json_set(a, v, unit_members[i].name, json_int(a, *unit_at(&copy, i)));
     }
+    if (p->max_input)
+        json_set(a, v, S("max_input"), json_int(a, p->max_input));
     if (p->max_output)
         json_set(a, v, S("max_output"), json_int(a, p->max_output));
     if (p->long_above) {
@@ -341,6 +346,13 @@ static Err litellm_names(Str key, const struct json *v, Str *ret_provider, Str *
     return OK;
 }
 
+static int64_t tokens_of(const struct json *v)
+{
+    int64_t n = json_int_of(v, 0);
+
+    return n > 0 && n <= TOKENS_MAX ? n : 0;
+}
+
 Err llm_price_litellm(Str key, const struct json *v, Str *ret_provider, Str *ret_model,
                       struct llm_price *ret_price)
 {
@@ -364,8 +376,8 @@ Err llm_price_litellm(Str key, const struct json *v, Str *ret_provider, Str *ret
     const struct json *request = json_at(v, "input_cost_per_request");
     if (json_is_number(request) && !take_dollars(request, 1e6, &p.request))
         return err_detail(E_INVALID, "\"input_cost_per_request\" is no price.");
-    int64_t most = json_int_of(json_at(v, "max_output_tokens"), 0);
-    p.max_output = most > 0 && most <= TOKENS_MAX ? most : 0;
+    p.max_input = tokens_of(json_at(v, "max_input_tokens"));
+    p.max_output = tokens_of(json_at(v, "max_output_tokens"));
     TRY(litellm_long(v, &p));
     *ret_provider = provider;
     *ret_model = model;

@@ -25,14 +25,15 @@ struct llm_price {
     int64_t image;           /* and for each image */
     int64_t character;       /* for a million of them, as of tokens */
     int64_t second;          /* of sound, likewise */
+    int64_t max_input;       /* tokens of a request; 0: not known */
     int64_t max_output;      /* tokens of an answer; 0: not known */
 };
 
 /* {"input", "output", "cached_input", "cache_write", "reasoning", "request", "image", "character",
- * "second", "max_output", "long": {"above", "input", ...}}, of which input and output are needed
- * unless images, characters or seconds have a price. What is left out costs
- * what input, or for reasoning output, does; in "long" what is left out costs as usual. E_INVALID
- * names the member that is wrong. */
+ * "second", "max_input", "max_output", "long": {"above", "input", ...}}, of which input and output
+ * are needed unless images, characters or seconds have a price. What is left out costs what input,
+ * or for reasoning output, does; in "long" what is left out costs as usual. E_INVALID names the
+ * member that is wrong. */
 Err llm_price_read(const struct json *v, struct llm_price *ret_price);
 struct json *llm_price_json(struct arena *a, const struct llm_price *price);
 

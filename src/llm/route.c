@@ -79,6 +79,20 @@ static Err read_cache(struct arena *a, Str text, struct llm_cache_rule *ret_rule
     return llm_cache_rule_read(v, ret_rule);
 }
 
+const Str llm_context_names[LLM_CONTEXTS] = {S_INIT(""), S_INIT("none"), S_INIT("error"),
+                                             S_INIT("trim")};
+
+static Err read_context(Str name, enum llm_context *ret_context)
+{
+    for (int i = 0; i < LLM_CONTEXTS; i++) {
+        if (!str_eq(name, llm_context_names[i]))
+            continue;
+        *ret_context = (enum llm_context)i;
+        return OK;
+    }
+    return err_detail(E_INVALID, "context must be none, error or trim.");
+}
+
 /* ---- the view ---- */
 
 static Str route_key(char out[16 + LLM_ROUTE_NAME_MAX], Id tenant, Str name)
@@ -111,6 +125,8 @@ Err llm_routes_load(struct db *db, struct llm_view *view)
             e = read_balance(row->balance, &route.balance);
         if (e == OK)
             e = read_cache(view->a, row->cache, &route.cache);
+        if (e == OK)
+            e = read_context(row->context, &route.context);
         if (e == OK)
             vec_push(view->a, &view->routes, route);
         else
@@ -179,6 +195,7 @@ static Err check(struct llm *llm, struct arena *a, const struct model_route_row 
         return err_detail(E_INVALID, "sticky must be the name of a header.");
     TRY(read_balance(row->balance, &route->balance));
     TRY(read_cache(a, row->cache, &route->cache));
+    TRY(read_context(row->context, &route->context));
     TRY(read_targets(a, row->targets, route));
     for (unsigned i = 0; i < route->n_targets; i++)
         if (!llm_view_named(view, row->tenant, route->targets[i].provider))

@@ -34,11 +34,15 @@ struct llm_route {
     unsigned n_targets, attempts;
     Usec timeout; /* of silence; 0: those of the providers */
     enum llm_balance balance;
+    enum llm_context context;
     Str sticky; /* the request header whose value keeps a session at its target; empty: none */
     struct llm_cache_rule cache;
     int64_t revision;
     Usec created_at, updated_at;
 };
+
+/* Their names; empty for LLM_CONTEXT_UNSET. */
+extern const Str llm_context_names[LLM_CONTEXTS];
 
 size_t llm_route_count(const struct llm_view *view);
 const struct llm_route *llm_route_at(const struct llm_view *view, size_t i);

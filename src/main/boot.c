@@ -164,7 +164,9 @@ Err boot_gateway(struct boot *b, bool serve)
                             .cache = c->models.cache,
                             .heartbeat = c->models.heartbeat,
                             .heartbeat_skip = c->models.heartbeat_skip,
-                            .upload_max = c->models.upload_max};
+                            .upload_max = c->models.upload_max,
+                            .context = (enum llm_context)(c->models.context + LLM_CONTEXT_NONE),
+                            .vocabularies = c->models.vocabularies};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 
     add_seed(&o, seeds, "anthropic", c->anthropic.base_url, c->anthropic.api_key);

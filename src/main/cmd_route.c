@@ -58,8 +58,9 @@ static Err add(struct store_call *call)
     struct model_route_row row = {.tenant = auth_home_tenant,
                                   .name = cli->args.at[0],
                                   .balance = balance.n ? balance : llm_balance_names[LLM_ORDER],
-                                  .sticky =
-                                      cli_has(cli, "sticky") ? cli_get(cli, "sticky") : S("")};
+                                  .sticky = cli_has(cli, "sticky") ? cli_get(cli, "sticky") : S(""),
+                                  .context =
+                                      cli_has(cli, "context") ? cli_get(cli, "context") : S("")};
     uint64_t attempts = 0;
 
     if (timeout.n && time_parse_span(timeout, &row.timeout) != OK)
@@ -149,6 +150,7 @@ static const struct cli_option add_options[] = {
     {"target", "PROVIDER/MODEL",
      "Who answers; \",weight=N\" and \",max=N\" calls at once may follow", true},
     {"balance", "WORD", "order, weighted or fastest; order if not given"},
+    {"context", "WORD", "What becomes of requests that are too long: none, error or trim"},
     {"sticky", "HEADER", "Calls with the same value of this header go to the same target"},
     {"attempts", "N", "How often targets are called for one call; 3 if not given"},
     {"timeout", "SPAN", "How long a target may be silent; that of its provider if not given"},

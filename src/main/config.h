@@ -53,6 +53,8 @@ struct config {
         size_t upload_max;
         Usec heartbeat;
         Str heartbeat_skip;
+        Str vocabularies;
+        int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {
         int64_t days;

@@ -124,6 +124,11 @@ const struct config_setting config_settings[] = {
      AS_SPAN(limits.request_timeout, "2m", USEC_S, USEC_DAY),
      .help = "How long a plain request may take; streams are not bound by it"},
 
+    {"models.context", "HEDDLE_MODELS_CONTEXT", NULL,
+     AS_ENUM(models.context, "none error trim", "none"),
+     .help =
+         "A request that is longer than its model can read, where its route does not say: it is "
+         "sent all the same, refused, or its oldest messages are left out"},
     {"models.unknown_price", "HEDDLE_MODELS_UNKNOWN_PRICE", NULL,
      AS_ENUM(models.unknown_price, "zero refuse", "zero"),
      .help = "A call of a model whose price is not known: it costs nothing and is counted as "
@@ -142,6 +147,10 @@ const struct config_setting config_settings[] = {
     {"models.upload_max", "HEDDLE_MODELS_UPLOAD_MAX", NULL,
      AS_SIZE(models.upload_max, "64m", 1024 * 1024, 256 * 1024 * 1024),
      .help = "Bytes of a model call with files: sound to be transcribed, images to be changed"},
+    {"models.vocabularies", "HEDDLE_MODELS_VOCABULARIES", NULL,
+     AS_STR(CONFIG_PATH, models.vocabularies, ""), .value = "DIR",
+     .help = "Folder of vocabularies by which tokens are counted (*.tiktoken); without them counts "
+             "are estimates"},
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
      .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),

@@ -10,6 +10,7 @@ struct model_route_row {
     Str targets;         /* JSON, see llm/route.h */
     Str balance, sticky; /* likewise */
     Str cache;           /* JSON, see llm/cache_rule.h; empty: nothing is said */
+    Str context;         /* likewise; empty: as the setting says */
     int attempts;
     Usec timeout; /* 0: those of the providers */
     int64_t revision;

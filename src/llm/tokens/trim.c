@@ -1,0 +1,112 @@
+/* src/llm/tokens/trim.c - a conversation made to fit into a window. */
+#include "llm/tokens/trim.h"
+
+#include "base/arena.h"
+#include "llm/tokens/request.h"
+
+struct trim {
+    const struct json *messages;
+    size_t n, last; /* @last: the last question of the user */
+    int64_t *cost;
+    bool *dropped;
+    int64_t total, most;
+    size_t n_dropped;
+};
+
+static bool has_role(const struct json *m, const char *role)
+{
+    return str_eq(json_str_of(json_at(m, "role"), S("")), str_c(role));
+}
+
+static bool is_system(const struct json *m)
+{
+    return has_role(m, "system") || has_role(m, "developer");
+}
+
+/* In Anthropic's dialect results of tools are the user's, too. */
+static bool is_question(const struct json *m)
+{
+    const struct json *content = json_at(m, "content");
+
+    for (size_t i = 0; json_is(content, JSON_ARR) && i < json_len(content); i++)
+        if (str_eq(json_str_of(json_at(json_item(content, i), "type"), S("")), S("tool_result")))
+            return false;
+    return has_role(m, "user");
+}
+
+/* Leave out what stands in [from, to) but for the system's. */
+static void drop(struct trim *t, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (is_system(json_item(t->messages, i)))
+            continue;
+        t->dropped[i] = true;
+        t->total -= t->cost[i];
+        t->n_dropped++;
+    }
+}
+
+static void drop_turns(struct trim *t)
+{
+    size_t from = 0;
+
+    for (size_t i = 1; i <= t->last && t->total > t->most; i++) {
+        if (!is_question(json_item(t->messages, i)))
+            continue;
+        drop(t, from, i);
+        from = i;
+    }
+}
+
+/* Within the last turn; its last round stays. */
+static void drop_rounds(struct trim *t)
+{
+    size_t from = t->last + 1;
+
+    for (size_t i = from + 1; i < t->n && t->total > t->most; i++) {
+        if (!has_role(json_item(t->messages, i), "assistant"))
+            continue;
+        drop(t, from, i);
+        from = i;
+    }
+}
+
+static void count(struct trim *t, struct arena *a, const struct llm_tally *empty,
+                  const struct json *body)
+{
+    struct llm_tally all = *empty;
+
+    llm_tally_request(&all, a, body);
+    t->total = llm_tally_total(&all);
+    for (size_t i = 0; i < t->n; i++) {
+        struct llm_tally one = *empty;
+        llm_tally_message(&one, a, json_item(t->messages, i));
+        t->cost[i] = llm_tally_total(&one);
+        if (is_question(json_item(t->messages, i)))
+            t->last = i;
+    }
+}
+
+void llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
+              struct llm_trimmed *ret_trimmed)
+{
+    const struct json *messages = json_at(body, "messages");
+    size_t n = json_is(messages, JSON_ARR) ? json_len(messages) : 0;
+    struct trim t = {.messages = messages, .n = n, .last = n ? n - 1 : 0, .most = most};
+
+    t.cost = arena_array(a, int64_t, n + 1);
+    t.dropped = arena_array(a, bool, n + 1);
+    count(&t, a, empty, body);
+    if (n && t.total > most)
+        drop_turns(&t);
+    if (n && t.total > most)
+        drop_rounds(&t);
+    *ret_trimmed = (struct llm_trimmed){messages, t.n_dropped, t.total};
+    if (!t.n_dropped)
+        return;
+    struct json *kept = json_arr(a);
+    for (size_t i = 0; i < n; i++)
+        if (!t.dropped[i])
+            json_push(a, kept, json_item(messages, i));
+    ret_trimmed->messages = kept;
+}
