@@ -3,7 +3,7 @@
  */
 #include "api/api.h"
 
-#include "llm/llm.h"
+#include "llm/offers.h"
 
 static struct json *provider_json(struct arena *a, const struct llm_provider *p)
 {
@@ -191,9 +191,28 @@ static Err list_kinds(struct req *req, struct res *res)
     return res_json(res, 200, json_obj(a, "items", items, "next_cursor", json_null(a), NULL));
 }
 
+/* What could be used: nothing is, before it is added. */
+static Err list_offers(struct req *req, struct res *res)
+{
+    struct arena *a = req->a;
+    struct json *items = json_arr(a);
+    LlmOffers offers;
+
+    TRY(llm_offers(api_of(req)->llm, a, req->who.tenant, &offers));
+    vec_each(&offers, o)
+        json_push(a, items,
+                  json_obj(a, "kind", json_str(a, o->kind), "title",
+                           json_str_c(a, llm_kind_find(o->kind)->title), "base_url",
+                           json_str(a, o->base_url), NULL));
+    return res_json(res, 200, json_obj(a, "items", items, "next_cursor", json_null(a), NULL));
+}
+
 const struct route api_providers_routes[] = {
     {HTTP_GET, "/api/provider-kinds", list_kinds, "provider.read", .out_schema = "ProviderKindList",
      .summary = "List the kinds of model providers"},
+    {HTTP_GET, "/api/provider-offers", list_offers, "provider.read",
+     .out_schema = "ProviderOfferList",
+     .summary = "List model servers of this machine that could be added"},
     {HTTP_GET, "/api/providers", list_providers, "provider.read", .out_schema = "ProviderList",
      .summary = "List model providers"},
     {HTTP_POST, "/api/providers", post_provider, "provider.write", .in_schema = "NewProvider",

@@ -667,6 +667,12 @@ const struct api_schema api_shapes[] = {
      "\"origin\":{\"type\":\"string\",\"enum\":[\"store\",\"environment\"]},"
      "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_OR_NULL
      ",\"updated_at\":" TIME_OR_NULL "}}"},
+    {"ProviderOffer",
+     "{\"type\":\"object\",\"description\":\"A model server that answers on this machine and is no "
+     "provider "
+     "yet.\",\"required\":[\"kind\",\"title\",\"base_url\"],\"properties\":{\"kind\":{\"type\":"
+     "\"string\"},\"title\":{\"type\":\"string\"},\"base_url\":{\"type\":\"string\"}}}"},
+    {"ProviderOfferList", LIST_OF("ProviderOffer")},
     {"ProviderList", LIST_OF("Provider")},
     {"ProviderKind",
      "{\"type\":\"object\",\"description\":\"A kind of model providers.\",\"properties\":{"

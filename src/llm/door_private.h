@@ -164,6 +164,9 @@ void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS]);
 void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);
 /* What the call was answered with; NULL: it was not by what is kept. */
 const struct llm_kept *llm_cache_hit(const struct llm_call *c);
+/* Answer for the demo provider. (door_demo.c) */
+Err llm_demo_call(struct llm_call *c) YIELDS;
+
 /* Make the request fit into the target's window, as the route says: E_CONTEXT if it does not. */
 Err llm_context_fit(struct llm_call *c) YIELDS;
 /* The tokens that the client wants at most; 0: it does not say. */

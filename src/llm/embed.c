@@ -1,5 +1,6 @@
 /* src/llm/embed.c - what a text means, asked of a model on the gateway's own account. */
 #include "llm/embed.h"
+#include "llm/demo/demo.h"
 
 #include "llm/llm_private.h"
 #include "llm/prices.h"
@@ -35,6 +36,19 @@ static Err read_answer(struct asking *x, Str body)
     return OK;
 }
 
+static Err ask_demo(struct asking *x)
+{
+    float *numbers = arena_array(x->a, float, LLM_DEMO_DIMENSIONS);
+    struct json *list = json_arr(x->a);
+
+    llm_demo_embed(x->text, numbers, LLM_DEMO_DIMENSIONS);
+    for (size_t i = 0; i < LLM_DEMO_DIMENSIONS; i++)
+        json_push(x->a, list, json_double(x->a, (double)numbers[i]));
+    x->e->usage = (struct llm_usage){.known = true, .prompt = (int64_t)x->text.n / 4 + 1};
+    x->e->cost = 0;
+    return llm_vector_pack(x->a, list, &x->e->vector);
+}
+
 static Err ask(struct asking *x)
 {
     const struct llm_target *t = &x->e->target;
@@ -48,6 +62,8 @@ static Err ask(struct asking *x)
                              .idempotent = true};
 
     TRY(llm_usable(t->provider));
+    if (t->provider->kind->demo)
+        return ask_demo(x);
     TRY(llm_upstream_url(a, t->provider, LLM_EMBEDDINGS, t->model, false, &call.url));
     llm_upstream_headers(a, t->provider, &call.headers);
     http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));

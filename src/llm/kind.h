@@ -36,6 +36,7 @@ struct llm_kind {
     bool private_network;    /* usually on this machine or network */
     bool needs_credential;
     bool no_stream_options; /* refuses the member, and sends usage anyway */
+    bool demo;              /* answers here, without any model */
     bool full;              /* knows all of its dialect, and its newest names alone */
 };
 

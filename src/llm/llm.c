@@ -2,6 +2,7 @@
 #include "llm/cache_purge.h"
 #include "llm/limits.h"
 #include "llm/llm_private.h"
+#include "llm/offers.h"
 #include "llm/prices.h"
 #include "llm/tokens/tokens.h"
 
@@ -333,8 +334,11 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->heartbeat_skip = str_dup(llm->a, options->heartbeat_skip);
     llm->upload_max = options->upload_max ? options->upload_max : LLM_UPLOAD_MAX;
     llm->context = options->context;
+    llm->offers = str_dup(llm->a, options->offers);
     copy_seeds(llm, options);
-    Err e = llm_vocabularies_load(options->vocabularies, &llm->vocabularies);
+    Err e = llm_offers_check(llm->offers);
+    if (e == OK)
+        e = llm_vocabularies_load(options->vocabularies, &llm->vocabularies);
     if (e == OK)
         e = open_doors(llm, options);
     if (e == OK)
@@ -458,6 +462,16 @@ static Err check_api_version(const struct provider_row *row)
     return OK;
 }
 
+static Err check_demo(const struct provider_row *row, const struct llm_kind *kind)
+{
+    if (!str_eq(row->base_url, str_c(kind->base_url)) || row->credential.n)
+        return err_detail(E_INVALID,
+                          "A provider of the kind %s is nowhere: it has no base_url and "
+                          "no credential.",
+                          kind->name);
+    return OK;
+}
+
 Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row)
 {
     if (!is_name(row->name))
@@ -471,6 +485,9 @@ Err llm_provider_check(const struct llm *llm, struct arena *a, const struct prov
     if (row->timeout < USEC_S || row->timeout > USEC_DAY)
         return err_detail(E_INVALID, "timeout must be from 1s to 1d.");
     TRY(check_api_version(row));
+    const struct llm_kind *kind = llm_kind_find(row->kind);
+    if (kind->demo)
+        return check_demo(row, kind);
     return check_url(llm, a, row);
 }
 

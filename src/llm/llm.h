@@ -72,6 +72,7 @@ struct llm_options {
     Str heartbeat_skip;   /* beginnings of User-Agents that do not bear it, with commas between */
     size_t upload_max;    /* bytes of a form with files; 0: LLM_UPLOAD_MAX */
     enum llm_context context;
+    Str offers;       /* where model servers of this machine are looked for; see offers.h */
     Str vocabularies; /* the folder of tokenizers' vocabularies; empty: there are none */
 };
 

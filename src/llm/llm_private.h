@@ -34,6 +34,7 @@ struct llm {
     struct llm_prices *prices;
     struct llm_limits *limits;
     struct llm_vocabularies *vocabularies;
+    Str offers;
     enum llm_context context;
     bool refuse_unpriced;
     size_t upload_max;

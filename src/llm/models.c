@@ -150,6 +150,17 @@ Err llm_usable(const struct llm_provider *p)
     return OK;
 }
 
+/* Whatever name is called is answered; these are shown. */
+static Err demo_names(struct arena *a, LlmNames *ret_names)
+{
+    LlmNames names = {0};
+
+    vec_push(a, &names, S("demo"));
+    vec_push(a, &names, S("demo-embedding"));
+    *ret_names = names;
+    return OK;
+}
+
 static Err fetch(struct arena *a, const struct llm_provider *p, LlmNames *ret_names)
 {
     struct http_reply reply;
@@ -160,6 +171,8 @@ static Err fetch(struct arena *a, const struct llm_provider *p, LlmNames *ret_na
                              .max_body = LIST_BODY_MAX};
 
     TRY(llm_usable(p));
+    if (p->kind->demo)
+        return demo_names(a, ret_names);
     llm_upstream_headers(a, p, &call.headers);
     Err e = http_fetch(a, &call, &reply);
     if (e != OK)

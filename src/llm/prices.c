@@ -144,7 +144,10 @@ bool llm_prices_find(struct llm_prices *prices, const struct llm_target *t,
     if (found)
         *ret_price = *found;
     uv_mutex_unlock(&prices->lock);
-    return found != NULL;
+    if (found || !p->kind->demo)
+        return found != NULL;
+    *ret_price = (struct llm_price){0}; /* a demo costs nothing */
+    return true;
 }
 
 /* ---- changes ---- */

@@ -166,6 +166,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .heartbeat_skip = c->models.heartbeat_skip,
                             .upload_max = c->models.upload_max,
                             .context = (enum llm_context)(c->models.context + LLM_CONTEXT_NONE),
+                            .offers = c->models.offers,
                             .vocabularies = c->models.vocabularies};
     bool own_url = !str_eq(c->openai.base_url, str_c(llm_kind_find(S("openai"))->base_url));
 

@@ -147,6 +147,12 @@ const struct config_setting config_settings[] = {
     {"models.upload_max", "HEDDLE_MODELS_UPLOAD_MAX", NULL,
      AS_SIZE(models.upload_max, "64m", 1024 * 1024, 256 * 1024 * 1024),
      .help = "Bytes of a model call with files: sound to be transcribed, images to be changed"},
+    {"models.offers", "HEDDLE_MODELS_OFFERS", NULL,
+     AS_STR(CONFIG_LIST, models.offers,
+            "ollama=http://127.0.0.1:11434,llamacpp=http://127.0.0.1:8080"),
+     .help =
+         "Where model servers of this machine are looked for, when somebody asks which could be "
+         "used; they are never used without being added"},
     {"models.vocabularies", "HEDDLE_MODELS_VOCABULARIES", NULL,
      AS_STR(CONFIG_PATH, models.vocabularies, ""), .value = "DIR",
      .help = "Folder of vocabularies by which tokens are counted (*.tiktoken); without them counts "

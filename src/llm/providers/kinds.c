@@ -15,6 +15,7 @@ const struct llm_kind llm_kinds[] = {
     {"azure", "Azure OpenAI", NULL, OPENAI, .auth_header = "api-key", .deployments = true,
      .needs_credential = true, .full = true},
     {"deepseek", "DeepSeek", "https://api.deepseek.com/v1", OPENAI, .needs_credential = true},
+    {"demo", "Demo (no model)", "demo:", OPENAI, .demo = true},
     {"gemini", "Google Gemini", "https://generativelanguage.googleapis.com",
      .dialect = &llm_dialect_gemini, .auth_header = "x-goog-api-key", .needs_credential = true},
     {"groq", "Groq", "https://api.groq.com/openai/v1", OPENAI, .needs_credential = true},

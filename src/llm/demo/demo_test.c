@@ -1,0 +1,90 @@
+/* src/llm/demo/demo_test.c - what the demo says, calls and embeds. */
+#include "llm/demo/demo.h"
+
+#include "base/arena.h"
+#include "base/test.h"
+
+static struct llm_answer answer(const char *body)
+{
+    struct llm_chat *chat = arena_new_of(t_arena(), struct llm_chat);
+    struct llm_answer answer = {0};
+    struct json *v = NULL;
+
+    chat->a = chat->text = t_arena();
+    if (json_parse(t_arena(), str_c(body), &v) != OK ||
+        llm_dialect_openai.read_request(chat, v) != OK)
+        t_fail(__FILE__, __LINE__, "no request: %s", body);
+    else
+        llm_demo_answer(chat, S("demo"), &answer);
+    return answer;
+}
+
+#define TOOLS                                                                                      \
+    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{"        \
+    "\"type\":"                                                                                    \
+    "\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"unit\":{\"enum\":[\"C\",\"F\"]}," \
+    "\"n\":{\"type\":\"integer\",\"minimum\":3},\"other\":{\"type\":\"string\"}},\"required\":["   \
+    "\"city\",\"unit\",\"n\"]}}}]"
+
+TEST(demo_says_what_it_is_and_what_was_said)
+{
+    struct llm_answer a =
+        answer("{\"messages\":[{\"role\":\"user\",\"content\":\"Gr\u00fc\u00dfe\"}]}");
+
+    t_expect_str(a.parts.at[0].text, str_c(LLM_DEMO_SAYS " You said: \"Gr\u00fc\u00dfe\""));
+    t_expect(a.finish == LLM_FINISH_STOP && a.usage.known && a.usage.prompt > 0);
+}
+
+TEST(demo_calls_a_tool_that_is_named_and_tells_its_result)
+{
+    struct llm_answer a =
+        answer("{\"messages\":[{\"role\":\"user\",\"content\":\"the weather?\"}]," TOOLS "}");
+
+    t_expect(a.finish == LLM_FINISH_CALLS);
+    t_expect_str(json_text(t_arena(), a.parts.at[0].input),
+                 S("{\"city\":\"the weather?\",\"unit\":\"C\",\"n\":3}"));
+    a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]," TOOLS "}");
+    t_expect(a.finish == LLM_FINISH_STOP);
+    a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],"
+               "\"tool_choice\":\"required\"," TOOLS "}");
+    t_expect(a.finish == LLM_FINISH_CALLS);
+    a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"weather\"},{\"role\":\"assistant\","
+               "\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{"
+               "\"name\":\"weather\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":"
+               "\"a\",\"content\":\"rain\"}],\"tool_choice\":\"required\"," TOOLS "}");
+    t_expect(a.finish == LLM_FINISH_STOP);
+    t_expect(str_find(a.parts.at[0].text, S("The tool answered: rain")) != SIZE_MAX);
+}
+
+TEST(demo_answers_by_a_schema)
+{
+    struct llm_answer a = answer(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"response_format\":{\"type\":"
+        "\"json_schema\",\"json_schema\":{\"name\":\"s\",\"schema\":{\"type\":\"object\","
+        "\"properties\":{\"a\":{\"type\":\"array\",\"minItems\":2,\"items\":{\"type\":\"boolean\"}}"
+        ","
+        "\"b\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]},\"c\":{\"const\":7}},"
+        "\"required\":[\"a\",\"b\",\"c\"]}}}}");
+
+    t_expect_str(a.parts.at[0].text, S("{\"a\":[true,true],\"b\":null,\"c\":7}"));
+}
+
+static double likeness(const char *x, const char *y)
+{
+    float u[LLM_DEMO_DIMENSIONS], v[LLM_DEMO_DIMENSIONS];
+    double sum = 0;
+
+    llm_demo_embed(str_c(x), u, LLM_DEMO_DIMENSIONS);
+    llm_demo_embed(str_c(y), v, LLM_DEMO_DIMENSIONS);
+    for (size_t i = 0; i < LLM_DEMO_DIMENSIONS; i++)
+        sum += (double)u[i] * (double)v[i];
+    return sum;
+}
+
+TEST(demo_embeds_texts_of_the_same_words_near_each_other)
+{
+    t_expect(likeness("a quick brown fox", "A quick, brown fox!") > 0.999);
+    t_expect(likeness("a quick brown fox", "a quick brown dog") >
+             likeness("a quick brown fox", "invoices are paid monthly") + 0.3);
+    t_expect(likeness("", "") > 0.999);
+}

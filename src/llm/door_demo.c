@@ -1,0 +1,238 @@
+/* src/llm/door_demo.c - calls of the demo provider: answered here, by no model.
+ *
+ * They go through all that other calls go through (keys, limits, routes, records) and cost nothing.
+ * Every answer has X-Heddle-Demo and says in its text what it is.
+ */
+#include "llm/door_private.h"
+
+#include "base/crypto.h"
+#include "llm/demo/demo.h"
+
+enum {
+    TREE_MAX = 512 << 20,
+    INPUTS_MAX = 2048,
+    PIECE = 8, /* bytes of a text that are streamed together, and the rest of their word */
+};
+
+/* Counts as an attempt that was answered at once. */
+static void begin(struct llm_call *c, const struct llm_usage *usage)
+{
+    c->attempts++;
+    c->sent_at = c->first_at = time_mono();
+    if (!c->first_sent_at)
+        c->first_sent_at = c->sent_at;
+    c->usage = *usage;
+    c->status = 200;
+    llm_answer_headers(c, &(HttpHeaders){0});
+    res_header(c->res, S("X-Heddle-Demo"), S("true"));
+}
+
+/* Where the next piece of @text ends. */
+static size_t piece_of(Str text)
+{
+    size_t n = text.n < PIECE ? text.n : PIECE;
+
+    while (n < text.n && text.p[n] != ' ')
+        n++;
+    return n;
+}
+
+static Err put(struct llm_call *c, struct llm_stream *s, const struct llm_delta *d)
+{
+    buf_reset(&s->out);
+    llm_stream_put(s, d);
+    TRY(s->fault);
+    return s->out.n ? res_write(c->res, buf_str(&s->out)) : OK;
+}
+
+static Err begin_stream(struct llm_call *c, const struct llm_usage *usage)
+{
+    begin(c, usage);
+    res_header(c->res, S("Cache-Control"), S("no-cache"));
+    res_header(c->res, S("X-Accel-Buffering"), S("no"));
+    return res_begin(c->res, 200, S("text/event-stream"));
+}
+
+static Err stream_parts(struct llm_call *c, struct llm_stream *s, const struct llm_answer *answer)
+{
+    vec_each(&answer->parts, p) {
+        if (p->kind == LLM_TOOL_CALL) {
+            Str arguments = json_text(c->req->a, p->input);
+            TRY(put(c, s, &(struct llm_delta){.kind = LLM_D_CALL, .id = p->id, .name = p->name}));
+            TRY(put(c, s, &(struct llm_delta){.kind = LLM_D_ARGUMENTS, .text = arguments}));
+            continue;
+        }
+        for (Str rest = p->text; rest.n;) {
+            Str piece = str_head(rest, piece_of(rest));
+            TRY(put(c, s, &(struct llm_delta){.kind = LLM_D_TEXT, .text = piece}));
+            rest = str_skip(rest, piece.n);
+        }
+    }
+    return OK;
+}
+
+static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
+{
+    AUTO(llm_stream) *s = llm_stream_new(c->dialect, c->dialect, c->target.model, c->wants_usage);
+
+    TRY(begin_stream(c, &answer->usage));
+    TRY(stream_parts(c, s, answer));
+    buf_reset(&s->out);
+    s->usage = answer->usage;
+    llm_stream_finish(s, answer->finish, (Str){0});
+    llm_stream_put(s, &(struct llm_delta){.kind = LLM_D_END});
+    c->chunks = s->chunks;
+    TRY(s->fault);
+    TRY(res_write(c->res, buf_str(&s->out)));
+    return res_end(c->res);
+}
+
+static Err answer_chat(struct llm_call *c, struct arena *tree, struct json *body)
+{
+    struct llm_chat *chat = arena_new_of(tree, struct llm_chat);
+    struct llm_answer answer;
+
+    chat->a = chat->text = tree;
+    TRY(c->dialect->read_request(chat, body));
+    llm_demo_answer(chat, c->target.model, &answer);
+    if (c->stream)
+        return stream_chat(c, &answer);
+    begin(c, &answer.usage);
+    return res_send(c->res, 200, S("application/json"),
+                    json_text(c->req->a, c->dialect->write_answer(tree, &answer)));
+}
+
+/* ---- completions ---- */
+
+static struct json *completion(struct llm_call *c, Str text, bool last)
+{
+    struct arena *a = c->req->a;
+    struct json *choice =
+        json_obj(a, "index", json_int(a, 0), "text", json_str(a, text), "logprobs", json_null(a),
+                 "finish_reason", last ? json_str_c(a, "stop") : json_null(a), NULL);
+    struct json *choices = json_arr(a);
+
+    json_push(a, choices, choice);
+    return json_obj(a, "id", json_str_c(a, "cmpl-demo"), "object", json_str_c(a, "text_completion"),
+                    "created", json_int(a, time_wall() / USEC_S), "model",
+                    json_str(a, c->target.model), "choices", choices, NULL);
+}
+
+static struct json *usage_json(struct arena *a, const struct llm_usage *u)
+{
+    return json_obj(a, "prompt_tokens", json_int(a, u->prompt), "completion_tokens",
+                    json_int(a, u->completion), "total_tokens",
+                    json_int(a, u->prompt + u->completion), NULL);
+}
+
+static Err write_chunk(struct llm_call *c, struct json *v)
+{
+    return res_write(c->res, str_fmt(c->req->a, "data: %.*s\n\n", P(json_text(c->req->a, v))));
+}
+
+static Err answer_completion(struct llm_call *c, const struct json *body)
+{
+    struct arena *a = c->req->a;
+    Str prompt = json_str_of(json_at(body, "prompt"), S(""));
+    Str text = str_fmt(a, " %s", LLM_DEMO_SAYS);
+    struct llm_usage usage = {
+        .known = true, .prompt = (int64_t)prompt.n / 4 + 1, .completion = (int64_t)text.n / 4 + 1};
+
+    if (!c->stream) {
+        struct json *v = completion(c, text, true);
+        begin(c, &usage);
+        json_set(a, v, S("usage"), usage_json(a, &usage));
+        return res_json(c->res, 200, v);
+    }
+    TRY(begin_stream(c, &usage));
+    while (text.n) {
+        Str piece = str_head(text, piece_of(text));
+        text = str_skip(text, piece.n);
+        c->chunks++;
+        TRY(write_chunk(c, completion(c, piece, !text.n)));
+    }
+    if (c->wants_usage) {
+        struct json *v = completion(c, S(""), true);
+        json_set(a, v, S("choices"), json_arr(a));
+        json_set(a, v, S("usage"), usage_json(a, &usage));
+        TRY(write_chunk(c, v));
+    }
+    TRY(res_write(c->res, S("data: [DONE]\n\n")));
+    return res_end(c->res);
+}
+
+/* ---- embeddings ---- */
+
+static Err embedding(struct llm_call *c, struct arena *item, const struct json *input, size_t index,
+                     size_t n, struct buf *out)
+{
+    float *numbers = arena_array(item, float, n);
+    Str text = json_is(input, JSON_STR) ? json_str_of(input, S("")) : json_text(item, input);
+
+    llm_demo_embed(text, numbers, n);
+    buf_add_fmt(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", index ? "," : "",
+                index);
+    if (c->wants_base64) {
+        Str bytes = str_from((const char *)numbers, n * sizeof *numbers);
+        buf_add_fmt(out, "\"%.*s\"}", P(crypto_base64(item, bytes)));
+        return buf_ok(out);
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_add_fmt(out, "%c%.9g", i ? ',' : '[', (double)numbers[i]);
+    buf_add_c(out, "]}");
+    return buf_ok(out);
+}
+
+/* A text, a list of tokens, or a list of either. */
+static Err answer_embeddings(struct llm_call *c, const struct json *body)
+{
+    AUTO(arena) *item = arena_new(MIB(64));
+    AUTO_BUF(out, MIB(192));
+    const struct json *input = json_at(body, "input");
+    bool list = json_is(input, JSON_ARR) && json_len(input) && !json_is_number(json_item(input, 0));
+    size_t n = list ? json_len(input) : 1;
+    int64_t dimensions = json_int_of(json_at(body, "dimensions"), LLM_DEMO_DIMENSIONS);
+    struct llm_usage usage = {.known = true, .prompt = (int64_t)c->body.n / 4 + 1};
+
+    if (!input || json_is(input, JSON_NULL))
+        return err_detail(E_BAD_INPUT, "\"input\" is needed.");
+    if (n > INPUTS_MAX)
+        return err_detail(E_BAD_INPUT, "\"input\" has more than %d texts.", INPUTS_MAX);
+    if (dimensions < 1 || dimensions > LLM_DEMO_DIMENSIONS_MAX)
+        return err_detail(E_BAD_INPUT, "\"dimensions\" must be from 1 to %d.",
+                          LLM_DEMO_DIMENSIONS_MAX);
+    buf_add_c(&out, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < n; i++) {
+        TRY(embedding(c, item, list ? json_item(input, i) : input, i, (size_t)dimensions, &out));
+        arena_reset(item);
+    }
+    buf_add_c(&out, "],\"model\":");
+    json_write_str(&out, c->target.model);
+    buf_add_fmt(&out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
+                (long long)usage.prompt, (long long)usage.prompt);
+    TRY(buf_ok(&out));
+    begin(c, &usage);
+    return res_send(c->res, 200, S("application/json"), buf_str(&out));
+}
+
+Err llm_demo_call(struct llm_call *c)
+{
+    AUTO(arena) *tree = arena_new(TREE_MAX);
+    struct json *body;
+
+    TRY(llm_usable(c->target.provider));
+    TRY(json_parse(tree, c->body, &body));
+    switch (c->op) {
+    case LLM_CHAT:
+    case LLM_MESSAGES:
+        return answer_chat(c, tree, body);
+    case LLM_COMPLETIONS:
+        return answer_completion(c, body);
+    case LLM_EMBEDDINGS:
+        return answer_embeddings(c, body);
+    default:
+        c->untranslatable = true;
+        return err_detail(E_BAD_INPUT, "The provider \"%.*s\" is a demo, which has no %.*s.",
+                          P(c->target.provider->name), P(llm_operation_name(c->op)));
+    }
+}
