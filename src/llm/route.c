@@ -174,29 +174,38 @@ static bool is_route_name(Str s)
     return s.n > 0 && s.n <= LLM_ROUTE_NAME_MAX;
 }
 
-static Err check(struct llm *llm, struct arena *a, const struct model_route_row *row)
+Err llm_route_read(struct arena *a, const struct model_route_row *row, struct llm_route *ret_route)
 {
-    AUTO(llm_view) *view = llm_view_take(llm);
-    struct llm_route *route = arena_new_of(a, struct llm_route);
-    Str first;
-
     if (!is_route_name(row->name))
         return err_detail(E_INVALID, "A route's name is 1 to %d printable characters of ASCII.",
                           LLM_ROUTE_NAME_MAX);
-    if (str_cut(row->name, '/', &first).n && llm_view_named(view, row->tenant, first))
-        return err_detail(E_INVALID,
-                          "\"%.*s\" is a provider: names that begin with it are its own models.",
-                          P(first));
     if (row->attempts < 1 || row->attempts > LLM_ATTEMPTS_MAX)
         return err_detail(E_INVALID, "attempts must be from 1 to %d.", LLM_ATTEMPTS_MAX);
     if (row->timeout && (row->timeout < 100 * USEC_MS || row->timeout > USEC_DAY))
         return err_detail(E_INVALID, "timeout must be from 100ms to 1d.");
     if (row->sticky.n && (row->sticky.n > STICKY_MAX || !http_header_valid(row->sticky, S(""))))
         return err_detail(E_INVALID, "sticky must be the name of a header.");
-    TRY(read_balance(row->balance, &route->balance));
-    TRY(read_cache(a, row->cache, &route->cache));
-    TRY(read_context(row->context, &route->context));
-    TRY(read_targets(a, row->targets, route));
+    ret_route->name = row->name;
+    ret_route->attempts = (unsigned)row->attempts;
+    ret_route->timeout = row->timeout;
+    ret_route->sticky = row->sticky;
+    TRY(read_balance(row->balance, &ret_route->balance));
+    TRY(read_cache(a, row->cache, &ret_route->cache));
+    TRY(read_context(row->context, &ret_route->context));
+    return read_targets(a, row->targets, ret_route);
+}
+
+static Err check(struct llm *llm, struct arena *a, const struct model_route_row *row)
+{
+    AUTO(llm_view) *view = llm_view_take(llm);
+    struct llm_route *route = arena_new_of(a, struct llm_route);
+    Str first;
+
+    if (str_cut(row->name, '/', &first).n && llm_view_named(view, row->tenant, first))
+        return err_detail(E_INVALID,
+                          "\"%.*s\" is a provider: names that begin with it are its own models.",
+                          P(first));
+    TRY(llm_route_read(a, row, route));
     for (unsigned i = 0; i < route->n_targets; i++)
         if (!llm_view_named(view, row->tenant, route->targets[i].provider))
             return err_detail(E_INVALID, "There is no provider \"%.*s\".",

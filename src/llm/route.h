@@ -50,6 +50,9 @@ const struct llm_route *llm_route_at(const struct llm_view *view, size_t i);
 const struct llm_route *llm_route_named(const struct llm_view *view, Id tenant, Str name);
 const struct llm_route *llm_route_get(const struct llm_view *view, Id tenant, Id id);
 
+/* What @row says, into a route that is empty. Whether its providers exist is not looked at.
+ * E_INVALID with a detail. Borrows @row. */
+Err llm_route_read(struct arena *a, const struct model_route_row *row, struct llm_route *ret_route);
 /* @row->targets is the JSON text of [{"provider", "model", "weight", "max_concurrent"}, ...], of
  * which the last two may be absent; @row->cache that of a rule, or empty; attempts 0: the usual
  * number. E_INVALID with a detail,

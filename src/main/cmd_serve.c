@@ -5,6 +5,7 @@
  * flight may end, runs are put down durably, then it goes. SIGHUP reads the certificate again. A
  * second SIGTERM goes at once.
  */
+#include "main/apply.h"
 #include "main/boot.h"
 #include "main/cli.h"
 #include "main/gauges.h"
@@ -140,6 +141,23 @@ static Err announce(struct serve *s)
     return cli_print(buf_str(&text));
 }
 
+/* What the operator's file says of models. */
+static Err apply_models(struct serve *s)
+{
+    AUTO(arena) *a = arena_new(APPLY_ARENA_MAX);
+    AUTO_BUF(out, MIB(16));
+    struct apply *ap = arena_new_of(a, struct apply);
+
+    if (!s->config.models.file.n)
+        return OK;
+    *ap = (struct apply){
+        .a = a, .boot = &s->boot, .tenant = auth_home_tenant, .env = s->cli->env, .out = &out};
+    TRY(apply_file(ap, s->config.models.file));
+    LOG_INFO("the file of models was applied", L_INT("made", ap->made),
+             L_INT("changed", ap->changed), L_INT("same", ap->same));
+    return OK;
+}
+
 static Err start(struct serve *s)
 {
     struct arena *a = s->cli->a;
@@ -156,6 +174,7 @@ static Err start(struct serve *s)
     s->api.secure_cookies = str_starts(s->api.base_url, S("https://"));
     TRY(open_store(s));
     TRY(boot_gateway(&s->boot, true));
+    TRY(apply_models(s));
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
     s->boot.scheduler = wf_scheduler_new(s->boot.engine);
     s->api.scheduler = s->boot.scheduler;

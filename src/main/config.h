@@ -53,7 +53,7 @@ struct config {
         size_t upload_max;
         Usec heartbeat;
         Str heartbeat_skip;
-        Str vocabularies, offers;
+        Str vocabularies, offers, file;
         int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {

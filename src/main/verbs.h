@@ -4,7 +4,7 @@
 
 #include "main/cli.h"
 
-extern const struct cli_verb cmd_backup;
+extern const struct cli_verb cmd_apply, cmd_backup;
 extern const struct cli_verb cmd_config_check;
 extern const struct cli_verb cmd_config_print;
 extern const struct cli_verb cmd_doctor;

@@ -4,7 +4,8 @@
 #include "base/arena.h"
 #include "base/test.h"
 
-static struct llm_answer answer(const char *body)
+/* Its one part stands in *part. */
+static struct llm_answer answer(const char *body, struct llm_part *part)
 {
     struct llm_chat *chat = arena_new_of(t_arena(), struct llm_chat);
     struct llm_answer answer = {0};
@@ -16,6 +17,7 @@ static struct llm_answer answer(const char *body)
         t_fail(__FILE__, __LINE__, "no request: %s", body);
     else
         llm_demo_answer(chat, S("demo"), &answer);
+    *part = answer.parts.n ? answer.parts.at[0] : (struct llm_part){0};
     return answer;
 }
 
@@ -28,45 +30,52 @@ static struct llm_answer answer(const char *body)
 
 TEST(demo_says_what_it_is_and_what_was_said)
 {
+    struct llm_part part;
     struct llm_answer a =
-        answer("{\"messages\":[{\"role\":\"user\",\"content\":\"Gr\u00fc\u00dfe\"}]}");
+        answer("{\"messages\":[{\"role\":\"user\",\"content\":\"Gr\u00fc\u00dfe\"}]}", &part);
 
-    t_expect_str(a.parts.at[0].text, str_c(LLM_DEMO_SAYS " You said: \"Gr\u00fc\u00dfe\""));
+    t_expect_str(part.text, str_c(LLM_DEMO_SAYS " You said: \"Gr\u00fc\u00dfe\""));
     t_expect(a.finish == LLM_FINISH_STOP && a.usage.known && a.usage.prompt > 0);
 }
 
 TEST(demo_calls_a_tool_that_is_named_and_tells_its_result)
 {
-    struct llm_answer a =
-        answer("{\"messages\":[{\"role\":\"user\",\"content\":\"the weather?\"}]," TOOLS "}");
+    struct llm_part part;
+    struct llm_answer a = answer(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"the weather?\"}]," TOOLS "}", &part);
 
     t_expect(a.finish == LLM_FINISH_CALLS);
-    t_expect_str(json_text(t_arena(), a.parts.at[0].input),
+    t_expect_str(json_text(t_arena(), part.input),
                  S("{\"city\":\"the weather?\",\"unit\":\"C\",\"n\":3}"));
-    a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]," TOOLS "}");
+    a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]," TOOLS "}", &part);
     t_expect(a.finish == LLM_FINISH_STOP);
     a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],"
-               "\"tool_choice\":\"required\"," TOOLS "}");
+               "\"tool_choice\":\"required\"," TOOLS "}",
+               &part);
     t_expect(a.finish == LLM_FINISH_CALLS);
     a = answer("{\"messages\":[{\"role\":\"user\",\"content\":\"weather\"},{\"role\":\"assistant\","
                "\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{"
                "\"name\":\"weather\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":"
-               "\"a\",\"content\":\"rain\"}],\"tool_choice\":\"required\"," TOOLS "}");
+               "\"a\",\"content\":\"rain\"}],\"tool_choice\":\"required\"," TOOLS "}",
+               &part);
     t_expect(a.finish == LLM_FINISH_STOP);
-    t_expect(str_find(a.parts.at[0].text, S("The tool answered: rain")) != SIZE_MAX);
+    t_expect(str_find(part.text, S("The tool answered: rain")) != SIZE_MAX);
 }
 
 TEST(demo_answers_by_a_schema)
 {
+    struct llm_part part;
     struct llm_answer a = answer(
         "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"response_format\":{\"type\":"
         "\"json_schema\",\"json_schema\":{\"name\":\"s\",\"schema\":{\"type\":\"object\","
         "\"properties\":{\"a\":{\"type\":\"array\",\"minItems\":2,\"items\":{\"type\":\"boolean\"}}"
         ","
         "\"b\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]},\"c\":{\"const\":7}},"
-        "\"required\":[\"a\",\"b\",\"c\"]}}}}");
+        "\"required\":[\"a\",\"b\",\"c\"]}}}}",
+        &part);
 
-    t_expect_str(a.parts.at[0].text, S("{\"a\":[true,true],\"b\":null,\"c\":7}"));
+    t_expect(a.finish == LLM_FINISH_STOP);
+    t_expect_str(part.text, S("{\"a\":[true,true],\"b\":null,\"c\":7}"));
 }
 
 static double likeness(const char *x, const char *y)
