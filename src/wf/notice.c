@@ -30,8 +30,9 @@ static const Usec PAUSES[] = {2 * USEC_S,     15 * USEC_S,    USEC_MIN,       5 
                               20 * USEC_MIN,  60 * USEC_MIN,  180 * USEC_MIN, 360 * USEC_MIN,
                               720 * USEC_MIN, 720 * USEC_MIN, 1440 * USEC_MIN};
 
-const char *const wf_notice_names[] = {"run.succeeded", "run.failed", "run.cancelled",
-                                       "approval.requested", NULL};
+const char *const wf_notice_names[] = {"run.succeeded",      "run.failed",       "run.cancelled",
+                                       "approval.requested", "provider.down",    "provider.up",
+                                       "budget.warning",     "budget.exhausted", NULL};
 
 static struct metric sent_total = {"heddle_deliveries_total",
                                    "Deliveries to subscriptions, by what became of the attempt.",
@@ -455,6 +456,16 @@ static bool is_known(Str name)
     return false;
 }
 
+static Str all_names(struct arena *a)
+{
+    Str names[ARRAY_LEN(wf_notice_names)];
+    size_t n = 0;
+
+    for (; wf_notice_names[n]; n++)
+        names[n] = str_c(wf_notice_names[n]);
+    return str_join(a, names, n, S(", "));
+}
+
 static Err check_events(struct arena *a, Str events, Str *ret_events)
 {
     Str rest = str_trim(events), name;
@@ -471,9 +482,8 @@ static Err check_events(struct arena *a, Str events, Str *ret_events)
             continue;
         if (!is_known(name))
             return err_detail(E_INVALID,
-                              "There is no event \"%.*s\". There are run.succeeded, run.failed, "
-                              "run.cancelled and approval.requested, or \"*\" alone.",
-                              P(str_head(name, 64)));
+                              "There is no event \"%.*s\". There are %.*s, or \"*\" alone.",
+                              P(str_head(name, 64)), P(all_names(a)));
         buf_add(&all, name);
         buf_add_char(&all, ' ');
     }
@@ -513,6 +523,19 @@ static void changed(struct wf_engine *e)
 {
     atomic_store(&e->notices->any, true); /* the next look knows better */
     notices_moved(e->notices);
+}
+
+Err wf_notice_tell(struct wf_engine *e, struct arena *a, Id tenant, const char *event, Usec at,
+                   const struct json *data)
+{
+    if (!atomic_load(&e->notices->any))
+        return OK;
+    struct db_tx *tx = db_begin(e->db, a);
+    store_delivery_put(tx, tenant, ID_NONE, id_new(), str_c(event), ID_NONE,
+                       notice_text(a, event, at, data), time_wall());
+    TRY(db_commit(tx));
+    notices_moved(e->notices);
+    return OK;
 }
 
 Err wf_subscription_create(struct wf_engine *e, struct arena *a, struct subscription_row *row,

@@ -10,11 +10,15 @@
 
 #include "store/store_subscription.h"
 
+struct json;
 struct wf_engine;
 
 /* The names of all that can be told, ends with NULL. */
 extern const char *const wf_notice_names[];
 
+/* Tell of something that is of no run. @data: "data" of the event. */
+Err wf_notice_tell(struct wf_engine *e, struct arena *a, Id tenant, const char *event, Usec at,
+                   const struct json *data) YIELDS;
 /* The fields of @row that callers give are checked: E_INVALID, E_EGRESS with details. Fills the
  * others; *ret_secret is the signing secret (in @a), a new one if row->secret was empty. */
 Err wf_subscription_create(struct wf_engine *e, struct arena *a, struct subscription_row *row,
