@@ -231,6 +231,14 @@ static bool is_handed_on(Str name)
     return false;
 }
 
+/* The provider's word on a limit of which we have our own. */
+static bool is_ours(const struct llm_call *c, Str name)
+{
+    return str_starts(name, S("x-ratelimit-")) &&
+           ((c->hold.left[LLM_REQUESTS].known && str_ends(name, S("-requests"))) ||
+            (c->hold.left[LLM_TOKENS].known && str_ends(name, S("-tokens"))));
+}
+
 void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
 {
     struct arena *a = c->req->a;
@@ -238,7 +246,8 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
 
     vec_each(headers, h) {
         bool empty = str_starts(h->value, S("-")); /* Azure's limits that are none */
-        if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value) || empty)
+        if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value) || empty ||
+            is_ours(c, h->name))
             continue;
         bytes += h->name.n + h->value.n;
         if (++n > HEADERS_MAX || bytes > HEADER_BYTES_MAX)

@@ -70,6 +70,53 @@ Err llm_call_open(struct llm_call *c)
                            llm_operation_name(c->op), &c->hold);
 }
 
+/* "6m0s", "1.5s", "120ms": as OpenAI writes it. */
+static Str span_text(struct arena *a, Usec span)
+{
+    long long ms = (long long)((span + USEC_MS - 1) / USEC_MS);
+
+    if (ms < 1000)
+        return str_fmt(a, "%lldms", ms);
+    if (ms < 60000)
+        return str_fmt(a, "%lld.%03llds", ms / 1000, ms % 1000);
+    return ms < 3600000
+               ? str_fmt(a, "%lldm%llds", ms / 60000, ms / 1000 % 60)
+               : str_fmt(a, "%lldh%lldm%llds", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60);
+}
+
+/* What is left to the key, by the names that OpenAI has for it. */
+static void add_left(struct llm_call *c)
+{
+    static const Str names[LLM_WHATS][3] = {
+        [LLM_REQUESTS] = {S_INIT("x-ratelimit-limit-requests"),
+                          S_INIT("x-ratelimit-remaining-requests"),
+                          S_INIT("x-ratelimit-reset-requests")},
+        [LLM_TOKENS] = {S_INIT("x-ratelimit-limit-tokens"), S_INIT("x-ratelimit-remaining-tokens"),
+                        S_INIT("x-ratelimit-reset-tokens")},
+        [LLM_COST] = {S_INIT("x-ratelimit-limit-cost-micros"),
+                      S_INIT("x-ratelimit-remaining-cost-micros"),
+                      S_INIT("x-ratelimit-reset-cost-micros")},
+    };
+    struct arena *a = c->req->a;
+
+    for (int i = 0; i < LLM_WHATS; i++) {
+        const struct llm_left *l = &c->hold.left[i];
+        if (!l->known)
+            continue;
+        res_header(c->res, names[i][0], str_fmt(a, "%lld", (long long)l->max));
+        res_header(c->res, names[i][1], str_fmt(a, "%lld", (long long)l->left));
+        res_header(c->res, names[i][2], span_text(a, l->resets_in));
+    }
+}
+
+static Err reserve(struct llm_call *c)
+{
+    Err e = llm_limits_reserve(c->llm->limits, &c->hold);
+
+    add_left(c);
+    return e;
+}
+
 Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
 {
     if (c->op == LLM_COUNT_TOKENS || !llm_limits_apply(c->llm->limits, &c->hold))
@@ -86,7 +133,7 @@ Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
     for (int i = 0; i < LLM_WHATS; i++)
         if (c->hold.need[i] > LLM_NEED_MAX)
             c->hold.need[i] = LLM_NEED_MAX;
-    return llm_limits_reserve(c->llm->limits, &c->hold);
+    return reserve(c);
 }
 
 Err llm_call_reserve_kept(struct llm_call *c)
@@ -94,7 +141,7 @@ Err llm_call_reserve_kept(struct llm_call *c)
     if (!llm_limits_apply(c->llm->limits, &c->hold))
         return OK;
     c->hold.need[LLM_REQUESTS] = 1;
-    return llm_limits_reserve(c->llm->limits, &c->hold);
+    return reserve(c);
 }
 
 void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost)

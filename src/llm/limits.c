@@ -1,4 +1,5 @@
 /* src/llm/limits.c - limits in force: who may call what, and how much is left. */
+#include "llm/alerts.h"
 #include "llm/limits_private.h"
 
 #include <stdlib.h>
@@ -166,6 +167,62 @@ Err llm_limits_open(struct llm_limits *l, Id tenant, Id key, Str model, Str oper
     return OK;
 }
 
+/* ---- what is left, and who is told ---- */
+
+/* Under the lock: what all have used of the slot's window, and what is reserved here. */
+static int64_t spent(struct llm_slot *s)
+{
+    if (s->seen_from != s->c.from) {
+        s->seen_from = s->c.from;
+        s->others = 0;
+        s->told = 0;
+    }
+    return s->others + s->c.used;
+}
+
+/* Under the lock. */
+static void find_left(struct llm_hold *h)
+{
+    Usec now = time_wall();
+
+    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+        for (int k = 0; h->accounts[i]->slots && k < LLM_SLOTS; k++) {
+            struct llm_slot *s = &h->accounts[i]->slots[k];
+            struct llm_left *l = &h->left[k / LLM_PERS];
+            if (s->c.max < 0)
+                continue;
+            int64_t left = s->c.max - spent(s) - s->c.reserved;
+            left = left > 0 ? left : 0;
+            if (l->known && l->left <= left)
+                continue;
+            *l = (struct llm_left){true, s->c.max, left, usec_max(s->c.to - now, 0)};
+        }
+    }
+}
+
+/* Under the lock: tell of a budget of which much was used, or all. */
+static void watch_budget(struct llm_limits *l, const struct llm_hold *h, int side, int k)
+{
+    enum { WARNING = 80, ALL = 100 };
+    struct llm_account *acc = h->accounts[side];
+    struct llm_slot *s = &acc->slots[k];
+    const struct llm_account *tenant = h->accounts[1] ? h->accounts[1] : h->accounts[0];
+    int64_t used = spent(s);
+    int level = used >= s->c.max ? ALL : used / WARNING >= s->c.max / ALL ? WARNING : 0;
+
+    if (!l->alerts || k / LLM_PERS != LLM_COST || s->c.max <= 0 || level <= s->told)
+        return;
+    s->told = level;
+    struct llm_alert alert = {.tenant = tenant->subject,
+                              .event = level == ALL ? "budget.exhausted" : "budget.warning",
+                              .at = time_wall(),
+                              .key = acc == tenant ? ID_NONE : acc->subject,
+                              .per = llm_per_names[k % LLM_PERS].p,
+                              .max = s->c.max,
+                              .used = used};
+    llm_alerts_add(l->alerts, &alert);
+}
+
 /* ---- reserving ---- */
 
 /* What a call that lacks something does next. */
@@ -270,6 +327,10 @@ static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack
         s->full_until = e == OK && taken == 0 && !more ? usec_in(LOOK_AGAIN) : 0;
         if (!undone)
             s->c.over = total > max ? total - max : 0;
+        if (e == OK) {
+            (void)spent(s);                                   /* of this window */
+            s->others = (taken ? total : max) - s->c.granted; /* nothing taken: all of it is */
+        }
         if (!undone && s->c.over)
             h->over[lack->side] |= 1u << lack->slot;
     }
@@ -347,6 +408,7 @@ static Err reserve(struct llm_limits *l, struct llm_hold *h)
         }
         if (turn == TURN_REFUSED) {
             (void)llm_gate_wake(&lack.account->slots[lack.slot].gate); /* it is so for all */
+            watch_budget(l, h, lack.side, lack.slot);
             return refuse(&lack, lack.account == h->accounts[0]);
         }
         if (time_mono() >= deadline) {
@@ -386,6 +448,7 @@ Err llm_limits_reserve(struct llm_limits *l, struct llm_hold *h)
 {
     uv_mutex_lock(&l->lock);
     Err e = reserve(l, h);
+    find_left(h);
     uv_mutex_unlock(&l->lock);
     return e;
 }
@@ -416,8 +479,10 @@ void llm_limits_settle(struct llm_limits *l, struct llm_hold *h, const int64_t u
     uv_mutex_lock(&l->lock);
     for (int i = 0; i < 2 && h->accounts[i]; i++) {
         for (int k = 0; k < LLM_SLOTS; k++)
-            if (h->slots[i] >> k & 1)
+            if (h->slots[i] >> k & 1) {
                 settle_slot(l, h->accounts[i], k, h, used[k / LLM_PERS]);
+                watch_budget(l, h, i, k);
+            }
         h->accounts[i]->refs--;
     }
     uv_mutex_unlock(&l->lock);

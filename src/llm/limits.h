@@ -15,15 +15,24 @@
 #include "llm/limit.h"
 #include "store/store_model_limit.h"
 
+struct llm_alerts;
 struct llm_limits;
 struct llm_account;
 
 /* The most that a call can need of anything. */
 #define LLM_NEED_MAX ((int64_t)1 << 48)
 
-struct llm_limits *llm_limits_new(struct db *db);
+/* @alerts: where budgets that are nearly used up are told; NULL: nowhere. */
+struct llm_limits *llm_limits_new(struct db *db, struct llm_alerts *alerts);
 /* Gives back what is free. */
 void llm_limits_free(struct llm_limits *limits) YIELDS;
+
+/* What is left of a limit as this process knows it: what others take meanwhile is missing. */
+struct llm_left {
+    bool known; /* there is such a limit; of several the one of which the least is left */
+    int64_t max, left;
+    Usec resets_in;
+};
 
 /* What a call has to do with limits: of its key and of its tenant. Zero is nothing. */
 struct llm_hold {
@@ -31,7 +40,8 @@ struct llm_hold {
     unsigned slots[2];               /* a bit for each that is reserved */
     unsigned over[2];                /* for each that may go beyond its limit: it was asked for */
     int64_t need[LLM_WHATS];
-    Usec at; /* wall time of the reservation */
+    Usec at;                         /* wall time of the reservation */
+    struct llm_left left[LLM_WHATS]; /* after it, or after it was refused */
 };
 
 /* Find the policies. E_FORBIDDEN if they do not let the key call @model or @operation. */

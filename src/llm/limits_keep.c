@@ -123,13 +123,14 @@ static Err keep(void *arg)
 
 /* ---- life ---- */
 
-struct llm_limits *llm_limits_new(struct db *db)
+struct llm_limits *llm_limits_new(struct db *db, struct llm_alerts *alerts)
 {
     struct llm_limits *l = calloc(1, sizeof *l);
 
     if (!l || uv_mutex_init(&l->lock))
         DIE("out of memory");
     l->db = db;
+    l->alerts = alerts;
     l->accounts = map_new();
     l->expire_at = usec_in(USEC_MIN);
     l->keeping = true;

@@ -13,6 +13,9 @@ struct llm_slot {
     bool asking;     /* one fiber is at the store */
     Usec full_until; /* monotonic; the store had nothing left */
     Usec touched;    /* monotonic */
+    int64_t others;  /* taken by others, when the store was asked last */
+    Usec seen_from;  /* the window that what stands above and below is of */
+    int told;        /* percent of a budget that were told of */
 };
 
 struct llm_account {
@@ -28,6 +31,7 @@ struct llm_account {
 
 struct llm_limits {
     struct db *db;
+    struct llm_alerts *alerts;
     uv_mutex_t lock;
     struct map
         *accounts; /* subject (16 bytes) -> struct llm_account; under the lock, as all below */

@@ -1,4 +1,5 @@
 /* src/llm/limits_test.c - limits hold among many callers, over processes and over restarts. */
+#include "llm/alerts.h"
 #include "llm/limits.h"
 
 #include "base/json.h"
@@ -59,7 +60,7 @@ DB_TEST(limits_let_in_so_many_requests_and_say_when_to_come_again)
     Id tenant = id_new();
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"limits\":{\"requests\":{\"month\":3}}}");
     for (int i = 0; i < 3; i++)
         t_expect_ok(call(l, tenant, 1000, 1));
@@ -80,7 +81,7 @@ DB_TEST(limits_of_nothing_let_nothing_in)
     Id tenant = id_new();
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"limits\":{\"cost_micros\":{\"day\":0}}}");
     t_expect_err(call(l, tenant, 1, 0), E_BUDGET);
     t_expect_ok(call(l, tenant, 0, 0)); /* it costs nothing */
@@ -94,7 +95,7 @@ DB_TEST(limits_say_what_a_key_may_call)
     struct llm_hold hold;
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"models\":[\"m*\"],\"endpoints\":[\"chat\"]}");
     t_expect_ok(llm_limits_open(l, tenant, id_new(), S("mine"), S("chat"), &hold));
     end(l, &hold, 0);
@@ -146,7 +147,7 @@ DB_TEST(limits_are_exceeded_by_one_call_at_most_by_five_hundred_callers)
     struct crowd crowd = {.tenant = id_new(), .need = 20000, .use = 30};
 
     t_expect_ok(db_migrate(db, migrations));
-    crowd.l = llm_limits_new(db);
+    crowd.l = llm_limits_new(db, NULL);
     set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"cost_micros\":{\"month\":1000}}}");
     run_crowd(&crowd, 500);
     t_expect_int(crowd.ok, 34); /* 33 of 30 leave 10, so one more is let in */
@@ -160,7 +161,7 @@ DB_TEST(limits_far_away_let_all_callers_in_at_once)
     struct crowd crowd = {.tenant = id_new(), .need = 20000, .use = 30};
 
     t_expect_ok(db_migrate(db, migrations));
-    crowd.l = llm_limits_new(db);
+    crowd.l = llm_limits_new(db, NULL);
     set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"cost_micros\":{\"month\":1000000000}}}");
     run_crowd(&crowd, 500);
     t_expect_int(crowd.ok, 500);
@@ -176,7 +177,7 @@ DB_TEST(limits_hold_over_two_processes_on_one_database)
     int ok = 0;
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l[2] = {llm_limits_new(db), llm_limits_new(db)};
+    struct llm_limits *l[2] = {llm_limits_new(db, NULL), llm_limits_new(db, NULL)};
     set_limits(l[0], tenant, "{\"limits\":{\"requests\":{\"month\":101}}}");
     for (int i = 0; i < 300; i++) {
         Err e = call(l[i % 2], tenant, 0, 0);
@@ -194,12 +195,12 @@ DB_TEST(limits_go_on_after_a_restart)
     Id tenant = id_new();
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
     t_expect_ok(call(l, tenant, 700, 600));
     llm_limits_free(l);
     t_expect_int(taken(db), 600);
-    l = llm_limits_new(db);
+    l = llm_limits_new(db, NULL);
     t_expect_ok(call(l, tenant, 700, 500));
     t_expect_err(call(l, tenant, 1, 1), E_RATE_LIMITED);
     llm_limits_free(l);
@@ -211,7 +212,7 @@ DB_TEST(limits_give_back_what_is_free_in_a_quiet_moment)
     Id tenant = id_new();
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":100000}}}");
     t_expect_ok(call(l, tenant, 5000, 7));
     t_expect(taken(db) >= 7); /* never less than what was used, whatever happens now */
@@ -241,7 +242,7 @@ DB_TEST(limits_make_a_call_wait_for_what_another_has_reserved)
     struct llm_hold hold;
 
     t_expect_ok(db_migrate(db, migrations));
-    crowd.l = llm_limits_new(db);
+    crowd.l = llm_limits_new(db, NULL);
     set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
     t_expect_ok(begin(crowd.l, crowd.tenant, crowd.tenant, 5000, &hold));
     FIBER_GROUP(g, 0, false);
@@ -261,7 +262,7 @@ DB_TEST(limits_give_the_turn_of_a_caller_that_left_to_the_next)
     struct llm_hold hold;
 
     t_expect_ok(db_migrate(db, migrations));
-    crowd.l = llm_limits_new(db);
+    crowd.l = llm_limits_new(db, NULL);
     set_limits(crowd.l, crowd.tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
     t_expect_ok(begin(crowd.l, crowd.tenant, crowd.tenant, 5000, &hold));
     {
@@ -285,7 +286,7 @@ DB_TEST(limits_refuse_while_the_store_cannot_say_what_is_left)
     Id tenant = id_new();
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_limits *l = llm_limits_new(db);
+    struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
     t_expect_ok(inject_set(S("store.commit.before=error:E_UNAVAILABLE")));
     t_expect_err(call(l, tenant, 10, 10), E_UNAVAILABLE);
@@ -293,4 +294,85 @@ DB_TEST(limits_refuse_while_the_store_cannot_say_what_is_left)
     t_expect_ok(call(l, tenant, 10, 10));
     llm_limits_free(l);
     t_expect_int(taken(db), 10);
+}
+
+DB_TEST(limits_tell_what_is_left_after_a_call_and_after_a_refusal)
+{
+    Id tenant = id_new(), key = id_new();
+    struct llm_hold hold;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db, NULL), *other = llm_limits_new(db, NULL);
+    set_limits(l, tenant,
+               "{\"limits\":{\"requests\":{\"month\":5,\"day\":3},\"tokens\":{\"day\":1000}}}");
+    t_expect_ok(call(other, tenant, 100, 60));
+    t_expect_ok(begin(l, tenant, key, 200, &hold));
+    t_expect(hold.left[LLM_REQUESTS].known && hold.left[LLM_TOKENS].known);
+    t_expect(!hold.left[LLM_COST].known);
+    t_expect_int(hold.left[LLM_REQUESTS].max, 3); /* the one of which the least is left */
+    t_expect_int(hold.left[LLM_REQUESTS].left, 1);
+    t_expect(hold.left[LLM_REQUESTS].resets_in <= USEC_DAY);
+    t_expect(hold.left[LLM_TOKENS].left <= 1000 - 60 - 200);
+    t_expect(hold.left[LLM_TOKENS].left > 1000 - 60 - 200 - 100);
+    end(l, &hold, 10);
+    t_expect_ok(call(l, tenant, 100, 10));
+    t_expect_ok(llm_limits_open(l, tenant, key, S("m"), S("chat"), &hold));
+    hold.need[LLM_REQUESTS] = 1;
+    t_expect_err(llm_limits_reserve(l, &hold), E_RATE_LIMITED);
+    t_expect_int(hold.left[LLM_REQUESTS].left, 0);
+    end(l, &hold, 0);
+    llm_limits_free(l);
+    llm_limits_free(other);
+}
+
+struct told {
+    struct llm_alert list[8];
+    unsigned n, fails;
+};
+
+static Err note(void *ctx, const struct llm_alert *alert)
+{
+    struct told *told = ctx;
+
+    if (told->fails) {
+        told->fails--;
+        return err_set(E_UNAVAILABLE, "not now");
+    }
+    if (told->n == ARRAY_LEN(told->list))
+        return err_set(E_INTERNAL, "too many");
+    told->list[told->n++] = *alert;
+    return OK;
+}
+
+static void wait_told(const struct told *told, unsigned n)
+{
+    for (int i = 0; i < 3000 && told->n < n; i++)
+        t_expect_ok(fiber_sleep(10 * USEC_MS));
+    t_expect_int(told->n, n);
+}
+
+DB_TEST(limits_tell_once_that_a_budget_is_nearly_and_wholly_used_up)
+{
+    Id tenant = id_new();
+    struct told told = {.fails = 1};
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_alerts *alerts = llm_alerts_new();
+    struct llm_limits *l = llm_limits_new(db, alerts);
+    set_limits(l, tenant,
+               "{\"limits\":{\"cost_micros\":{\"month\":1000},\"tokens\":{\"month\":2000}}}");
+    t_expect_ok(call(l, tenant, 500, 790));
+    t_expect_ok(call(l, tenant, 100, 20));
+    t_expect_ok(call(l, tenant, 100, 20));
+    t_expect_ok(call(l, tenant, 100, 500));
+    t_expect_err(call(l, tenant, 100, 1), E_BUDGET);
+    llm_alerts_begin(alerts, note, &told);
+    wait_told(&told, 2);
+    t_expect_str(str_c(told.list[0].event), S("budget.warning"));
+    t_expect_int(told.list[0].used, 810);
+    t_expect_str(str_c(told.list[1].event), S("budget.exhausted"));
+    t_expect_int(told.list[1].max, 1000);
+    t_expect(id_eq(told.list[1].tenant, tenant) && id_is_none(told.list[1].key));
+    llm_limits_free(l);
+    llm_alerts_free(alerts);
 }

@@ -328,7 +328,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->models = map_new();
     llm->targets = map_new();
     llm->prices = llm_prices_new(llm->db);
-    llm->limits = llm_limits_new(llm->db);
+    llm->alerts = llm_alerts_new();
+    llm->limits = llm_limits_new(llm->db, llm->alerts);
     llm->refuse_unpriced = options->refuse_unpriced;
     llm->heartbeat = options->heartbeat;
     llm->heartbeat_skip = str_dup(llm->a, options->heartbeat_skip);
@@ -377,6 +378,11 @@ static void stop_watching(struct llm *llm)
     fiber_unref(llm->watcher);
 }
 
+struct llm_alerts *llm_alerts_of(struct llm *llm)
+{
+    return llm->alerts;
+}
+
 struct llm_limits *llm_limits_of(struct llm *llm)
 {
     return llm->limits;
@@ -389,6 +395,7 @@ void llm_free(struct llm *llm)
     stop_watching(llm);
     llm_ledger_free(llm->ledger);
     llm_limits_free(llm->limits);
+    llm_alerts_free(llm->alerts);
     llm_view_unref(llm->view);
     llm_pins_free(llm->pins);
     llm_cache_free(llm->cache);

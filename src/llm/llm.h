@@ -14,6 +14,7 @@
 #include "store/store_provider.h"
 
 struct llm;
+struct llm_alerts;
 struct llm_limits;
 struct llm_view;
 
@@ -78,6 +79,8 @@ struct llm_options {
 
 /* Limits in force, see limits.h. */
 struct llm_limits *llm_limits_of(struct llm *llm);
+/* Who is told of targets and budgets, see alerts.h. */
+struct llm_alerts *llm_alerts_of(struct llm *llm);
 
 /* Reads the providers. Texts of @options are copied; db and secrets must stay. */
 Err llm_new(const struct llm_options *options, struct llm **ret_llm) YIELDS;

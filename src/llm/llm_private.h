@@ -3,6 +3,7 @@
 #define LLM_LLM_PRIVATE_H
 
 #include "base/map.h"
+#include "llm/alerts.h"
 #include "llm/cache.h"
 #include "llm/ledger.h"
 #include "llm/llm.h"
@@ -36,6 +37,7 @@ struct llm {
     struct llm_vocabularies *vocabularies;
     Str offers;
     enum llm_context context;
+    struct llm_alerts *alerts;
     bool refuse_unpriced;
     size_t upload_max;
     Usec heartbeat;

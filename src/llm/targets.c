@@ -86,6 +86,23 @@ static void leave(struct llm_target_state *s)
     (void)llm_gate_wake(&s->gate); /* if anybody waits */
 }
 
+/* Under the lock: @s went from @before to what it is. */
+static void tell_change(struct llm *llm, const struct llm_target *t, unsigned before,
+                        const struct llm_target_state *s)
+{
+    struct llm_alert alert = {.tenant = t->provider->tenant, .at = time_wall()};
+
+    if (before < LLM_FAILURES_MAX && s->health.failures >= LLM_FAILURES_MAX)
+        alert.event = "provider.down";
+    else if (before >= LLM_FAILURES_MAX && s->health.failures == 0)
+        alert.event = "provider.up";
+    else
+        return;
+    snprintf(alert.provider, sizeof alert.provider, "%.*s", P(t->provider->name));
+    snprintf(alert.model, sizeof alert.model, "%.*s", P(t->model));
+    llm_alerts_add(llm->alerts, &alert);
+}
+
 void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
                      Usec retry_after, Usec first_byte)
 {
@@ -93,7 +110,9 @@ void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_
 
     uv_mutex_lock(&llm->lock);
     struct llm_target_state *s = state_of(llm, target);
+    unsigned before = s->health.failures;
     llm_health_note(&s->health, verdict, retry_after, now);
+    tell_change(llm, target, before, s);
     if (first_byte > 0)
         llm_latency_add(&s->latency, first_byte, now);
     leave(s);

@@ -2,11 +2,13 @@
  * again. */
 #include "main/boot.h"
 
+#include "llm/alerts.h"
 #include "main/boot_node.h"
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/work.h"
 #include "store/migrate.h"
+#include "wf/notice.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -189,6 +191,14 @@ Err boot_gateway(struct boot *b, bool serve)
     return llm_new(&o, &b->llm);
 }
 
+/* What the gateway has noticed goes to the subscriptions. */
+static Err tell(void *ctx, const struct llm_alert *alert)
+{
+    AUTO(arena) *a = arena_new(KIB(256));
+
+    return wf_notice_tell(ctx, a, alert->tenant, alert->event, alert->at, llm_alert_json(a, alert));
+}
+
 Err boot_engine(struct boot *b, bool alone)
 {
     const struct config *c = b->config;
@@ -214,12 +224,16 @@ Err boot_engine(struct boot *b, bool alone)
         .secrets = b->secrets,
     };
     TRY(wf_engine_new(&options, &b->engine));
+    if (b->llm)
+        llm_alerts_begin(llm_alerts_of(b->llm), tell, b->engine);
     return b->node_lock ? work_run(write_node, &node) : OK;
 }
 
 void boot_close(struct boot *b, Usec grace)
 {
     wf_scheduler_stop(b->scheduler);
+    if (b->llm)
+        llm_alerts_end(llm_alerts_of(b->llm));
     if (b->engine)
         wf_engine_drain(b->engine, grace);
     wf_scheduler_free(b->scheduler);
