@@ -6,7 +6,9 @@ records it; nginx passes bytes on. Proxy on one core; upstream and clients share
 import json
 import os
 import re
+import secrets
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -85,10 +87,11 @@ http {
 
 
 class Heddle:
-    def __init__(self, upstream):
-        self.server = Server(cpus=PROXY_CPU, env={
+    def __init__(self, upstream, data=None):
+        self.server = Server(cpus=PROXY_CPU, data=data, env={
             "HEDDLE_SHARDS": "1",
-            "OPENAI_BASE_URL": "http://127.0.0.1:%d/v1" % upstream, "OPENAI_API_KEY": "sk-bench"})
+            "OPENAI_BASE_URL": "http://127.0.0.1:%d/v1" % upstream, "OPENAI_API_KEY": "sk-bench",
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:%d" % upstream, "ANTHROPIC_API_KEY": "sk-bench"})
         self.pid = self.server.pid
         self.port = int(self.server.url.rsplit(":", 1)[1])
         self.key, self.prefix = self.server.make_key(), "openai/"
@@ -119,9 +122,9 @@ def client(*args):
     return json.loads(out)
 
 
-def stream(proxy):
+def stream(proxy, prefix=None):
     before = cpu_us(proxy.pid)
-    got = client("streams", str(proxy.port), proxy.key, proxy.prefix + "m-200-20", str(STREAMS))
+    got = client("streams", str(proxy.port), proxy.key, (prefix or proxy.prefix) + "m-200-20", str(STREAMS))
     if got["failed"] or got["tokens"] != STREAMS * 200:
         raise RuntimeError("streams failed: %r" % got)
     return (cpu_us(proxy.pid) - before) / got["tokens"], got["first_p50_us"]
@@ -137,7 +140,51 @@ def measure(nginx, heddle, folder, upstream):
             for test, run in (("1 KB", lambda: wrk(proxy, small, 64)), ("32 KB", lambda: wrk(proxy, large, 64)),
                               ("one connection", lambda: wrk(proxy, small, 1)), ("token", lambda: stream(proxy))):
                 rows.setdefault((test, who), []).append(run())
+        rows.setdefault(("token", "translated"), []).append(stream(heddle, "anthropic/"))
     return rows
+
+
+def fill(folder, keys, routes):
+    """A database of a server with so many keys and routes, as it would have written them."""
+    now = int(time.time() * 1e6)
+    with Server(data=folder) as server:
+        server.make_key()
+    targets = json.dumps([{"provider": "openai", "model": "m-8-0"}])
+    with sqlite3.connect(os.path.join(folder, "heddle.db")) as db:
+        tenant = db.execute("SELECT id FROM tenant").fetchone()[0]
+        db.executemany("INSERT INTO api_key (id, tenant_id, name, prefix, hash, capabilities, created_at)"
+                       " VALUES (?, ?, ?, 'hdl_xxxx', ?, 'model.call', ?)",
+                       ((b"\0" + secrets.token_bytes(15), tenant, "k%d" % i, secrets.token_bytes(32), now) for i in range(keys)))
+        db.executemany("INSERT INTO model_route (id, tenant_id, name, targets, attempts, timeout, revision, created_at,"
+                       " updated_at, balance, sticky) VALUES (?, ?, ?, ?, 3, 0, 1, ?, ?, 'order', '')",
+                       ((secrets.token_bytes(16), tenant, "r%d" % i, targets, now, now) for i in range(routes)))
+    db.close()
+
+
+def many(table, upstream, folder):
+    """The same calls on a server with one key and one route, and on one with very many, in turn."""
+    data = {"few": tempfile.mkdtemp(prefix="heddle-bench-"), "many": tempfile.mkdtemp(prefix="heddle-bench-")}
+    servers = {}
+    try:
+        fill(data["few"], 1, 1)
+        fill(data["many"], 1000000, 1000)
+        for name, where in data.items():
+            servers[name] = Heddle(upstream, where)
+        calls = {"few": script(folder, "r0", 1024), "many": script(folder, "r999", 1025)}
+        rows = {name: [] for name in data}
+        for _ in range(ROUNDS):
+            for name in data:
+                rows[name].append(wrk(servers[name], calls[name], 64)[0])
+        few, much = (median(rows[name]) for name in ("few", "many"))
+        table.add("request of 1 KB by a route, 1,000,000 keys and 1,000 routes", "%.1f us, with one of each %.1f: %.2f x" %
+                  (much, few, much / few), "<= 1.1 x", much <= 1.1 * few)
+        table.add("start to ready with them", "%.0f ms" % servers["many"].server.ready_ms, "< 1000 ms",
+                  servers["many"].server.ready_ms < 1000)
+    finally:
+        for server in servers.values():
+            server.server.stop()
+        for where in data.values():
+            shutil.rmtree(where, ignore_errors=True)
 
 
 def stream_memory(heddle):
@@ -167,6 +214,9 @@ def gateway_table():
             table.add("CPU for each %s" % ("request of " + test if "KB" in test else "streamed token"),
                       "%.1f us, nginx %.1f: %.2f x" % (ours, theirs, ours / theirs), "<= %.1f x nginx" % bar,
                       ours <= bar * theirs)
+        plain, ours = (median(r[0] for r in rows["token", who]) for who in ("heddle", "translated"))
+        table.add("CPU for each streamed token from Anthropic, half of them arguments of a call, translated",
+                  "%.1f us, passed through %.1f: %.2f x" % (ours, plain, ours / plain), "<= 2 x", ours <= 2 * plain)
         theirs, ours = (median(r[1] for r in rows["one connection", who]) for who in ("nginx", "heddle"))
         table.add("latency of one connection, p50", "%d us, nginx %d" % (ours, theirs), "<= nginx + 40 us", ours <= theirs + 40)
         theirs, ours = (median(r[1] for r in rows["token", who]) for who in ("nginx", "heddle"))
@@ -175,6 +225,7 @@ def gateway_table():
         ours, theirs = stream_memory(Heddle(port)), peak_mb(nginx.pid)
         table.add("memory at most, of a server that had these streams alone", "%.1f MB (nginx %.1f)" % (ours, theirs),
                   "<= 40 MB", ours <= 40)
+        many(table, port, folder)
         left = client("leave", str(heddle.port), heddle.key, "openai/hang", str(port), "20")
         for kind in ("whole", "stream"):
             middle, worst = left[kind]

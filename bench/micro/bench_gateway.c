@@ -2,8 +2,9 @@
  * (bench/gateway.py).
  *
  *   bench_gateway upstream PORT                        a model server; "m-N-MS" says N tokens, one
- *                                                      every MS ms, and "hang" nothing
- *   bench_gateway streams PORT KEY MODEL N             N streams at once to their ends
+ *                                                      every MS ms, and "hang" nothing; by
+ *                                                      Anthropic's messages half a text, half a
+ * call bench_gateway streams PORT KEY MODEL N             N streams at once to their ends
  *   bench_gateway leave PORT KEY MODEL UPSTREAM N      N calls that are left while they run
  *
  * Both clients print one line of JSON. The clock is that of the machine, so that one process can
@@ -135,6 +136,60 @@ static Err post_chat(struct req *req, struct res *res)
           "\"completion_tokens\":8,\"total_tokens\":208}}"));
 }
 
+/* Write @event with @ms between it and the next. */
+static Err say_event(struct res *res, Str event, Usec *at, uint64_t ms)
+{
+    TRY(res_write(res, event));
+    *at += (Usec)ms * USEC_MS;
+    Usec now = time_mono();
+    return *at > now ? fiber_sleep(*at - now) : OK;
+}
+
+#define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"," rest "}\n\n"
+#define DELTA(index, rest) EVENT("content_block_delta", "\"index\":" index ",\"delta\":{" rest "}")
+
+static Err post_messages(struct req *req, struct res *res)
+{
+    static const Str begin = S_INIT(
+        EVENT("message_start", "\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":"
+                               "\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,"
+                               "\"usage\":{\"input_tokens\":200,\"output_tokens\":1}}")
+            EVENT("content_block_start",
+                  "\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}"));
+    static const Str call = S_INIT(
+        EVENT("content_block_stop", "\"index\":0")
+            EVENT("content_block_start", "\"index\":1,\"content_block\":{\"type\":\"tool_use\","
+                                         "\"id\":\"toolu_1\",\"name\":\"f\",\"input\":{}}")
+                DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\\\"\""));
+    static const Str end = S_INIT(
+        DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"\\\"}\"")
+            EVENT("content_block_stop", "\"index\":1")
+                EVENT("message_delta", "\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{"
+                                       "\"output_tokens\":200}") EVENT("message_stop", "\"x\":0"));
+    static const Str words = S_INIT(DELTA("0", "\"type\":\"text_delta\",\"text\":\" token\""));
+    static const Str arguments =
+        S_INIT(DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\" token\""));
+    uint64_t tokens, ms;
+    Usec at = time_mono();
+    Str body, model;
+
+    TRY(req_body(req, &body));
+    size_t from = str_find(body, S("\"model\":\""));
+    if (from == SIZE_MAX)
+        return err_set(E_BAD_INPUT, "no model");
+    (void)str_cut(str_skip(body, from + 9), '"', &model);
+    read_model(model, &tokens, &ms);
+    TRY(res_begin(res, 200, S("text/event-stream")));
+    TRY(res_write(res, begin));
+    for (uint64_t i = 0; i < tokens; i++) {
+        if (i == tokens / 2)
+            TRY(res_write(res, call));
+        TRY(say_event(res, i < tokens / 2 ? words : arguments, &at, ms));
+    }
+    TRY(res_write(res, end));
+    return res_end(res);
+}
+
 static Err get_left(struct req *req, struct res *res)
 {
     return res_json(res, 200,
@@ -143,6 +198,8 @@ static Err get_left(struct req *req, struct res *res)
 }
 
 static const struct route routes[] = {{HTTP_POST, "/v1/chat/completions", post_chat,
+                                       .kind = ROUTE_STREAM, .rate = RATE_NONE, .max_body = MIB(1)},
+                                      {HTTP_POST, "/v1/messages", post_messages,
                                        .kind = ROUTE_STREAM, .rate = RATE_NONE, .max_body = MIB(1)},
                                       {HTTP_GET, "/left", get_left, .rate = RATE_NONE},
                                       {0}};
