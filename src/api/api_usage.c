@@ -19,7 +19,11 @@ static Err read_time(const struct req *req, Str name, Usec otherwise, Usec *ret_
     return OK;
 }
 
-static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_DAY] = S_INIT("day"),
+static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_AGENT] = S_INIT("agent"),
+                                              [USAGE_BY_STEP] = S_INIT("step"),
+                                              [USAGE_BY_USER] = S_INIT("user"),
+                                              [USAGE_BY_WORKFLOW] = S_INIT("workflow"),
+                                              [USAGE_BY_DAY] = S_INIT("day"),
                                               [USAGE_BY_HOUR] = S_INIT("hour"),
                                               [USAGE_BY_KEY] = S_INIT("key"),
                                               [USAGE_BY_MODEL] = S_INIT("model"),
@@ -83,6 +87,13 @@ static struct json *group_name(struct arena *a, enum usage_group group, const st
     }
 }
 
+/* Of answers that were made to their end, from the request to the last byte. */
+static struct json *speed_json(struct arena *a, const struct usage_row *r)
+{
+    return r->made_us > 0 ? json_double(a, (double)r->made * (double)USEC_S / (double)r->made_us)
+                          : json_null(a);
+}
+
 static struct json *row_json(struct arena *a, const struct usage_query *q,
                              const struct usage_row *r)
 {
@@ -96,7 +107,7 @@ static struct json *row_json(struct arena *a, const struct usage_query *q,
         json_int(a, r->from_cache), "saved_micros", json_int(a, r->saved), "overhead_us",
         json_int(a, r->overhead_us), "first_byte_ms",
         json_double(a, (double)r->first_byte_us / 1000), "total_ms",
-        json_double(a, (double)r->total_us / 1000), NULL);
+        json_double(a, (double)r->total_us / 1000), "tokens_per_second", speed_json(a, r), NULL);
 }
 
 static Err get_usage(struct req *req, struct res *res)

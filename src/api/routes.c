@@ -7,6 +7,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_approve_routes);
     router_add(router, api_auth_routes);
     router_add(router, api_cache_routes);
+    router_add(router, api_calls_routes);
     router_add(router, api_diff_routes);
     router_add(router, api_events_routes);
     router_add(router, api_flow_routes);

@@ -40,6 +40,31 @@
 #define WINDOWS                                                                                    \
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"minute\":" RATE_TYPE    \
     ",\"hour\":" RATE_TYPE ",\"day\":" RATE_TYPE ",\"month\":" RATE_TYPE "}}"
+#define INT_TYPE "{\"type\":\"integer\"}"
+#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
+#define NUMBER_OR_NULL "{\"type\":[\"number\",\"null\"]}"
+#define CALL_PROPERTIES                                                                            \
+    "\"id\":" ID_TYPE ",\"time\":" TIME_TYPE ",\"key\":" ID_TYPE                                   \
+    ",\"model\":{\"type\":\"string\"},\"provider\":{\"type\":\"string\"},"                         \
+    "\"upstream_model\":{\"type\":\"string\"},\"operation\":{\"type\":\"string\"},"                \
+    "\"streamed\":{\"type\":\"boolean\"},\"outcome\":{\"type\":\"string\",\"enum\":[\"ok\","       \
+    "\"failed\",\"refused\",\"limited\",\"cancelled\"]},\"status\":" INT_TYPE                      \
+    ",\"error\":" TEXT_OR_NULL ",\"attempts\":" INT_TYPE                                           \
+    ",\"from_cache\":{\"type\":\"boolean\"},\"prompt_tokens\":" INT_TYPE                           \
+    ",\"cached_tokens\":" INT_TYPE ",\"completion_tokens\":" INT_TYPE                              \
+    ",\"reasoning_tokens\":" INT_TYPE ",\"estimated\":{\"type\":\"boolean\"},"                     \
+    "\"cost_micros\":{\"type\":[\"integer\",\"null\"]},\"saved_micros\":" INT_TYPE                 \
+    ",\"overhead_us\":" INT_TYPE ",\"first_byte_ms\":" NUMBER_OR_NULL                              \
+    ",\"total_ms\":{\"type\":\"number\"},\"tokens_per_second\":" NUMBER_OR_NULL                    \
+    ",\"agent\":" TEXT_OR_NULL ",\"workflow\":" TEXT_OR_NULL ",\"step\":" TEXT_OR_NULL             \
+    ",\"user\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
+#define LOG_TYPE                                                                                   \
+    "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"rate\"],"      \
+    "\"description\":\"Whether it is kept what is said in calls.\",\"properties\":{\"rate\":{"     \
+    "\"type\":\"number\",\"minimum\":0,\"maximum\":1,\"description\":\"The part of calls.\"},"     \
+    "\"redact\":{\"type\":\"array\",\"maxItems\":20,\"items\":{\"type\":\"string\",\"minLength\":" \
+    "1,"                                                                                           \
+    "\"maxLength\":256},\"description\":\"Regular expressions of what is not kept.\"}}}"
 #define CACHE_TYPE                                                                                 \
     "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"ttl\"],"       \
     "\"description\":\"Whether answers are kept for the same call again.\",\"properties\":{"       \
@@ -61,7 +86,7 @@
     "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
     "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
     "messages, count_tokens, responses; none: "                                                    \
-    "all.\"},\"cache\":" CACHE_TYPE
+    "all.\"},\"cache\":" CACHE_TYPE ",\"log\":" LOG_TYPE
 
 const struct api_schema api_schemas[] = {
     {"Execute",
@@ -653,8 +678,19 @@ const struct api_schema api_shapes[] = {
      "\"description\":\"Calls that were answered by what was kept.\"},\"saved_micros\":{\"type\":"
      "\"integer\",\"description\":\"What they would have "
      "cost.\"},\"overhead_us\":{\"type\":\"integer\"},"
-     "\"first_byte_ms\":{\"type\":\"number\"},\"total_ms\":{\"type\":\"number\"}}}"},
+     "\"first_byte_ms\":{\"type\":\"number\"},\"total_ms\":{\"type\":\"number\"},"
+     "\"tokens_per_second\":{\"type\":[\"number\",\"null\"]}}}"},
     {"UsageList", LIST_OF("Usage")},
+    {"ModelCallRecord",
+     "{\"type\":\"object\",\"description\":\"A call of a model.\",\"required\":[\"id\",\"time\","
+     "\"model\",\"outcome\",\"status\"],\"properties\":{" CALL_PROPERTIES "}}"},
+    {"ModelCallList", LIST_OF("ModelCallRecord")},
+    {"ModelCallDetail",
+     "{\"type\":\"object\",\"description\":\"A call of a model, and what was said.\",\"required\":["
+     "\"id\",\"time\",\"model\",\"outcome\",\"status\",\"logged\"],\"properties\":{" CALL_PROPERTIES
+     ",\"logged\":{\"type\":\"boolean\",\"description\":\"What was said is kept.\"},\"request\":{"
+     "\"description\":\"Without credentials and what patterns name; null if it is not kept, or not "
+     "for you.\"},\"answer\":{\"description\":\"Likewise; of a stream, the message it made.\"}}}"},
     {"Provider",
      "{\"type\":\"object\",\"description\":\"A model provider, without its credential.\","
      "\"required\":[\"id\",\"name\",\"kind\",\"base_url\",\"enabled\",\"origin\"],\"properties\":{"

@@ -137,8 +137,10 @@ static Err write_error(struct llm_call *c, Err code)
     Str message = str_dup(a, str_c(err_client_text(code)));
     Str text = llm_error_text(c, err_http(code), message, str_c(err_slug(code)));
 
-    return res_write(c->res,
-                     str_fmt(a, "%.*sdata: %.*s\n\n", P(c->dialect->error_before), P(text)));
+    Str event = str_fmt(a, "%.*sdata: %.*s\n\n", P(c->dialect->error_before), P(text));
+    if (c->log)
+        llm_log_note(c, event);
+    return res_write(c->res, event);
 }
 
 /* In the stream, since its head is out. In the middle of an event nothing can be said: returning
@@ -161,6 +163,8 @@ static Err write_piece(struct llm_call *c, const struct llm_relay *relay, Str pi
 {
     if (c->cache)
         llm_cache_note(c, piece, last && !relay->failed, &relay->usage);
+    if (c->log)
+        llm_log_note(c, piece);
     return piece.n ? res_write(c->res, piece) : OK;
 }
 
@@ -293,6 +297,14 @@ static Usec heartbeat_of(const struct llm_call *c)
     return c->llm->heartbeat;
 }
 
+enum llm_events llm_events_of(const struct llm_call *c)
+{
+    return c->dialect == &llm_dialect_anthropic   ? LLM_EVENTS_MESSAGES
+           : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
+           : llm_passes(c->op)                    ? LLM_EVENTS_PASSED
+                                                  : LLM_EVENTS_CHUNKS;
+}
+
 Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
 {
     const HttpHeaders *headers = http_stream_headers(up);
@@ -307,10 +319,7 @@ Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
     c->status = 200;
     TRY(res_begin(c->res, 200, S("text/event-stream")));
     llm_relay_init(&relay, !c->wants_usage);
-    relay.events = c->dialect == &llm_dialect_anthropic   ? LLM_EVENTS_MESSAGES
-                   : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
-                   : llm_passes(c->op)                    ? LLM_EVENTS_PASSED
-                                                          : LLM_EVENTS_CHUNKS;
+    relay.events = llm_events_of(c);
     relay.mend = c->op == LLM_CHAT && c->members[MEMBER_TOOLS].to;
     if (llm_is_translated(c))
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
@@ -460,7 +469,16 @@ static void record(struct llm_call *c, Err e)
         .overhead = c->first_sent_at - c->ready_at,
         .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
         .total = time_mono() - c->req->started,
+        .agent = c->labels[LLM_LABEL_AGENT],
+        .workflow = c->labels[LLM_LABEL_WORKFLOW],
+        .step = c->labels[LLM_LABEL_STEP],
+        .user = c->labels[LLM_LABEL_USER],
+        .error = e != OK   ? str_c(err_slug(e))
+                 : c->told ? S("upstream_cut")
+                           : S(""),
+        .request_id = c->req->request_id,
     };
+    llm_log_end(c, &row);
     llm_ledger_add(c->llm->ledger, &row);
 }
 
@@ -499,6 +517,7 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
 
     TRY(llm_call_read(c));
     TRY(llm_call_open(c));
+    llm_log_begin(c);
     c->route = route_of(c, view);
     if (!c->route)
         TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));

@@ -129,6 +129,10 @@ static Err send_error(struct llm_call *c, int status, Str message, Str text, Str
     if (status == 401)
         return answer_refused(c);
     c->status = status_for(c, status);
+    if (c->log && text.n)
+        llm_log_note(c, text);
+    else if (c->log)
+        llm_log_note(c, message);
     if (c->status == status && text.n)
         return res_send(c->res, status, S("application/json"), text);
     if (!message.n)
@@ -329,6 +333,8 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
     c->status = 200;
     if (c->cache)
         llm_cache_note(c, body, true, &c->usage);
+    if (c->log)
+        llm_log_note(c, body);
     return res_send(c->res, 200, S("application/json"), body);
 }
 
@@ -365,6 +371,8 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
     c->status = 200;
     if (c->cache)
         llm_cache_note(c, body, true, &c->usage);
+    if (c->log)
+        llm_log_note(c, body);
     return res_send(c->res, 200, S("application/json"), body);
 }
 

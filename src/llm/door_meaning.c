@@ -91,6 +91,11 @@ static void record(const struct llm_call *c, Str name, const struct llm_embeddin
         .cost = e == OK ? x->cost : 0,
         .first_byte = e == OK ? x->took : 0,
         .total = x->took,
+        .agent = c->labels[LLM_LABEL_AGENT],
+        .workflow = c->labels[LLM_LABEL_WORKFLOW],
+        .step = c->labels[LLM_LABEL_STEP],
+        .user = c->labels[LLM_LABEL_USER],
+        .request_id = c->req->request_id,
     };
     llm_ledger_add(c->llm->ledger, &row);
 }

@@ -24,6 +24,7 @@ enum {
     MEMBER_MAX_COMPLETION_TOKENS,
     MEMBER_MAX_OUTPUT_TOKENS,
     MEMBER_TOOLS,
+    MEMBER_USER,
     MEMBERS_OF_TEXT,
     /* Of what passes through, for its price. */
     MEMBER_INPUT = MEMBERS_OF_TEXT,
@@ -40,7 +41,11 @@ struct llm_refusal {
     Str body;
 };
 
+/* What a call is for, as the client says. */
+enum llm_label { LLM_LABEL_AGENT, LLM_LABEL_WORKFLOW, LLM_LABEL_STEP, LLM_LABEL_USER, LLM_LABELS };
+
 struct llm_cache_use;
+struct llm_call_log;
 
 /* A request as it came, while the target gets less of it. */
 struct llm_untrimmed {
@@ -93,6 +98,8 @@ struct llm_call {
     int status;                  /* that the client got */
     bool told;                   /* a failure was told in the stream */
     struct llm_cache_use *cache; /* NULL: nothing is kept for it */
+    struct llm_call_log *log;    /* NULL: what is said is not kept */
+    Str labels[LLM_LABELS];
 };
 
 /* Read and check the client's request. */
@@ -153,6 +160,17 @@ void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t 
 
 /* Reserve for a call that reaches nobody: a request. */
 Err llm_call_reserve_kept(struct llm_call *c) YIELDS;
+
+/* What the call is for, from its headers and body. E_BAD_INPUT. (door_log.c, as what follows.) */
+Err llm_labels_read(struct llm_call *c);
+/* Begin to keep what is said, if it is wanted of this call. */
+void llm_log_begin(struct llm_call *c);
+/* @piece of the answer goes out to the client, if c->log. */
+void llm_log_note(struct llm_call *c, Str piece);
+/* The call is over: what was said goes into @row, if it is kept. */
+void llm_log_end(struct llm_call *c, struct model_call_row *row) YIELDS;
+/* Whose events the client gets in a stream. (door.c) */
+enum llm_events llm_events_of(const struct llm_call *c);
 
 /* Answer with what is kept, or begin to keep what will be answered. *ret_served: it was answered.
  * (door_cache.c, as all of this.) */

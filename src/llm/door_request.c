@@ -102,6 +102,7 @@ Err llm_call_read(struct llm_call *c)
         [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
         [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
         [MEMBER_TOOLS] = {S_INIT("tools"), 0, 0},
+        [MEMBER_USER] = {S_INIT("user"), 0, 0},
         [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
         [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
         [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},
@@ -111,12 +112,15 @@ Err llm_call_read(struct llm_call *c)
     TRY(llm_passes(c->op) ? llm_pass_begin(c) : req_body_limit(c->req, LLM_BODY_MAX));
     TRY(req_body(c->req, &c->body));
     c->ready_at = time_mono();
-    if (c->form)
-        return llm_pass_form(c);
+    if (c->form) {
+        TRY(llm_pass_form(c));
+        return llm_labels_read(c);
+    }
     TRY(llm_scan_text(c->body, c->members, llm_passes(c->op) ? MEMBERS : MEMBERS_OF_TEXT));
     TRY(read_model(c));
     TRY(read_stream(c));
     TRY(read_previous(c));
+    TRY(llm_labels_read(c));
     if (c->stream && c->op == LLM_EMBEDDINGS)
         return err_detail(E_BAD_INPUT, "Embeddings are not streamed.");
     if (llm_passes(c->op))

@@ -8,7 +8,7 @@
 
 static const Usec GATHER = 100 * USEC_MS;
 static const Usec RETRY = USEC_S;
-enum { BATCH_MAX = 1000, EXPIRE_MAX = 5000 };
+enum { BATCH_MAX = 1000, BATCH_BYTES = 8 << 20, EXPIRE_MAX = 5000 };
 
 struct entry {
     struct entry *next;
@@ -18,10 +18,10 @@ struct entry {
 
 struct llm_ledger {
     struct db *db;
-    Usec retention;
+    Usec retention, bodies_kept;
     uv_mutex_t lock;
     struct entry *first, **last; /* under the lock, as what follows */
-    size_t n;
+    size_t n, bodies;            /* bytes of what was said */
     uint64_t lost;
 
     struct fiber *writer;
@@ -33,6 +33,10 @@ struct llm_ledger {
 
 static struct metric unrecorded = {"heddle_model_calls_unrecorded_total",
                                    "Model calls that could not be recorded.", METRIC_COUNTER, NULL};
+
+static struct metric unlogged = {"heddle_model_calls_unlogged_total",
+                                 "Model calls whose bodies could not be kept: too many waited.",
+                                 METRIC_COUNTER, NULL};
 
 /* ---- the queue ---- */
 
@@ -46,10 +50,16 @@ static Str copy(char **at, Str s)
     return text;
 }
 
+static size_t body_of(const struct model_call_row *row)
+{
+    return row->request.n + row->answer.n;
+}
+
 static struct entry *entry_new(const struct model_call_row *row)
 {
-    size_t n =
-        row->model.n + row->provider.n + row->upstream_model.n + row->operation.n + row->outcome.n;
+    size_t n = row->model.n + row->provider.n + row->upstream_model.n + row->operation.n +
+               row->outcome.n + row->agent.n + row->workflow.n + row->step.n + row->user.n +
+               row->error.n + row->request_id.n + body_of(row);
     struct entry *e = malloc(sizeof *e + n);
 
     if (!e)
@@ -62,6 +72,14 @@ static struct entry *entry_new(const struct model_call_row *row)
     e->row.upstream_model = copy(&at, row->upstream_model);
     e->row.operation = copy(&at, row->operation);
     e->row.outcome = copy(&at, row->outcome);
+    e->row.agent = copy(&at, row->agent);
+    e->row.workflow = copy(&at, row->workflow);
+    e->row.step = copy(&at, row->step);
+    e->row.user = copy(&at, row->user);
+    e->row.error = copy(&at, row->error);
+    e->row.request_id = copy(&at, row->request_id);
+    e->row.request = copy(&at, row->request);
+    e->row.answer = copy(&at, row->answer);
     return e;
 }
 
@@ -70,8 +88,13 @@ void llm_ledger_add(struct llm_ledger *ledger, const struct model_call_row *row)
     struct entry *e = entry_new(row);
 
     uv_mutex_lock(&ledger->lock);
-    bool room = ledger->n < LLM_LEDGER_MAX;
+    bool room = ledger->n < LLM_LEDGER_MAX, all = true;
+    if (room && ledger->bodies + body_of(row) > LLM_LEDGER_BODIES_MAX) {
+        all = false;
+        e->row.request = e->row.answer = S("");
+    }
     if (room) {
+        ledger->bodies += body_of(&e->row);
         *ledger->last = e;
         ledger->last = &e->next;
         ledger->n++;
@@ -83,18 +106,24 @@ void llm_ledger_add(struct llm_ledger *ledger, const struct model_call_row *row)
         free(e);
         metric_add(metric_series(&unrecorded), 1);
     }
+    if (!all)
+        metric_add(metric_series(&unlogged), 1);
 }
 
 /* ---- writing ---- */
 
-/* Queue up to BATCH_MAX of what waits; only the writer takes entries away, so they stay. */
+/* Queue up to BATCH_MAX of what waits, or so many that bodies are some megabytes; only the writer
+ * takes entries away, so they stay. */
 static size_t fill(struct llm_ledger *ledger, struct db_tx *tx)
 {
-    size_t n = 0;
+    size_t n = 0, bytes = 0;
 
     uv_mutex_lock(&ledger->lock);
-    for (struct entry *e = ledger->first; e && n < BATCH_MAX; e = e->next, n++)
+    for (struct entry *e = ledger->first; e && n < BATCH_MAX && bytes < BATCH_BYTES;
+         e = e->next, n++) {
         store_model_call_insert(tx, &e->row);
+        bytes += body_of(&e->row);
+    }
     uv_mutex_unlock(&ledger->lock);
     return n;
 }
@@ -108,6 +137,7 @@ static void drop(struct llm_ledger *ledger, size_t n)
         if (!ledger->first)
             ledger->last = &ledger->first;
         ledger->n--;
+        ledger->bodies -= body_of(&e->row);
         uv_mutex_unlock(&ledger->lock);
         free(e);
     }
@@ -133,7 +163,7 @@ static Err write_all(struct llm_ledger *ledger)
 
     do {
         TRY(write_batch(ledger, &n));
-    } while (n == BATCH_MAX);
+    } while (n > 0);
     return OK;
 }
 
@@ -154,11 +184,18 @@ static void complain(struct llm_ledger *ledger, Err e)
 static void expire(struct llm_ledger *ledger)
 {
     AUTO(arena) *a = arena_new(KIB(64));
-    int64_t n = 0;
+    int64_t n = 0, bodies = 0;
+    Usec now = time_wall();
+    Err e = OK;
 
-    if (!ledger->retention || time_mono() < ledger->expire_at)
+    if (time_mono() < ledger->expire_at)
         return;
-    Err e = store_model_call_expire(ledger->db, a, time_wall() - ledger->retention, EXPIRE_MAX, &n);
+    if (ledger->retention)
+        e = store_model_call_expire(ledger->db, a, now - ledger->retention, EXPIRE_MAX, &n);
+    if (e == OK && ledger->bodies_kept)
+        e = store_model_call_body_expire(ledger->db, a, now - ledger->bodies_kept, EXPIRE_MAX,
+                                         &bodies);
+    n = n > bodies ? n : bodies;
     if (e != OK)
         LOG_WARN("old records of model calls could not be deleted", L_ERR(e));
     ledger->expire_at = usec_in(n == EXPIRE_MAX ? USEC_S : USEC_H);
@@ -183,7 +220,7 @@ static Err write_on(void *arg)
 
 /* ---- life ---- */
 
-struct llm_ledger *llm_ledger_new(struct db *db, Usec retention)
+struct llm_ledger *llm_ledger_new(struct db *db, Usec retention, Usec bodies)
 {
     struct llm_ledger *ledger = calloc(1, sizeof *ledger);
 
@@ -191,6 +228,7 @@ struct llm_ledger *llm_ledger_new(struct db *db, Usec retention)
         DIE("out of memory");
     ledger->db = db;
     ledger->retention = retention;
+    ledger->bodies_kept = bodies;
     ledger->last = &ledger->first;
     ledger->expire_at = usec_in(USEC_MIN);
     ledger->writing = true;

@@ -10,12 +10,15 @@
 
 #include "store/store_model_call.h"
 
-enum { LLM_LEDGER_MAX = 100000 }; /* rows that wait */
+enum {
+    LLM_LEDGER_MAX = 100000,          /* rows that wait */
+    LLM_LEDGER_BODIES_MAX = 64 << 20, /* bytes of what was said in them; more is left out */
+};
 
 struct llm_ledger;
 
-/* @retention: how long rows are kept; 0: for ever. */
-struct llm_ledger *llm_ledger_new(struct db *db, Usec retention);
+/* @retention: how long rows are kept, and @bodies what was said in them; 0: for ever. */
+struct llm_ledger *llm_ledger_new(struct db *db, Usec retention, Usec bodies);
 /* Write what waits, and end. */
 void llm_ledger_free(struct llm_ledger *ledger) YIELDS;
 /* Copies the row. Any thread, does not yield. */

@@ -30,7 +30,7 @@ DB_TEST(ledger_writes_all_that_was_added_before_its_end)
     struct usage_query q = {.tenant = tenant, .group = USAGE_BY_MODEL, .max = 10};
 
     t_expect_ok(db_migrate(db, migrations));
-    struct llm_ledger *ledger = llm_ledger_new(db, 0);
+    struct llm_ledger *ledger = llm_ledger_new(db, 0, 0);
     for (int i = 1; i <= 2500; i++) {
         struct model_call_row row = call_of(tenant, i % 5 ? "many" : "few", i == 10 ? 0 : 3);
         llm_ledger_add(ledger, &row);
@@ -75,7 +75,7 @@ DB_TEST(ledger_writes_a_batch_again_that_may_have_been_written)
 
     t_expect_ok(db_migrate(db, migrations));
     t_expect_ok(inject_set(S("store.commit.after=error:E_UNKNOWN_OUTCOME@1")));
-    struct llm_ledger *ledger = llm_ledger_new(db, 0);
+    struct llm_ledger *ledger = llm_ledger_new(db, 0, 0);
     llm_ledger_add(ledger, &row);
     Usec deadline = usec_in(20 * USEC_S);
     while (inject_count("store.commit.after") < 2 && time_mono() < deadline)
@@ -93,7 +93,7 @@ DB_TEST(ledger_forgets_old_calls_and_no_others)
 
     t_expect_ok(db_migrate(db, migrations));
     old.id = id_floor(time_wall() - 3 * USEC_DAY);
-    struct llm_ledger *ledger = llm_ledger_new(db, 0);
+    struct llm_ledger *ledger = llm_ledger_new(db, 0, 0);
     llm_ledger_add(ledger, &old);
     llm_ledger_add(ledger, &new);
     llm_ledger_free(ledger);

@@ -94,6 +94,8 @@ Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *re
             TRY(read_scopes(a, name, value, &p.endpoints));
         else if (str_eq(name, S("cache")))
             TRY(llm_cache_rule_read(value, &p.cache));
+        else if (str_eq(name, S("log")))
+            TRY(llm_log_rule_read(a, value, &p.log));
         else
             return err_detail(E_INVALID, "Limits have no \"%.*s\".", P(str_head(name, 64)));
     }
@@ -125,7 +127,7 @@ struct json *llm_policy_json(struct arena *a, const struct llm_policy *p)
     }
     return json_obj(a, "limits", limits, "models", scopes_json(a, &p->models), "endpoints",
                     scopes_json(a, &p->endpoints), "cache", llm_cache_rule_json(a, &p->cache),
-                    NULL);
+                    "log", llm_log_rule_json(a, &p->log), NULL);
 }
 
 bool llm_policy_has_limits(const struct llm_policy *p)

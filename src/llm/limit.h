@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "llm/cache_rule.h"
+#include "llm/log_rule.h"
 
 enum llm_what { LLM_REQUESTS, LLM_TOKENS, LLM_COST, LLM_WHATS };
 enum llm_per { LLM_PER_MINUTE, LLM_PER_HOUR, LLM_PER_DAY, LLM_PER_MONTH, LLM_PERS };
@@ -26,11 +27,12 @@ struct llm_policy {
     LlmScopes models;       /* names, or their beginnings and "*"; none: all */
     LlmScopes endpoints;    /* names of operations; none: all */
     struct llm_cache_rule cache;
+    struct llm_log_rule log;
 };
 
 /* {"limits": {"requests": {"minute": 60}, "cost_micros": {"day": 5000000}}, "models": [...],
- * "endpoints": [...], "cache": {...}}; every member may be absent. E_INVALID names what is wrong.
- * Borrows @v. */
+ * "endpoints": [...], "cache": {...}, "log": {...}}; every member may be absent. E_INVALID names
+ * what is wrong. Borrows @v. */
 Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *ret_policy);
 struct json *llm_policy_json(struct arena *a, const struct llm_policy *policy);
 bool llm_policy_has_limits(const struct llm_policy *policy);

@@ -444,6 +444,22 @@ void llm_limits_cache(struct llm_limits *l, const struct llm_hold *h,
     uv_mutex_unlock(&l->lock);
 }
 
+double llm_limits_log(struct llm_limits *l, const struct llm_hold *h, struct arena *a,
+                      LlmPatterns *ret_patterns)
+{
+    double rate = 0;
+
+    uv_mutex_lock(&l->lock);
+    for (int i = 1; i >= 0; i--)
+        if (h->accounts[i] && h->accounts[i]->policy.log.given)
+            rate = h->accounts[i]->policy.log.rate;
+    for (int i = 0; rate > 0 && i < 2 && h->accounts[i]; i++)
+        vec_each(&h->accounts[i]->policy.log.redact, p)
+            vec_push(a, ret_patterns, str_dup(a, *p));
+    uv_mutex_unlock(&l->lock);
+    return rate;
+}
+
 Err llm_limits_reserve(struct llm_limits *l, struct llm_hold *h)
 {
     uv_mutex_lock(&l->lock);

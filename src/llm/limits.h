@@ -50,6 +50,10 @@ Err llm_limits_open(struct llm_limits *limits, Id tenant, Id key, Str model, Str
 /* What the policies of the key and of the tenant say of keeping answers. */
 void llm_limits_cache(struct llm_limits *limits, const struct llm_hold *hold,
                       struct llm_cache_rule ret_rules[2]);
+/* The part of calls of which it is kept what was said, as the key's policy says or else the
+ * tenant's, and the patterns of both, in @a. */
+double llm_limits_log(struct llm_limits *limits, const struct llm_hold *hold, struct arena *a,
+                      LlmPatterns *ret_patterns);
 /* Whether there is any limit on the call. */
 bool llm_limits_apply(struct llm_limits *limits, const struct llm_hold *hold);
 /* Reserve hold->need. E_RATE_LIMITED, E_BUDGET (money) with a detail, and when to try again. */

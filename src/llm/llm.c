@@ -352,8 +352,11 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
         llm_free(llm);
         return e;
     }
+    Usec bodies = options->bodies_kept ? options->bodies_kept : options->retention;
+    if (options->retention)
+        bodies = usec_min(bodies, options->retention);
     if (options->record)
-        llm->ledger = llm_ledger_new(llm->db, options->retention);
+        llm->ledger = llm_ledger_new(llm->db, options->retention, bodies);
     llm->watching = true;
     llm->watcher = fiber_start_ref("llm.watch", watch, llm);
     *ret_llm = llm;

@@ -163,6 +163,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .record = serve,
                             .refuse_unpriced = c->models.unknown_price == UNKNOWN_PRICE_REFUSE,
                             .retention = c->retention.days * USEC_DAY,
+                            .bodies_kept = c->retention.model_bodies * USEC_DAY,
                             .cache = c->models.cache,
                             .heartbeat = c->models.heartbeat,
                             .heartbeat_skip = c->models.heartbeat_skip,

@@ -57,7 +57,7 @@ struct config {
         int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {
-        int64_t days;
+        int64_t days, model_bodies;
     } retention;
     struct {
         Str api_key, base_url;

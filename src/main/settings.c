@@ -164,6 +164,10 @@ const struct config_setting config_settings[] = {
              "are estimates"},
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
      .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
+    {"retention.model_bodies", "HEDDLE_RETENTION_MODEL_BODIES", NULL,
+     AS_INT(retention.model_bodies, "7", 0, 36500),
+     .help = "Days that bodies of model calls are kept, where that is wanted; 0: as long as their "
+             "records"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),
      .help = "How long a stop waits for work in flight before it is parked"},
     {"fleet.takeover_after", "HEDDLE_FLEET_TAKEOVER_AFTER", NULL,

@@ -7,6 +7,10 @@
 struct model_call_row {
     Id id, tenant, key;
     Str model, provider, upstream_model, operation, outcome;
+    Str agent, workflow, step, user; /* what it was for; empty: nobody said */
+    Str error;                       /* code of what went wrong here; empty: nothing did */
+    Str request_id;
+    Str request, answer; /* what was said; both empty: it is not kept. Not in lists. */
     bool streamed, estimated;
     bool from_cache; /* nobody was called */
     int status;
@@ -16,13 +20,36 @@ struct model_call_row {
     Usec overhead, first_byte, total; /* first_byte 0: none came */
 };
 
-/* Queue one; one that is there already stays, so that a batch may be sent again. */
+typedef VEC(struct model_call_row) ModelCallRows;
+
+/* Queue one, with what was said if it is kept; one that is there already stays, so that a batch may
+ * be sent again. */
 void store_model_call_insert(struct db_tx *tx, const struct model_call_row *row);
 /* Delete up to @max rows that are older than @before; gives how many. */
 Err store_model_call_expire(struct db *db, struct arena *a, Usec before, int max, int64_t *ret_n)
     YIELDS;
 
+/* Likewise what was said in them alone. */
+Err store_model_call_body_expire(struct db *db, struct arena *a, Usec before, int max,
+                                 int64_t *ret_n) YIELDS;
+
+struct model_call_query {
+    Id tenant, key; /* ID_NONE: any key, as empty texts below */
+    Str model, provider, operation, outcome, agent, workflow, step, user;
+    int from_cache; /* -1: any */
+    Usec from, to;
+    Id before; /* ID_NONE: from the newest on */
+    int max;
+};
+/* Those that fit, newest first. */
+Err store_model_call_list(struct db *db, struct arena *a, const struct model_call_query *query,
+                          ModelCallRows *ret_rows) YIELDS;
+/* One, with what was said. E_NOT_FOUND. */
+Err store_model_call_get(struct db *db, struct arena *a, Id tenant, Id id,
+                         struct model_call_row *ret_row) YIELDS;
+
 enum usage_group {
+    USAGE_BY_AGENT,
     USAGE_BY_DAY,
     USAGE_BY_HOUR,
     USAGE_BY_KEY,
@@ -30,7 +57,10 @@ enum usage_group {
     USAGE_BY_OPERATION,
     USAGE_BY_OUTCOME,
     USAGE_BY_PROVIDER,
+    USAGE_BY_STEP,
     USAGE_BY_UPSTREAM_MODEL,
+    USAGE_BY_USER,
+    USAGE_BY_WORKFLOW,
     USAGE_GROUPS
 };
 /* Each group once, or once for every hour or day of it. */
@@ -51,6 +81,8 @@ struct usage_row {
     int64_t calls, failed, prompt, cached, completion, reasoning, estimated, cost, unpriced,
         from_cache, saved;
     int64_t overhead_us, first_byte_us, total_us; /* means */
+    int64_t made,
+        made_us; /* tokens of answers that were made to their end, and the time that took */
 };
 typedef VEC(struct usage_row) UsageRows;
 

@@ -336,6 +336,49 @@ export interface Decision {
   at: string;
 }
 
+export type ModelCallOutcome = 'ok' | 'failed' | 'refused' | 'limited' | 'cancelled';
+
+/** A call of a model, without what was said. */
+export interface ModelCall {
+  id: string;
+  time: string;
+  key: string;
+  model: string;
+  provider: string;
+  upstream_model: string;
+  operation: string;
+  streamed: boolean;
+  outcome: ModelCallOutcome;
+  status: number;
+  error: string | null;
+  attempts: number;
+  from_cache: boolean;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  reasoning_tokens: number;
+  estimated: boolean;
+  /** Millionths of a US dollar; null: the price was not known. */
+  cost_micros: number | null;
+  saved_micros: number;
+  overhead_us: number;
+  first_byte_ms: number | null;
+  total_ms: number;
+  tokens_per_second: number | null;
+  agent: string | null;
+  workflow: string | null;
+  step: string | null;
+  user: string | null;
+  request_id: string | null;
+}
+
+export interface ModelCallDetail extends ModelCall {
+  /** What was said is kept. */
+  logged: boolean;
+  request: Json;
+  answer: Json;
+}
+
 /** A step that waits for people. */
 export interface Approval {
   id: string;

@@ -12,6 +12,7 @@ import { TipLayer } from '@/ui/tips';
 import { ToastProvider } from '@/ui/toast';
 import { AboutPage } from '@/features/about/about-page';
 import { ApprovalList } from '@/features/approvals/approval-list';
+import { CallList } from '@/features/calls/call-list';
 import { RunList } from '@/features/runs/run-list';
 import { WorkflowList } from '@/features/workflows/workflow-list';
 import { CrashGuard } from '@/app/crash';
@@ -21,6 +22,7 @@ import { Shell } from '@/app/shell';
 const FlowEditor = lazy(async () => ({ default: (await import('@/features/flow-editor/flow-editor')).FlowEditor }));
 const RunDetail = lazy(async () => ({ default: (await import('@/features/runs/run-detail')).RunDetail }));
 const RunCompare = lazy(async () => ({ default: (await import('@/features/runs/run-compare')).RunCompare }));
+const CallDetail = lazy(async () => ({ default: (await import('@/features/calls/call-detail')).CallDetail }));
 const ApiDialog = lazy(async () => ({ default: (await import('@/features/api-access/api-dialog')).ApiDialog }));
 
 function makeQueryClient() {
@@ -60,6 +62,11 @@ function RunRoute() {
 function CompareRoute() {
   const { id = '', other = '' } = useParams();
   return <RunCompare key={`${id} ${other}`} left={id} right={other} />;
+}
+
+function CallRoute() {
+  const { id = '' } = useParams();
+  return <CallDetail key={id} id={id} />;
 }
 
 function NotFound() {
@@ -104,6 +111,8 @@ function Pages({ me }: { me: Me }) {
             <Route path="runs/:id" element={<RunRoute />} />
             <Route path="runs/:id/compare/:other" element={<CompareRoute />} />
             <Route path="approvals" element={<ApprovalList />} />
+            <Route path="calls" element={<CallList />} />
+            <Route path="calls/:id" element={<CallRoute />} />
             <Route path="about" element={<AboutPage me={me} />} />
             <Route path="*" element={<NotFound />} />
           </Route>

@@ -4,11 +4,13 @@ import { about, api, common, problems, shell, signIn } from '@/i18n/de/common';
 import { editor } from '@/i18n/de/editor';
 import { flow, nodeWords } from '@/i18n/de/flow';
 import { approvals, compare, run, runs, starters, workflows } from '@/i18n/de/lists';
+import { calls } from '@/i18n/de/models';
 
 export const de: Messages = {
   about,
   api,
   approvals,
+  calls,
   common,
   compare,
   editor,

@@ -15,7 +15,7 @@ function same(a: unknown, b: unknown, path = ''): string[] {
 
 /** Words that are German, too, or names of things. */
 const ALIKE =
-  /\.(workflows|workflow|name|version|title|webhook|json|openapi|metrics|status|tenant|live|text|option|options|api|system|alert|graph|string|number|test|shell|journal|in|start|trigger|byWorkflow|input|versions|or|and|model)$|\.options\.|\.byStatus/;
+  /\.(workflows|workflow|name|version|title|webhook|json|openapi|metrics|status|tenant|live|agent|text|option|options|api|system|alert|graph|string|number|test|shell|journal|in|start|trigger|byWorkflow|input|versions|or|and|model)$|\.options\.|\.byStatus/;
 
 describe('the German catalogue', () => {
   it('leaves nothing in English', () => {

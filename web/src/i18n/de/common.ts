@@ -67,6 +67,7 @@ export const shell: Messages['shell'] = {
   workflows: 'Workflows',
   runs: 'Läufe',
   approvals: 'Freigaben',
+  calls: 'Modellaufrufe',
   about: 'Über',
   navigation: 'Hauptnavigation',
   skip: 'Zum Inhalt',

@@ -59,6 +59,7 @@ export const shell = {
   workflows: 'Workflows',
   runs: 'Runs',
   approvals: 'Approvals',
+  calls: 'Model calls',
   about: 'About',
   navigation: 'Main navigation',
   skip: 'Skip to content',

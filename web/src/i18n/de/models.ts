@@ -1,0 +1,51 @@
+// Was auf den Seiten des Modell-Gateways steht.
+import type { Messages } from '@/i18n/i18n';
+
+export const calls: Messages['calls'] = {
+  title: 'Modellaufrufe',
+  all: 'Alle Aufrufe',
+  byModel: 'Modell',
+  byOutcome: 'Ausgang',
+  allOutcomes: 'Jeder Ausgang',
+  outcomes: {
+    ok: 'Beantwortet',
+    failed: 'Gescheitert',
+    refused: 'Abgelehnt',
+    limited: 'Begrenzt',
+    cancelled: 'Verlassen',
+  },
+  fromCache: 'Aus dem Cache',
+  tokens: (count) => `${count} Tokens`,
+  noMatch: 'Kein Aufruf passt zu diesen Filtern.',
+  request: 'Anfrage',
+  answer: 'Antwort',
+  notLogged:
+    'Was gesagt wurde, ist nicht aufbewahrt. Für welche Aufrufe das geschieht, sagt die Regel „log“ eines Schlüssels oder des Mandanten.',
+  notYours: 'Was gesagt wurde, ist aufbewahrt; es zu sehen braucht die Berechtigung call.read.',
+  fields: {
+    time: 'Zeit',
+    provider: 'Beantwortet von',
+    operation: 'Aufruf',
+    streamed: 'als Stream',
+    status: 'Status',
+    attempts: 'Versuche',
+    prompt: 'Tokens der Anfrage',
+    cached: (count) => `${count} aus dem Cache des Anbieters`,
+    completion: 'Tokens der Antwort',
+    cost: 'Kosten',
+    unpriced: 'Preis nicht bekannt',
+    total: 'Insgesamt',
+    firstByte: 'Bis zum ersten Byte',
+    overhead: 'In Heddle verbracht',
+    speed: 'Tokens je Sekunde',
+    agent: 'Agent',
+    workflow: 'Workflow',
+    step: 'Schritt',
+    user: 'Nutzer',
+    requestId: 'Anfrage-ID',
+  },
+  empty: {
+    title: 'Noch wurde kein Modell aufgerufen',
+    text: 'Aufrufe von Programmen über /v1 stehen hier, mit dem, was sie brauchten und kosteten.',
+  },
+};
