@@ -112,8 +112,8 @@ static Str tag_of(const struct route *r)
         return S("workflows");
     if (str_eq(part, S("providers")) || str_eq(part, S("provider-kinds")) ||
         str_eq(part, S("routes")) || str_eq(part, S("prices")) || str_eq(part, S("limits")) ||
-        str_eq(part, S("cache")) || str_eq(part, S("calls")) || str_eq(part, S("usage")) ||
-        str_eq(part, S("v1")))
+        str_eq(part, S("cache")) || str_eq(part, S("calls")) || str_eq(part, S("prompts")) ||
+        str_eq(part, S("usage")) || str_eq(part, S("v1")))
         return S("models");
     return S("system");
 }

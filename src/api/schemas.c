@@ -40,6 +40,17 @@
 #define WINDOWS                                                                                    \
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"minute\":" RATE_TYPE    \
     ",\"hour\":" RATE_TYPE ",\"day\":" RATE_TYPE ",\"month\":" RATE_TYPE "}}"
+#define PROMPT_TYPE                                                                                \
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"model\",\"me"             \
+    "ssages\"],\"description\":\"Messages with variables, for a model.\",\"properties"             \
+    "\":{\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256},\"messages"             \
+    "\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"obj"             \
+    "ect\",\"required\":[\"role\",\"content\"],\"properties\":{\"role\":{\"type\":\"s"             \
+    "tring\",\"enum\":[\"system\",\"developer\",\"user\",\"assistant\"]},\"content\":"             \
+    "{\"description\":\"A text, or parts as in requests; with {{ variables }}.\"}}}},"             \
+    "\"parameters\":{\"type\":\"object\",\"description\":\"Members of requests that d"             \
+    "o not say otherwise.\"},\"defaults\":{\"type\":\"object\",\"description\":\"Valu"             \
+    "es of variables that need not be given.\"}}}"
 #define INT_TYPE "{\"type\":\"integer\"}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER_OR_NULL "{\"type\":[\"number\",\"null\"]}"
@@ -193,6 +204,26 @@ const struct api_schema api_schemas[] = {
      "its provider if not given.\"},"
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
      "meanwhile.\"}}}"},
+    {"NewPrompt", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"pro"
+                  "mpt\"],\"description\":\"A prompt to be made, with its first version.\",\"proper"
+                  "ties\":{\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},\"descri"
+                  "ption\":{\"type\":\"string\",\"maxLength\":2000},\"note\":{\"type\":\"string\","
+                  "\"maxLength\":2000},\"prompt\":" PROMPT_TYPE "}}"},
+    {"NewPromptVersion",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"prompt\"],\""
+     "description\":\"A version to be added.\",\"properties\":{\"note\":{\"type\":\"st"
+     "ring\",\"maxLength\":2000},\"publish\":{\"type\":\"boolean\",\"default\":false},"
+     "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another me"
+     "anwhile.\"},\"prompt\":" PROMPT_TYPE "}}"},
+    {"PromptLabel",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"version\"],"
+     "\"description\":\"What a label stands for from now on.\",\"properties\":{\"versi"
+     "on\":{\"type\":\"integer\",\"minimum\":1},\"revision\":{\"type\":\"integer\"}}}"},
+    {"RenderPrompt",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"A prompt t"
+     "o be filled.\",\"properties\":{\"version\":{\"type\":\"string\",\"description\":"
+     "\"A number or a label; the published one if not given.\"},\"variables\":{\"type"
+     "\":\"object\"}}}"},
     {"NewPrice",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"provider\",\"model\","
      "\"price\"],\"description\":\"What a model costs from now on.\",\"properties\":{"
@@ -643,6 +674,32 @@ const struct api_schema api_shapes[] = {
     {"ModelCachePurge", "{\"type\":\"object\",\"required\":[\"purged\"],\"properties\":{\"purged\":"
                         "{\"type\":\"integer\","
                         "\"description\":\"Answers that this server kept.\"}}}"},
+    {"Prompt",
+     "{\"type\":\"object\",\"description\":\"A prompt, without its versions.\",\"requi"
+     "red\":[\"id\",\"name\",\"labels\",\"latest\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},\"labels\""
+     ":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},\"latest"
+     "\":{\"type\":\"integer\"},\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE
+     ",\"updated_at\":" TIME_TYPE "}}"},
+    {"PromptList", LIST_OF("Prompt")},
+    {"PromptVersion",
+     "{\"type\":\"object\",\"description\":\"A version of a prompt.\",\"required\":[\""
+     "version\",\"variables\"],\"properties\":{\"version\":{\"type\":\"integer\"},\"no"
+     "te\":{\"type\":\"string\"},\"created_by\":{\"type\":\"string\"},\"created_at\":" TIME_TYPE
+     ",\"variables\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"required\""
+     ":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"Variables"
+     " that have no default.\"},\"prompt\":" PROMPT_TYPE "}}"},
+    {"PromptVersionList", LIST_OF("PromptVersion")},
+    {"PromptDiff",
+     "{\"type\":\"object\",\"description\":\"What is different between two versions.\""
+     ",\"required\":[\"from\",\"to\",\"changes\"],\"properties\":{\"from\":{\"type\":"
+     "\"integer\"},\"to\":{\"type\":\"integer\"},\"changes\":{\"type\":\"array\",\"ite"
+     "ms\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"ty"
+     "pe\":\"string\"},\"from\":{},\"to\":{}}}}}}"},
+    {"RenderedPrompt",
+     "{\"type\":\"object\",\"required\":[\"version\",\"model\",\"messages\"],\"propert"
+     "ies\":{\"version\":{\"type\":\"integer\"},\"model\":{\"type\":\"string\"},\"mess"
+     "ages\":{\"type\":\"array\"},\"parameters\":{\"type\":\"object\"}}}"},
     {"PriceEntry",
      "{\"type\":\"object\",\"description\":\"What a model costs.\",\"required\":[\"id\","
      "\"provider\",\"model\",\"origin\",\"price\"],\"properties\":{\"id\":" ID_TYPE

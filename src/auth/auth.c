@@ -29,6 +29,8 @@ const struct auth_capability auth_capabilities[] = {
     {"provider.read", "see model providers (never their credentials) and routes"},
     {"provider.write", "change and test model providers and routes"},
     {"usage.read", "see what model calls used"},
+    {"prompt.read", "see prompts"},
+    {"prompt.write", "make, change and delete prompts"},
     {"call.read", "see what was said in model calls, where that is kept"},
     {"metrics.read", "read /metrics"},
     {NULL, NULL},
@@ -108,7 +110,8 @@ Err auth_capabilities_parse(struct arena *a, Str list, Str *ret_normal)
                 "There is no capability \"%.*s\". There are: workflow.read,"
                 " workflow.write, run.read, run.start, run.cancel, approval.decide, event.send, "
                 "key.read, key.write,"
-                " model.call, provider.read, provider.write, usage.read, call.read, metrics.read, "
+                " model.call, provider.read, provider.write, usage.read, prompt.read, "
+                "prompt.write, call.read, metrics.read, "
                 "and * for "
                 "all.",
                 P(name));

@@ -13,7 +13,7 @@ static Err read_rule(const char *text, struct llm_cache_rule *ret_rule)
 
 TEST(a_cache_rule_comes_back_as_it_was_written)
 {
-    struct llm_cache_rule rule;
+    struct llm_cache_rule rule = {0};
 
     t_expect_ok(read_rule("{\"ttl\": \"60m\"}", &rule));
     t_expect(rule.given && !rule.shared && rule.ttl == USEC_H);
@@ -45,7 +45,7 @@ TEST(a_cache_rule_that_is_wrong_is_refused_by_name)
         "{\"ttl\":\"1h\",\"similarity\":0.4,\"embeddings\":\"e\"}",
         "{\"ttl\":\"1h\",\"similarity\":\"1\",\"embeddings\":\"e\"}",
         "{\"ttl\":\"1h\",\"similarity\":1,\"embeddings\":\"\"}"};
-    struct llm_cache_rule rule;
+    struct llm_cache_rule rule = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         t_expect_err(read_rule(wrong[i], &rule), E_INVALID);

@@ -448,7 +448,7 @@ static void record(struct llm_call *c, Err e)
         .id = id_new(),
         .tenant = c->req->who.tenant,
         .key = c->req->who.actor,
-        .model = c->model,
+        .model = c->called.n ? c->called : c->model,
         .provider = kept ? kept->provider : c->target.provider->name,
         .upstream_model = kept ? kept->upstream : c->target.model,
         .operation = llm_operation_name(c->op),
@@ -518,6 +518,7 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     TRY(llm_call_read(c));
     TRY(llm_call_open(c));
     llm_log_begin(c);
+    TRY(llm_prompt_apply(c));
     c->route = route_of(c, view);
     if (!c->route)
         TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));

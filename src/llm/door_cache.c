@@ -305,7 +305,7 @@ static void keep(struct llm_call *c, Str body, int64_t cost)
                               .stored_at = now,
                               .until = now + use->rule.ttl,
                               .cost = cost,
-                              .model = c->model,
+                              .model = c->called.n ? c->called : c->model,
                               .provider = c->target.provider->name,
                               .upstream = c->target.model,
                               .body = body,

@@ -63,7 +63,8 @@ struct llm_call {
     Str body;
     bool patched; /* it has the name of the last target instead of the client's */
     struct llm_member members[MEMBERS];
-    Str model;   /* as the client names it */
+    Str model;   /* as the client names it, or as its prompt does */
+    Str called;  /* the prompt, with its version; empty: it is none */
     Str follows; /* the response before this one; empty: none */
     bool missed; /* the target does not know that */
     bool named;  /* in the path: the body's does not count */
@@ -104,6 +105,10 @@ struct llm_call {
 
 /* Read and check the client's request. */
 Err llm_call_read(struct llm_call *c) YIELDS;
+/* Find the wanted members of a body that was put in the place of the client's. (door_request.c) */
+Err llm_call_scan(struct llm_call *c);
+/* If the model is a prompt: c becomes a call of its model, with its messages. (door_prompt.c) */
+Err llm_prompt_apply(struct llm_call *c) YIELDS;
 /* The body for the target. Borrowed until the next edit or the call's end. */
 Err llm_call_body(struct llm_call *c, Str *ret_body);
 

@@ -89,25 +89,31 @@ static Err read_encoding(struct llm_call *c)
     return OK;
 }
 
+static const struct llm_member wanted[MEMBERS] = {
+    [MEMBER_MODEL] = {S_INIT("model"), 0, 0},
+    [MEMBER_STREAM] = {S_INIT("stream"), 0, 0},
+    [MEMBER_STREAM_OPTIONS] = {S_INIT("stream_options"), 0, 0},
+    [MEMBER_ENCODING] = {S_INIT("encoding_format"), 0, 0},
+    [MEMBER_PREVIOUS] = {S_INIT("previous_response_id"), 0, 0},
+    [MEMBER_N] = {S_INIT("n"), 0, 0},
+    [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
+    [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
+    [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
+    [MEMBER_TOOLS] = {S_INIT("tools"), 0, 0},
+    [MEMBER_USER] = {S_INIT("user"), 0, 0},
+    [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
+    [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
+    [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},
+};
+
+Err llm_call_scan(struct llm_call *c)
+{
+    memcpy(c->members, wanted, sizeof wanted);
+    return llm_scan_text(c->body, c->members, llm_passes(c->op) ? MEMBERS : MEMBERS_OF_TEXT);
+}
+
 Err llm_call_read(struct llm_call *c)
 {
-    static const struct llm_member wanted[MEMBERS] = {
-        [MEMBER_MODEL] = {S_INIT("model"), 0, 0},
-        [MEMBER_STREAM] = {S_INIT("stream"), 0, 0},
-        [MEMBER_STREAM_OPTIONS] = {S_INIT("stream_options"), 0, 0},
-        [MEMBER_ENCODING] = {S_INIT("encoding_format"), 0, 0},
-        [MEMBER_PREVIOUS] = {S_INIT("previous_response_id"), 0, 0},
-        [MEMBER_N] = {S_INIT("n"), 0, 0},
-        [MEMBER_MAX_TOKENS] = {S_INIT("max_tokens"), 0, 0},
-        [MEMBER_MAX_COMPLETION_TOKENS] = {S_INIT("max_completion_tokens"), 0, 0},
-        [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
-        [MEMBER_TOOLS] = {S_INIT("tools"), 0, 0},
-        [MEMBER_USER] = {S_INIT("user"), 0, 0},
-        [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
-        [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
-        [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},
-    };
-
     memcpy(c->members, wanted, sizeof wanted);
     TRY(llm_passes(c->op) ? llm_pass_begin(c) : req_body_limit(c->req, LLM_BODY_MAX));
     TRY(req_body(c->req, &c->body));
@@ -116,7 +122,7 @@ Err llm_call_read(struct llm_call *c)
         TRY(llm_pass_form(c));
         return llm_labels_read(c);
     }
-    TRY(llm_scan_text(c->body, c->members, llm_passes(c->op) ? MEMBERS : MEMBERS_OF_TEXT));
+    TRY(llm_call_scan(c));
     TRY(read_model(c));
     TRY(read_stream(c));
     TRY(read_previous(c));

@@ -333,6 +333,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->refuse_unpriced = options->refuse_unpriced;
     llm->heartbeat = options->heartbeat;
     llm->heartbeat_skip = str_dup(llm->a, options->heartbeat_skip);
+    llm->templates = options->templates;
     llm->upload_max = options->upload_max ? options->upload_max : LLM_UPLOAD_MAX;
     llm->context = options->context;
     llm->offers = str_dup(llm->a, options->offers);
@@ -489,6 +490,8 @@ Err llm_provider_check(const struct llm *llm, struct arena *a, const struct prov
                           "A provider's name is 1 to %d of a-z, 0-9, \"-\", \"_\" and \".\", and "
                           "begins with a letter or digit.",
                           LLM_NAME_MAX);
+    if (str_eq(row->name, S("prompt")))
+        return err_detail(E_INVALID, "Names that begin with \"prompt/\" are of prompts.");
     if (!llm_kind_find(row->kind))
         return err_detail(E_INVALID, "There is no kind \"%.*s\". There are: %.*s.",
                           P(str_head(row->kind, 64)), P(kind_names(a)));

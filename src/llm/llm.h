@@ -13,6 +13,7 @@
 #include "secrets/secrets.h"
 #include "store/store_provider.h"
 
+struct json;
 struct llm;
 struct llm_alerts;
 struct llm_limits;
@@ -58,6 +59,16 @@ struct llm_seed {
     Str credential, api_version;
 };
 
+/* Templates in texts of JSON; the caller's, since they are of a floor above. */
+struct llm_templates {
+    /* Call fn(ctx, name) for the first name of each path in @value. E_SYNTAX, E_UNSUPPORTED. */
+    Err (*names)(struct arena *a, const struct json *value, void (*fn)(void *ctx, Str name),
+                 void *ctx);
+    /* @value with @values (an object) in place. E_INVALID names a path that leads nowhere. */
+    Err (*fill)(struct arena *a, const struct json *value, struct json *values,
+                struct json **ret_value) YIELDS;
+};
+
 struct llm_options {
     struct db *db;
     const struct secrets *secrets;
@@ -76,6 +87,7 @@ struct llm_options {
     enum llm_context context;
     Str offers;       /* where model servers of this machine are looked for; see offers.h */
     Str vocabularies; /* the folder of tokenizers' vocabularies; empty: there are none */
+    const struct llm_templates *templates; /* of prompts; NULL: nobody calls any */
 };
 
 /* Limits in force, see limits.h. */

@@ -38,6 +38,7 @@ struct llm {
     Str offers;
     enum llm_context context;
     struct llm_alerts *alerts;
+    const struct llm_templates *templates;
     bool refuse_unpriced;
     size_t upload_max;
     Usec heartbeat;

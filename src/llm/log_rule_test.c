@@ -13,7 +13,7 @@ static Err read_rule(const char *text, struct llm_log_rule *ret_rule)
 
 TEST(a_log_rule_comes_back_as_it_was_written)
 {
-    struct llm_log_rule rule;
+    struct llm_log_rule rule = {0};
 
     t_expect_ok(read_rule("{\"rate\":0.25,\"redact\":[\"[a-z]+@[a-z]+\"]}", &rule));
     t_expect(rule.given && rule.rate == 0.25 && rule.redact.n == 1);
@@ -34,7 +34,7 @@ TEST(a_log_rule_that_is_wrong_is_refused)
                                         "{\"rate\":1,\"redact\":[\"(\"]}",
                                         "{\"rate\":1,\"redact\":[7]}",
                                         "{\"rate\":1,\"colour\":1}"};
-    struct llm_log_rule rule;
+    struct llm_log_rule rule = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         t_expect_err(read_rule(wrong[i], &rule), E_INVALID);

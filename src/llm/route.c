@@ -179,6 +179,8 @@ Err llm_route_read(struct arena *a, const struct model_route_row *row, struct ll
     if (!is_route_name(row->name))
         return err_detail(E_INVALID, "A route's name is 1 to %d printable characters of ASCII.",
                           LLM_ROUTE_NAME_MAX);
+    if (str_starts(row->name, S("prompt/")))
+        return err_detail(E_INVALID, "Names that begin with \"prompt/\" are of prompts.");
     if (row->attempts < 1 || row->attempts > LLM_ATTEMPTS_MAX)
         return err_detail(E_INVALID, "attempts must be from 1 to %d.", LLM_ATTEMPTS_MAX);
     if (row->timeout && (row->timeout < 100 * USEC_MS || row->timeout > USEC_DAY))

@@ -1,6 +1,7 @@
 /* src/main/boot.c - puts the modules together, in the order of the floors, and takes them apart
  * again. */
 #include "main/boot.h"
+#include "main/prompt_template.h"
 
 #include "llm/alerts.h"
 #include "main/boot_node.h"
@@ -163,6 +164,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .record = serve,
                             .refuse_unpriced = c->models.unknown_price == UNKNOWN_PRICE_REFUSE,
                             .retention = c->retention.days * USEC_DAY,
+                            .templates = &prompt_templates,
                             .bodies_kept = c->retention.model_bodies * USEC_DAY,
                             .cache = c->models.cache,
                             .heartbeat = c->models.heartbeat,

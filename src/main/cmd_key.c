@@ -112,7 +112,8 @@ const struct cli_verb cmd_key_create = {
         "The key alone is printed; it is stored nowhere. Works whether the server runs or not. "
         "Capabilities: workflow.read, workflow.write, run.read, run.start, run.cancel, "
         "approval.decide, event.send, "
-        "key.read, key.write, model.call, provider.read, provider.write, usage.read, call.read, "
+        "key.read, key.write, model.call, provider.read, provider.write, usage.read, prompt.read, "
+        "prompt.write, call.read, "
         "metrics.read, "
         "* for all.",
     .options = create_options,

@@ -229,6 +229,7 @@ export async function makeMock({ pace = 1, empty = false } = {}) {
     ['POST', /^\/api\/signout$/, ({ session }) => void sessions.delete(session)],
     ['GET', /^\/api\/node-types$/, () => nodeTypes],
     ['GET', /^\/api\/approvals$/, () => ({ items: [], next_cursor: null })],
+    ['GET', /^\/api\/prompts$/, () => ({ items: [], next_cursor: null })],
     ['GET', /^\/api\/calls$/, () => ({ items: [], next_cursor: null })],
     ['POST', /^\/api\/workflows\/validate$/, ({ body }) => check(body)],
     [

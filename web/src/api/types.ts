@@ -336,6 +336,37 @@ export interface Decision {
   at: string;
 }
 
+/** A prompt that is called as "prompt/NAME". */
+export interface Prompt {
+  id: string;
+  name: string;
+  description: string;
+  /** Which version a label stands for; "published" is called when nothing is said. */
+  labels: Record<string, number>;
+  latest: number;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface PromptVersion {
+  version: number;
+  note: string;
+  created_by: string;
+  created_at: string;
+  variables: string[];
+  /** Those that have no default. */
+  required: string[];
+  /** Not in lists. */
+  prompt?: JsonObject;
+}
+
+export interface PromptDiff {
+  from: number;
+  to: number;
+  changes: { path: string; from?: Json; to?: Json }[];
+}
+
 export type ModelCallOutcome = 'ok' | 'failed' | 'refused' | 'limited' | 'cancelled';
 
 /** A call of a model, without what was said. */

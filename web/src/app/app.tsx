@@ -13,6 +13,7 @@ import { ToastProvider } from '@/ui/toast';
 import { AboutPage } from '@/features/about/about-page';
 import { ApprovalList } from '@/features/approvals/approval-list';
 import { CallList } from '@/features/calls/call-list';
+import { PromptList } from '@/features/prompts/prompt-list';
 import { RunList } from '@/features/runs/run-list';
 import { WorkflowList } from '@/features/workflows/workflow-list';
 import { CrashGuard } from '@/app/crash';
@@ -23,6 +24,7 @@ const FlowEditor = lazy(async () => ({ default: (await import('@/features/flow-e
 const RunDetail = lazy(async () => ({ default: (await import('@/features/runs/run-detail')).RunDetail }));
 const RunCompare = lazy(async () => ({ default: (await import('@/features/runs/run-compare')).RunCompare }));
 const CallDetail = lazy(async () => ({ default: (await import('@/features/calls/call-detail')).CallDetail }));
+const PromptDetail = lazy(async () => ({ default: (await import('@/features/prompts/prompt-detail')).PromptDetail }));
 const ApiDialog = lazy(async () => ({ default: (await import('@/features/api-access/api-dialog')).ApiDialog }));
 
 function makeQueryClient() {
@@ -69,6 +71,11 @@ function CallRoute() {
   return <CallDetail key={id} id={id} />;
 }
 
+function PromptRoute() {
+  const { id = '' } = useParams();
+  return <PromptDetail key={id} id={id} />;
+}
+
 function NotFound() {
   const t = useT();
   return (
@@ -113,6 +120,8 @@ function Pages({ me }: { me: Me }) {
             <Route path="approvals" element={<ApprovalList />} />
             <Route path="calls" element={<CallList />} />
             <Route path="calls/:id" element={<CallRoute />} />
+            <Route path="prompts" element={<PromptList />} />
+            <Route path="prompts/:id" element={<PromptRoute />} />
             <Route path="about" element={<AboutPage me={me} />} />
             <Route path="*" element={<NotFound />} />
           </Route>

@@ -60,6 +60,7 @@ function useCommands(search: string, preferences: MenuEntry[]): Command[] {
     go(words.go, t.shell.workflows, 'workflow', '/workflows'),
     go(words.go, t.shell.runs, 'activity', '/runs'),
     go(words.go, t.shell.approvals, 'check', '/approvals'),
+    go(words.go, t.shell.prompts, 'pen', '/prompts'),
     go(words.go, t.shell.calls, 'spark', '/calls'),
     go(words.go, words.runningRuns, 'activity', '/runs?state=running'),
     go(words.go, words.failedRuns, 'alert', '/runs?state=failed'),

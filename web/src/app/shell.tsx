@@ -20,6 +20,7 @@ const PLACES = [
   { to: '/workflows', icon: 'workflow', name: 'workflows' },
   { to: '/runs', icon: 'activity', name: 'runs' },
   { to: '/approvals', icon: 'check', name: 'approvals' },
+  { to: '/prompts', icon: 'pen', name: 'prompts' },
   { to: '/calls', icon: 'spark', name: 'calls' },
   { to: '/about', icon: 'info', name: 'about' },
 ] as const satisfies { to: string; icon: IconName; name: string }[];

@@ -4,7 +4,7 @@ import { about, api, common, problems, shell, signIn } from '@/i18n/de/common';
 import { editor } from '@/i18n/de/editor';
 import { flow, nodeWords } from '@/i18n/de/flow';
 import { approvals, compare, run, runs, starters, workflows } from '@/i18n/de/lists';
-import { calls } from '@/i18n/de/models';
+import { calls, prompts } from '@/i18n/de/models';
 
 export const de: Messages = {
   about,
@@ -17,6 +17,7 @@ export const de: Messages = {
   flow,
   nodeWords,
   problems,
+  prompts,
   run,
   runs,
   shell,

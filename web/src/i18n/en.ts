@@ -3,7 +3,7 @@ import { about, api, common, problems, shell, signIn } from '@/i18n/en/common';
 import { editor } from '@/i18n/en/editor';
 import { flow, nodeWords } from '@/i18n/en/flow';
 import { approvals, compare, run, runs, starters, workflows } from '@/i18n/en/lists';
-import { calls } from '@/i18n/en/models';
+import { calls, prompts } from '@/i18n/en/models';
 
 export const en = {
   about,
@@ -16,6 +16,7 @@ export const en = {
   flow,
   nodeWords,
   problems,
+  prompts,
   run,
   runs,
   shell,

@@ -68,6 +68,7 @@ export const shell: Messages['shell'] = {
   runs: 'Läufe',
   approvals: 'Freigaben',
   calls: 'Modellaufrufe',
+  prompts: 'Vorlagen',
   about: 'Über',
   navigation: 'Hauptnavigation',
   skip: 'Zum Inhalt',

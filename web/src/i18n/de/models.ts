@@ -49,3 +49,32 @@ export const calls: Messages['calls'] = {
     text: 'Aufrufe von Programmen über /v1 stehen hier, mit dem, was sie brauchten und kosteten.',
   },
 };
+
+export const prompts: Messages['prompts'] = {
+  title: 'Vorlagen',
+  all: 'Alle Vorlagen',
+  new: 'Neue Vorlage',
+  newVersion: 'Neue Fassung',
+  create: 'Anlegen',
+  save: 'Speichern',
+  name: 'Name',
+  nameHint: 'Programme rufen sie als prompt/NAME auf.',
+  description: 'Beschreibung',
+  body: 'Vorlage',
+  bodyHint: 'model, messages mit {{ Variablen }}, parameters und defaults für Variablen.',
+  note: 'Notiz',
+  publishAtOnce: 'Sofort veröffentlichen',
+  publish: (version) => `Fassung ${version} veröffentlichen`,
+  publishedText: (version) => `Fassung ${version} veröffentlicht`,
+  unpublished: 'Nichts veröffentlicht',
+  version: (version) => `Fassung ${version}`,
+  versions: 'Fassungen',
+  callAs: 'Aufgerufen als',
+  variables: (names) => `Variablen: ${names}`,
+  noVariables: 'Sie hat keine Variablen.',
+  changes: (from) => `Anders als die veröffentlichte Fassung ${from}`,
+  empty: {
+    title: 'Noch keine Vorlagen',
+    text: 'Eine Vorlage hat Nachrichten mit Variablen, ein Modell samt Parametern und einen Namen, den Programme wie ein Modell aufrufen.',
+  },
+};

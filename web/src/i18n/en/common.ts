@@ -60,6 +60,7 @@ export const shell = {
   runs: 'Runs',
   approvals: 'Approvals',
   calls: 'Model calls',
+  prompts: 'Prompts',
   about: 'About',
   navigation: 'Main navigation',
   skip: 'Skip to content',

@@ -41,3 +41,32 @@ export const calls = {
     text: 'Calls of programs through /v1 stand here, with what they used and what they cost.',
   },
 };
+
+export const prompts = {
+  title: 'Prompts',
+  all: 'All prompts',
+  new: 'New prompt',
+  newVersion: 'New version',
+  create: 'Create',
+  save: 'Save',
+  name: 'Name',
+  nameHint: 'Programs call it as prompt/NAME.',
+  description: 'Description',
+  body: 'Prompt',
+  bodyHint: 'model, messages with {{ variables }}, parameters, and defaults of variables.',
+  note: 'Note',
+  publishAtOnce: 'Publish at once',
+  publish: (version: number) => `Publish version ${version}`,
+  publishedText: (version: number) => `Version ${version} published`,
+  unpublished: 'Nothing published',
+  version: (version: number) => `Version ${version}`,
+  versions: 'Versions',
+  callAs: 'Call it as',
+  variables: (names: string) => `Variables: ${names}`,
+  noVariables: 'It has no variables.',
+  changes: (from: number) => `Different from version ${from}, which is published`,
+  empty: {
+    title: 'No prompts yet',
+    text: 'A prompt has messages with variables, a model and its parameters, and a name that programs call like a model.',
+  },
+};
