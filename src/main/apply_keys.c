@@ -95,7 +95,7 @@ Err apply_key(struct apply *ap, const struct json *v)
     Str name = json_str_of(json_get(v, S("name")), S("")), capabilities;
     struct json *policy = json_dup(ap->a, v);
 
-    TRY(apply_members(v, "name capabilities limits models endpoints cache"));
+    TRY(apply_members(v, "name capabilities limits models endpoints cache log"));
     if (!name.n)
         return err_detail(E_INVALID, "A key needs a \"name\".");
     TRY(capabilities_of(ap, json_get(v, S("capabilities")), &capabilities));
