@@ -495,6 +495,7 @@ Err llm_attempt(struct llm_call *c)
     TRY(llm_context_fit(c));
     if (c->target.provider->kind->demo)
         return llm_demo_call(c);
+    TRY(llm_quirks(c));
     TRY(make_call(c, &call));
     return llm_passes(c->op) ? llm_pass_call(c, &call)
            : c->stream       ? call_stream(c, &call)

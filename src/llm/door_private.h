@@ -187,6 +187,8 @@ void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS]);
 void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);
 /* What the call was answered with; NULL: it was not by what is kept. */
 const struct llm_kept *llm_cache_hit(const struct llm_call *c);
+/* Take out of the request what the target's kind refuses. (door_quirks.c) */
+Err llm_quirks(struct llm_call *c);
 /* Answer for the demo provider. (door_demo.c) */
 Err llm_demo_call(struct llm_call *c) YIELDS;
 

@@ -37,6 +37,8 @@ struct llm_kind {
     bool needs_credential;
     bool no_stream_options; /* refuses the member, and sends usage anyway */
     bool demo;              /* answers here, without any model */
+    bool max_tokens;        /* knows the older name of max_completion_tokens alone */
+    bool no_reasoning;      /* refuses what a model thought, when it comes back */
     bool full;              /* knows all of its dialect, and its newest names alone */
 };
 
