@@ -11,7 +11,7 @@
 #include "llm/tokens/trim.h"
 #include "rt/work.h"
 
-enum { ON_A_WORKER = 64 * 1024, TREE_MAX = 512 << 20 };
+enum { ON_A_WORKER = 4 * 1024, TREE_MAX = 512 << 20 }; /* a millisecond or two */
 
 struct context_job {
     const struct llm_vocabularies *vocabularies;
