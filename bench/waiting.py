@@ -77,7 +77,7 @@ def measure_waiting(table, name, database, models):
     with Server(*flags_of(database)) as server:
         server.make_key()
         slow, quick = publish(server, asking(models, MODEL)), publish(server, chain(3))
-        start_many(server, quick_start(server), 3000, '\'{"n": 1}\'')
+        start_many(server, quick_start(server), 30000, '\'{"n": 1}\'')
         with Steady(server, quick) as alone:
             time.sleep(20)
         before, spent = rss_mb(server.pid), cpu_us(server.pid)

@@ -50,18 +50,28 @@ struct arena {
     size_t used; /* bytes in chunks */
     size_t max;
     size_t next_size;
+    size_t first_size; /* of the chunk that this lies in */
     alignas(max_align_t) char first[];
 };
 
 struct arena *arena_new(size_t max)
 {
-    struct arena *a = malloc(FIRST_CHUNK);
+    return arena_new_sized(max, FIRST_CHUNK);
+}
+
+struct arena *arena_new_sized(size_t max, size_t first)
+{
+    size_t size = first < FIRST_CHUNK     ? (size_t)FIRST_CHUNK
+                  : first < LARGEST_CHUNK ? first
+                                          : (size_t)LARGEST_CHUNK;
+    struct arena *a = malloc(size);
     if (!a)
         DIE("out of memory");
+    a->first_size = size;
     a->chunks = NULL;
     a->deferred = NULL;
     a->at = a->first;
-    a->end = (char *)a + FIRST_CHUNK;
+    a->end = (char *)a + size;
     a->used = (size_t)(a->end - a->at);
     a->max = max;
     a->next_size = FIRST_CHUNK * 2;
@@ -90,7 +100,7 @@ void arena_free(struct arena *a)
     if (!a)
         return;
     release(a);
-    UNPOISON(a, FIRST_CHUNK);
+    UNPOISON(a, a->first_size);
     free(a);
 }
 
@@ -98,7 +108,7 @@ void arena_reset(struct arena *a)
 {
     release(a);
     a->at = a->first;
-    a->end = (char *)a + FIRST_CHUNK;
+    a->end = (char *)a + a->first_size;
     a->used = (size_t)(a->end - a->at);
     a->next_size = FIRST_CHUNK * 2;
     POISON(a->at, (size_t)(a->end - a->at));

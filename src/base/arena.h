@@ -15,6 +15,8 @@ struct arena;
 /* A new arena of at most @max bytes. Small until used: the first chunk is 1 KiB and lives with it.
  */
 struct arena *arena_new(size_t max);
+/* The same with a first chunk of @first bytes, for what will be used of it anyway. */
+struct arena *arena_new_sized(size_t max, size_t first);
 void arena_free(struct arena *a);
 DEFINE_AUTO(arena, arena_free)
 /* Run the deferred calls and forget all memory, but keep the arena (and its first chunk) for use

@@ -53,6 +53,24 @@ TEST(an_arena_gives_no_more_than_its_maximum)
 }
 
 /* A promise of the code that is broken ends the process: tried in a child. */
+TEST(an_arena_begins_with_as_much_as_it_is_asked_to)
+{
+    static const size_t sizes[] = {0, 100, 1024, 5000, KIB(64), MIB(1)};
+
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        AUTO(arena) *a = arena_new_sized(MIB(4), sizes[i]);
+        size_t had = arena_used(a);
+        t_expect(had >= 900 && had <= KIB(64));
+        for (size_t left = had - 64; left >= 64; left -= 64)
+            memset(arena_alloc(a, 32), 1, 32);
+        t_expect_int(arena_used(a), had);
+        memset(arena_alloc(a, had), 1, had);
+        t_expect(arena_used(a) > had);
+        arena_reset(a);
+        t_expect_int(arena_used(a), had);
+    }
+}
+
 TEST(passing_the_maximum_by_arena_alloc_ends_the_process)
 {
     int status = 0;

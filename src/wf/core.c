@@ -139,6 +139,11 @@ static void skip_unreachable(struct arena *a, struct wf_state *s)
             resolve_out(s, &s->nodes[i], (Str){NULL, 0});
 }
 
+size_t wf_core_size(const struct wf_def *def)
+{
+    return sizeof(struct wf_state) + sizeof(struct wf_node_run) * (size_t)def->n_nodes;
+}
+
 struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def)
 {
     struct wf_state *s = arena_new_of(a, struct wf_state);

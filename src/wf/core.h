@@ -254,6 +254,8 @@ struct wf_state {
 /* A fresh state in @a. The json and texts of events applied later must live as long as the arena of
  * their frame, unless @copies is set. */
 struct wf_state *wf_core_new(struct arena *a, const struct wf_def *def);
+/* How many bytes of @a that takes. */
+size_t wf_core_size(const struct wf_def *def);
 /* The frame at @path; NULL if it is not under way. */
 struct wf_frame *wf_core_frame(const struct wf_state *s, const struct wf_path *path);
 /* Item or round @index of container @n: under way, or kept; NULL. */

@@ -18,6 +18,9 @@
 
 /* ---- life ---- */
 
+/* What a small run keeps besides its state: its input, its results, its names. */
+enum { FACTS_SIZE = 768 };
+
 struct wf_run *run_new(struct wf_engine *e, struct wf_def *def)
 {
     struct wf_run *run = calloc(1, sizeof *run);
@@ -26,7 +29,7 @@ struct wf_run *run_new(struct wf_engine *e, struct wf_def *def)
     run->engine = e;
     run->shard = shard_self();
     run->refs = 1;
-    run->a = arena_new((size_t)RUN_MEMORY_MAX * 2);
+    run->a = arena_new_sized((size_t)RUN_MEMORY_MAX * 2, FACTS_SIZE + wf_core_size(def));
     run->def = wf_def_ref(def);
     run->state = wf_core_new(run->a, def);
     run->text = BUF(COMMIT_TEXT_MAX + 64); /* commas and brackets */

@@ -223,6 +223,22 @@ static Err request_body(struct wf_step *step, const struct llm_cfg *cfg, Str *re
     return step_json(step, body, STEP_REQUEST_MAX, ret_body);
 }
 
+/* The same as text alone: what it was made of need not wait for the answer, however long that
+ * takes. */
+static Err request_text(struct wf_step *step, const struct llm_cfg *cfg, Str *ret_body)
+{
+    struct arena *a = step->a;
+    AUTO(arena) *scratch = arena_new(arena_max(a));
+    Str body;
+
+    step->a = scratch;
+    Err e = request_body(step, cfg, &body);
+    step->a = a;
+    TRY(e);
+    *ret_body = str_dup(a, body);
+    return OK;
+}
+
 static Str without_slash(Str url)
 {
     url = str_trim(url);
@@ -247,7 +263,7 @@ static Err prepare(struct wf_step *step, const struct llm_cfg *cfg, struct step_
     TRY(step_call_begin(step, str_fmt(step->a, "%.*s/chat/completions", P(base)), NULL, ret_call));
     ret_call->http.engine = HTTP_OWN;
     ret_call->http.method = HTTP_POST;
-    TRY(request_body(step, cfg, &ret_call->http.body));
+    TRY(request_text(step, cfg, &ret_call->http.body));
     step_call_header(ret_call, S("Content-Type"), S("application/json"));
     step_call_header(ret_call, S("Accept"),
                      cfg->stream ? S("text/event-stream, application/json")
@@ -459,6 +475,7 @@ static Err converse(struct wf_step *step, const struct llm_cfg *cfg, struct step
     e = http_open(step->a, &call->http, &stream);
     if (e != OK)
         return e == E_TIMEOUT ? silent(call, cfg) : step_call_failed(call, e);
+    llm_reply_init(r, call); /* not before: thousands of calls may wait for this moment */
     TRY(read_answer(step, cfg, r, stream));
     return make_output(step, cfg, r, ret_output);
 }
@@ -466,11 +483,10 @@ static Err converse(struct wf_step *step, const struct llm_cfg *cfg, struct step
 static Err run(struct wf_step *step, const void *settings, struct wf_outcome *ret_outcome)
 {
     const struct llm_cfg *cfg = settings;
-    struct llm_reply reply;
+    struct llm_reply reply = {0};
     struct step_call call;
 
     TRY(prepare(step, cfg, &call));
-    llm_reply_init(&reply, &call);
     Err e = converse(step, cfg, &call, &reply, &ret_outcome->output);
     llm_reply_done(&reply);
     return e;
