@@ -41,7 +41,7 @@ class Steady:
 
     def __init__(self, server, workflow, callers=16):
         self.server, self.workflow, self.over = server, workflow, threading.Event()
-        self.latencies, self.failed = [], []
+        self.latencies, self.at, self.failed = [], [], []
         self.began = time.perf_counter()
         self.threads = [threading.Thread(target=self.call, args=(i, callers)) for i in range(callers)]
 
@@ -57,6 +57,7 @@ class Steady:
                 self.failed.append(e)
                 break
             self.latencies.append((time.perf_counter() - at) * 1000)
+            self.at.append(at - self.began)
             i += callers
         caller.close()
 
@@ -96,9 +97,11 @@ def measure_waiting(table, name, database, models):
                   "%.1f KiB, at most %.1f KiB; started at %.0f/s, %.2f ms CPU in all each, %d succeeded"
                   % (each, most, rate, spent, good), "<= 16 KiB", each <= 16)
         ours, theirs = percentile(beside.latencies, 0.99), percentile(alone.latencies, 0.99)
+        silent = [took for at, took in zip(beside.at, beside.latencies) if at < 15]
         table.add("%s: %d webhooks a second beside them" % (name, RATE),
-                  "p50 %.1f ms, p99 %.1f ms; alone %.1f ms, %.1f ms: %.2f x" % (
-                      percentile(beside.latencies, 0.5), ours, percentile(alone.latencies, 0.5), theirs, ours / theirs),
+                  "p50 %.1f ms, p99 %.1f ms (%.1f ms while all are silent); alone %.1f ms, %.1f ms: %.2f x" % (
+                      percentile(beside.latencies, 0.5), ours, percentile(silent, 0.99),
+                      percentile(alone.latencies, 0.5), theirs, ours / theirs),
                   "p99 <= 1.5 x alone", ours <= 1.5 * theirs)
 
 
