@@ -187,7 +187,9 @@ static bool decide(struct pg_conn *c, struct pg_batch *b, const struct pg_outcom
         c->careful = CAREFUL_BATCHES;
         return *careful = true;
     }
-    if (b->n == 1)
+    if (b->n == 1 && state_is(o, "23503") && b->first->attempts < LOCK_FAILURES_MAX)
+        requeue(c->shard, b, o->error); /* as settle() does with one of many */
+    else if (b->n == 1)
         fail_all(b, o->error);
     else
         run_each_alone(c, b);
