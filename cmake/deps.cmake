@@ -3,7 +3,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(heddle_deps INTERFACE)
-foreach(lib libuv openssl libsodium sqlite3 libpq libcurl yaml-0.1 zlib libpcre2-8 libidn2)
+foreach(lib libuv openssl libsodium sqlite3 libpq libcurl yaml-0.1 zlib libzstd libpcre2-8 libidn2)
   string(MAKE_C_IDENTIFIER ${lib} id)
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${lib})
   target_link_libraries(heddle_deps INTERFACE PkgConfig::${id})

@@ -11,8 +11,9 @@
 #include <uv.h>
 #include <yaml.h>
 #include <zlib.h>
+#include <zstd.h>
 
-enum { LIBRARIES = 9 };
+enum { LIBRARIES = 10 };
 
 const struct library *versions_list(struct arena *a)
 {
@@ -39,6 +40,7 @@ const struct library *versions_list(struct arena *a)
     *at++ = (struct library){"libyaml", str_c(yaml_get_version_string()),
                              str_c(yaml_get_version_string())};
     *at++ = (struct library){"zlib", str_c(ZLIB_VERSION), str_c(zlibVersion())};
+    *at++ = (struct library){"libzstd", str_c(ZSTD_VERSION_STRING), str_c(ZSTD_versionString())};
     if (at - list != LIBRARIES)
         DIE("the list of libraries is not %d long", LIBRARIES);
     return list;

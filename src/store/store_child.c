@@ -1,7 +1,8 @@
 /* src/store/store_child.c - runs that other runs have started. */
 #include "store/store_child.h"
 
-void store_run_insert_due(struct db_tx *tx, const struct run_row *row, Str events)
+void store_run_insert_due(struct db_tx *tx, const struct run_row *row,
+                          const struct journal_batch *batch)
 {
     static const char sql[] =
         "INSERT INTO run (id, tenant_id, workflow_id, version, hash, origin, state, created_at,"
@@ -12,7 +13,7 @@ void store_run_insert_due(struct db_tx *tx, const struct run_row *row, Str event
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_ID(row->workflow), D_INT(row->version),
                     D_BYTES(row->hash), D_TEXT(row->origin), D_INT(row->state),
                     D_INT(row->created_at)));
-    store_journal_append(tx, row->id, 0, 1, events, true);
+    store_journal_append(tx, row, 1, batch, true);
 }
 
 void store_child_insert(struct db_tx *tx, const struct child_row *row)

@@ -17,7 +17,8 @@ struct child_row {
 };
 
 /* Queue a run that nobody holds and that is due at once, with its first batch of events. */
-void store_run_insert_due(struct db_tx *tx, const struct run_row *row, Str events);
+void store_run_insert_due(struct db_tx *tx, const struct run_row *row,
+                          const struct journal_batch *batch);
 void store_child_insert(struct db_tx *tx, const struct child_row *row);
 /* Queue the answer of @child, which stays until the commit, to whoever waits for its end. */
 void store_child_report(struct db_tx *tx, const Id *child, Str body, Usec now);

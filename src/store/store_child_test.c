@@ -24,7 +24,7 @@ static Err put_family(struct db *db, struct run_row *parent, struct run_row *chi
     *parent = row_of(id_new());
     *child = row_of(parent->tenant);
     store_run_insert(tx, parent);
-    store_run_insert_due(tx, child, S("[]"));
+    store_run_insert_due(tx, child, &(struct journal_batch){.stored = S("[]")});
     store_child_insert(tx, &(struct child_row){child->id, parent->id, S("a"), wait});
     store_run_update(tx, parent->id, 1, 2, 0, STORE_WAKE_NEVER, true);
     return db_commit(tx);

@@ -44,8 +44,8 @@ void store_run_key_insert(struct db_tx *tx, struct arena *a, Id workflow, Str ke
             DB_ARGS(D_ID(workflow), D_BYTES(kept), D_BYTES(fingerprint), D_ID(run), D_INT(now)));
 }
 
-void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, Str events,
-                          bool first)
+void store_journal_append(struct db_tx *tx, const struct run_row *row, int64_t seq,
+                          const struct journal_batch *batch, bool first)
 {
     static const char plain[] = "INSERT INTO journal (run_id, seq, events) VALUES (?1, ?2, ?3)";
     static const char fenced[] =
@@ -53,10 +53,12 @@ void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, 
         " WHERE id = ?1 AND lease_epoch = ?4";
 
     if (first)
-        db_exec(tx, plain, DB_ARGS(D_ID(run), D_INT(seq), D_BYTES(events)));
+        db_exec(tx, plain, DB_ARGS(D_ID(row->id), D_INT(seq), D_BYTES(batch->stored)));
     else
-        db_exec_expect(tx, 1, fenced,
-                       DB_ARGS(D_ID(run), D_INT(seq), D_BYTES(events), D_INT(epoch)));
+        db_exec_expect(
+            tx, 1, fenced,
+            DB_ARGS(D_ID(row->id), D_INT(seq), D_BYTES(batch->stored), D_INT(row->lease_epoch)));
+    store_payload_put(tx, row->tenant, row->id, batch); /* behind the fence */
 }
 
 void store_run_fence(struct db_tx *tx, Id run, int64_t epoch)
@@ -220,19 +222,75 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
         true, ret_rows);
 }
 
+struct batch_row {
+    int64_t seq;
+    Str stored;
+};
+typedef VEC(struct batch_row) BatchRows;
+
+enum { BATCHES_PAGE = 64 };
+
+static Err read_page(struct db *db, struct arena *a, const char *sql, Id run, int64_t from,
+                     BatchRows *ret_rows)
+{
+    AUTO(db_cursor) *c = NULL;
+    BatchRows rows = {0};
+
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(run), D_INT(from), D_INT(BATCHES_PAGE)), &c));
+    while (db_next(c))
+        vec_push(a, &rows, ((struct batch_row){db_int(c, 0), db_bytes(c, 1)}));
+    TRY(db_finish(c));
+    *ret_rows = rows;
+    return OK;
+}
+
+/* Whether it was deleted since its journal was begun to be read. */
+static bool is_gone(struct db *db, Id run)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct run_row row;
+    return store_run_get_any(db, a, run, &row) == E_NOT_FOUND;
+}
+
+static Err read_batch(struct db *db, struct payload_reader *reader, Id run, Str stored,
+                      Str *ret_text)
+{
+    AUTO(arena) *a = arena_new(KIB(16));
+    char id[ID_TEXT_SIZE];
+    Err e = payload_read(reader, stored, ret_text);
+
+    if (e != E_CORRUPT)
+        return e;
+    Str why = str_dup(a, str_c(err_text(e)));
+    if (is_gone(db, run))
+        return err_detail(E_NOT_FOUND, "There is no such run.");
+    return err_detail(e, "The journal of run %.*s is damaged in the database: %.*s.",
+                      P(id_text(run, id)), P(why));
+}
+
 Err store_journal_read(struct db *db, struct arena *a, Id run, int64_t after,
                        Err (*fn)(void *ctx, int64_t seq, Str events), void *ctx)
 {
     /* The batch that holds after + 1 begins at or before it. */
-    static const char sql[] =
+    static const char first[] =
         "SELECT seq, events FROM journal WHERE run_id = ?1 AND seq >= COALESCE("
-        "(SELECT MAX(seq) FROM journal WHERE run_id = ?1 AND seq <= ?2), 0) ORDER BY seq";
-    AUTO(db_cursor) *c = NULL;
+        "(SELECT MAX(seq) FROM journal WHERE run_id = ?1 AND seq <= ?2), 0) ORDER BY seq LIMIT ?3";
+    static const char next[] =
+        "SELECT seq, events FROM journal WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    AUTO(payload_reader) *reader = payload_reader_new(db, run);
+    BatchRows rows;
 
-    TRY(db_query(db, a, sql, DB_ARGS(D_ID(run), D_INT(after + 1)), &c));
-    while (db_next(c))
-        TRY(fn(ctx, db_int(c, 0), db_bytes(c, 1)));
-    return db_finish(c);
+    TRY(read_page(db, a, first, run, after + 1, &rows));
+    for (;;) {
+        vec_each(&rows, row) {
+            Str text;
+            TRY(read_batch(db, reader, run, row->stored, &text));
+            TRY(fn(ctx, row->seq, text));
+        }
+        if (rows.n < BATCHES_PAGE)
+            return OK;
+        TRY(read_page(db, a, next, run, rows.at[rows.n - 1].seq, &rows));
+    }
 }
 
 /* ---- leases ---- */
@@ -435,33 +493,57 @@ Err store_run_open_of(struct db *db, struct arena *a, Id workflow, int limit, Ru
 
 /* ---- retention ---- */
 
+struct expired {
+    Id id, tenant;
+    PayloadHashes payloads;
+};
+
+static Err expired_runs(struct db *db, struct arena *a, const char *sql, struct db_args args,
+                        struct expired **ret_list, int *ret_n)
+{
+    AUTO(db_cursor) *c = NULL;
+    VEC(struct expired) list = {0};
+
+    TRY(db_query(db, a, sql, args, &c));
+    while (db_next(c))
+        vec_push(a, &list, ((struct expired){db_id(c, 0), db_id(c, 1), {0}}));
+    TRY(db_finish(c));
+    vec_each(&list, run)
+        TRY(store_payload_of(db, a, run->id, &run->payloads));
+    *ret_list = list.at;
+    *ret_n = (int)list.n;
+    return OK;
+}
+
+static void delete_run(struct db_tx *tx, const struct expired *run)
+{
+    static const char decisions[] = "DELETE FROM decision WHERE approval_id IN (SELECT id FROM"
+                                    " approval WHERE run_id = ?1)";
+
+    db_exec(tx, "DELETE FROM journal WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
+    store_payload_drop(tx, run->tenant, run->id, &run->payloads);
+    db_exec(tx, decisions, DB_ARGS(D_ID(run->id)));
+    db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
+    db_exec(tx, "DELETE FROM run_child WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
+    db_exec(tx, "DELETE FROM run WHERE id = ?1", DB_ARGS(D_ID(run->id)));
+}
+
 Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int *ret_n)
 {
     /* Ids begin with their time: old runs are at the low end of the key, found without another
      * index. */
-    static const char find[] = "SELECT id FROM run WHERE id < ?1 AND finished_at IS NOT NULL AND"
-                               " finished_at < ?2 ORDER BY id LIMIT ?3";
-    AUTO(db_cursor) *c = NULL;
-    VEC(Id) ids = {0};
+    static const char find[] =
+        "SELECT id, tenant_id FROM run WHERE id < ?1 AND finished_at IS NOT NULL AND"
+        " finished_at < ?2 ORDER BY id LIMIT ?3";
+    struct expired *runs;
 
-    TRY(db_query(db, a, find, DB_ARGS(D_ID(id_floor(before)), D_INT(before), D_INT(limit)), &c));
-    while (db_next(c))
-        vec_push(a, &ids, db_id(c, 0));
-    TRY(db_finish(c));
-    *ret_n = (int)ids.n;
-    if (ids.n == 0)
+    TRY(expired_runs(db, a, find, DB_ARGS(D_ID(id_floor(before)), D_INT(before), D_INT(limit)),
+                     &runs, ret_n));
+    if (*ret_n == 0)
         return OK;
     struct db_tx *tx = db_begin(db, a);
-    vec_each(&ids, id) {
-        db_exec(tx, "DELETE FROM journal WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
-        db_exec(tx,
-                "DELETE FROM decision WHERE approval_id IN (SELECT id FROM approval WHERE run_id ="
-                " ?1)",
-                DB_ARGS(D_ID(*id)));
-        db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
-        db_exec(tx, "DELETE FROM run_child WHERE run_id = ?1", DB_ARGS(D_ID(*id)));
-        db_exec(tx, "DELETE FROM run WHERE id = ?1", DB_ARGS(D_ID(*id)));
-    }
+    for (int i = 0; i < *ret_n; i++)
+        delete_run(tx, &runs[i]);
     db_exec(tx, "DELETE FROM run_key WHERE created_at < ?1", DB_ARGS(D_INT(before)));
     return db_commit(tx);
 }

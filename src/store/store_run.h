@@ -8,7 +8,7 @@
 #ifndef STORE_STORE_RUN_H
 #define STORE_STORE_RUN_H
 
-#include "store/db.h"
+#include "store/store_payload.h"
 
 struct run_row {
     Id id, tenant, workflow;
@@ -35,11 +35,11 @@ void store_run_insert(struct db_tx *tx, const struct run_row *row);
  * hashed. */
 void store_run_key_insert(struct db_tx *tx, struct arena *a, Id workflow, Str key, Str fingerprint,
                           Id run, Usec now);
-/* Queue one batch of events that begins with @seq. Fails the transaction with E_CONFLICT unless the
- * run is held in
- * @epoch. @first: the run is inserted by the same transaction. */
-void store_journal_append(struct db_tx *tx, Id run, int64_t epoch, int64_t seq, Str events,
-                          bool first);
+/* Queue one batch of events that begins with @seq, and its large values. Fails the transaction with
+ * E_CONFLICT unless the run is held in row->lease_epoch. @first: the run is inserted by the same
+ * transaction. */
+void store_journal_append(struct db_tx *tx, const struct run_row *row, int64_t seq,
+                          const struct journal_batch *batch, bool first);
 /* Fail the transaction with E_CONFLICT unless the run is held in @epoch. */
 void store_run_fence(struct db_tx *tx, Id run, int64_t epoch);
 /* Queue the run's new state. @finished_at, @wake_at 0: none. @release: give the lease back. */
@@ -67,7 +67,8 @@ struct run_filter {
 };
 Err store_run_list(struct db *db, struct arena *a, const struct run_filter *filter,
                    RunRows *ret_rows) YIELDS;
-/* The batches that hold events with seq > @after, in order: @fn gets the text of each. */
+/* The batches that hold events with seq > @after, in order: @fn gets the text of each, which stays
+ * until it returns. No reader of the database is held meanwhile. E_CORRUPT, with a detail. */
 Err store_journal_read(struct db *db, struct arena *a, Id run, int64_t after,
                        Err (*fn)(void *ctx, int64_t seq, Str events), void *ctx) YIELDS;
 

@@ -17,7 +17,7 @@ static Err put_run(struct db *db, struct run_row *row)
                             .lease_epoch = 1};
     struct db_tx *tx = db_begin(db, t_arena());
     store_run_insert(tx, row);
-    store_journal_append(tx, row->id, 1, 1, S("[]"), true);
+    store_journal_append(tx, row, 1, &(struct journal_batch){.stored = S("[]")}, true);
     return db_commit(tx);
 }
 

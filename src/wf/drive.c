@@ -73,6 +73,7 @@ void wf_run_unref(struct wf_run *run)
     arena_free(run->a);
     arena_free(run->side_a);
     buf_done(&run->text);
+    piece_book_free(run->book);
     free(run->start_record);
     free(run);
 }
@@ -205,9 +206,9 @@ static void end_waits(const struct wf_run *run, struct db_tx *tx, Usec now)
     store_approval_close_run(tx, run->row.id, now);
 }
 
-static Err commit_once(struct wf_run *run, Str events, unsigned flags)
+static Err commit_once(struct wf_run *run, const struct journal_batch *batch, unsigned flags)
 {
-    AUTO(arena) *a = arena_new(MIB(4));
+    AUTO(arena) *a = arena_new(MIB(64)); /* two statements for each large value */
     struct db_tx *tx = db_begin(run->engine->db, a);
     const struct wf_state *s = run->state;
     Usec finished_at = wf_run_state_is_final(s->run) ? s->ended_at : 0;
@@ -234,12 +235,12 @@ static Err commit_once(struct wf_run *run, Str events, unsigned flags)
                      */
             run_flow_write(run, tx);
         store_run_insert(tx, &run->row);
-        store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, true);
+        store_journal_append(tx, &run->row, seq, batch, true);
     } else {
         if (enters)
             run_flow_write(run, tx);
         if (seq)
-            store_journal_append(tx, run->row.id, run->row.lease_epoch, seq, events, false);
+            store_journal_append(tx, &run->row, seq, batch, false);
         if (finished_at)
             run_write_end(run, tx);
         if (wf_run_state_rests(s->run) && (flags & COMMIT_RELEASE))
@@ -320,9 +321,9 @@ bool run_must_stop(const struct wf_run *run)
 }
 
 /* One try, made certain. */
-static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
+static Err commit_certain(struct wf_run *run, const struct journal_batch *batch, unsigned flags)
 {
-    Err e = commit_once(run, events, flags);
+    Err e = commit_once(run, batch, flags);
     while (e == E_UNKNOWN_OUTCOME) {
         bool there = false;
         Err seen = look_for_commit(run, &there);
@@ -337,13 +338,20 @@ static Err commit_certain(struct wf_run *run, Str events, unsigned flags)
 
 /* An accepted run outlives a database that is gone or full: it waits here, holding what it knows.
  * One that is not accepted yet fails, and its caller hears why. */
-static Err commit_patiently(struct wf_run *run, Str events, unsigned flags)
+static Err commit_patiently(struct wf_run *run, unsigned flags)
 {
+    AUTO(arena) *a = arena_new(MIB(256)); /* of a packed batch */
+    struct journal_batch batch;
     Usec pause = 50 * USEC_MS;
-    bool said = false;
+    bool said = false, packed = false;
 
     for (;;) {
-        Err e = commit_certain(run, events, flags);
+        Err e = packed ? OK
+                       : store_payload_pack(run->engine->db, a, run->row.id, run->taken_up,
+                                            &run->book, buf_str(&run->text), &batch);
+        packed = packed || e == OK;
+        if (e == OK)
+            e = commit_certain(run, &batch, flags);
         if (e == OK && said)
             LOG_INFO("the run's journal is written again");
         if (e == OK || !run->stored || !run_may_pass(e))
@@ -375,7 +383,7 @@ static Err commit(struct wf_run *run, unsigned flags)
         return OK;
     if (first)
         buf_add_char(&run->text, ']');
-    TRY(commit_patiently(run, buf_str(&run->text), flags));
+    TRY(commit_patiently(run, flags));
     run->stored = true;
     run->stored_state = run->row.state;
     run->written += run->text.n;
@@ -1187,7 +1195,7 @@ Err run_resume(struct wf_engine *e, const struct run_row *row)
     run->row.origin = str_dup(run->a, row->origin);
     run->facts = (struct wf_facts){row->id,      row->workflow,   row->tenant,
                                    row->version, row->created_at, run->row.origin};
-    run->stored = run->accepted = true;
+    run->stored = run->accepted = run->taken_up = true;
     run->stored_state = row->state;
     run->cancel_asked = row->cancel_requested;
     TRY(run_fold(e, run->a, row->id, def, NULL, &run->state, &run->written));

@@ -64,7 +64,7 @@ struct side {
     struct answer_row answer;     /* SIDE_TAKEN */
     int64_t mail;                 /* SIDE_SEEN */
     struct run_row run;           /* SIDE_CHILD, with its first batch and its place */
-    Str events;
+    struct journal_batch batch;
     struct child_row child; /* .run of SIDE_STOP */
 };
 
@@ -84,16 +84,18 @@ struct wf_run {
     void (*also)(struct db_tx *tx, Id run, void *ctx); /* of wf_start, until it is accepted */
     void *also_ctx;
 
-    struct buf text;       /* the events that are applied and not yet durable: "[{...},{...}" */
-    int64_t first_pending; /* the first of them; 0: none */
-    struct side *sides;    /* oldest first */
-    size_t side_bytes;     /* of the runs among them */
-    struct arena *side_a;  /* of what is needed until the next commit */
-    Str report;            /* of its end, for the run that started it */
-    bool kick;             /* the next commit gives other runs something to do */
-    size_t written;        /* bytes of its journal that are durable */
-    bool stored;           /* its row is in the store */
-    int stored_state;      /* as that row says */
+    struct buf text;         /* the events that are applied and not yet durable: "[{...},{...}" */
+    int64_t first_pending;   /* the first of them; 0: none */
+    struct side *sides;      /* oldest first */
+    size_t side_bytes;       /* of the runs among them */
+    struct arena *side_a;    /* of what is needed until the next commit */
+    Str report;              /* of its end, for the run that started it */
+    bool kick;               /* the next commit gives other runs something to do */
+    size_t written;          /* bytes of its journal that are durable, as texts */
+    struct piece_book *book; /* the large values that its journal has; NULL: not asked for yet */
+    bool taken_up;           /* the store may have some */
+    bool stored;             /* its row is in the store */
+    int stored_state;        /* as that row says */
     bool accepted, ended, parked; /* ended: its driver is gone */
     struct json *answer;          /* to its caller: the first that was recorded; NULL: none yet */
     bool answered;                /* it is durable */
@@ -230,8 +232,10 @@ bool run_is_child_wait(const struct wf_node_run *n);
 void run_stop_child(struct wf_run *run, const struct wf_node_run *n);
 /* Put into the last transaction of a run what its end means for its parent and its children. */
 void run_write_end(struct wf_run *run, struct db_tx *tx);
-/* The first batch of the journal of a run that is written by another one, in @a. */
-Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_text);
+/* The first batch of the journal of a run that is written by another one, packed, in @a. Gives the
+ * bytes of its text. */
+Err run_first_batch(struct wf_engine *e, struct arena *a, const struct wf_event *started,
+                    struct journal_batch *ret_batch, size_t *ret_n) YIELDS;
 /* The published workflow of id or name @name. */
 Err run_find_workflow(struct wf_run *run, struct arena *a, Str name, struct workflow_row *ret_row)
     YIELDS;

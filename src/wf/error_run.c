@@ -40,6 +40,7 @@ static Err make(struct wf_run *run, struct side *side)
     struct arena *a = run_side_arena(run);
     struct workflow_row row;
     const struct json *input;
+    size_t bytes;
 
     TRY(run_find_workflow(run, a, run->def->error_workflow, &row));
     TRY(run_check_input(run, &row, failure_json(run), &input));
@@ -61,7 +62,7 @@ static Err make(struct wf_run *run, struct side *side)
         .data = input,
         .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node", json_str(a, node), NULL),
         .cause = run_cause_below(run, a)};
-    return run_first_batch(a, &started, &side->events);
+    return run_first_batch(run->engine, a, &started, &side->batch, &bytes);
 }
 
 Err run_tell_failure(struct wf_run *run)

@@ -74,8 +74,10 @@ Err run_check_input(struct wf_run *run, const struct workflow_row *row, const st
     return OK;
 }
 
-Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_text)
+Err run_first_batch(struct wf_engine *e, struct arena *a, const struct wf_event *started,
+                    struct journal_batch *ret_batch, size_t *ret_n)
 {
+    AUTO(piece_book) *book = NULL;
     AUTO_BUF(text, EVENT_TEXT_MAX);
 
     buf_add_char(&text, '[');
@@ -84,14 +86,16 @@ Err run_first_batch(struct arena *a, const struct wf_event *started, Str *ret_te
     if (buf_ok(&text) != OK)
         return err_detail(E_TOO_LARGE, "The input of a run may have %d MiB as JSON.",
                           EVENT_TEXT_MAX >> 20);
-    *ret_text = str_dup(a, buf_str(&text));
-    return OK;
+    *ret_n = text.n;
+    return store_payload_pack(e->db, a, ID_NONE, false, &book, str_dup(a, buf_str(&text)),
+                              ret_batch);
 }
 
 /* Everything about the child that has to be known before it is written; in memory that stays until
  * the next commit. */
 static Err make_child(struct wf_run *run, const struct wf_node_run *n, int number,
-                      const struct wf_wait *w, Id wait, struct side *side, Str *ret_name)
+                      const struct wf_wait *w, Id wait, struct side *side, Str *ret_name,
+                      size_t *ret_bytes)
 {
     struct arena *a = run_side_arena(run);
     struct json *path = path_below(run, a);
@@ -121,7 +125,7 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
                            json_bool(a, !id_is_none(wait)), "path", path, NULL),
         .cause = run_cause_below(run, a)};
     *ret_name = row.name;
-    return run_first_batch(a, &started, &side->events);
+    return run_first_batch(run->engine, a, &started, &side->batch, ret_bytes);
 }
 
 /* The event that begins the wait for the child, or ends the step that does not wait; in the memory
@@ -154,6 +158,7 @@ Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struc
 {
     struct side made = {.kind = SIDE_CHILD};
     Id wait = w->detached ? ID_NONE : id_new();
+    size_t bytes;
     Str name;
 
     /* Many of them are written one after the other, not all in one transaction. */
@@ -161,7 +166,7 @@ Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struc
         TRY(run_commit(run));
     Err e = run_check_memory(run, 0);
     if (e == OK)
-        e = make_child(run, n, number, w, wait, &made, &name);
+        e = make_child(run, n, number, w, wait, &made, &name, &bytes);
     if (e == E_CANCELLED && fiber_cancelled())
         return e;
     if (e != OK)
@@ -170,7 +175,7 @@ Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struc
                                   time_mono() - began);
     TRY(run_record(run, begin_event(run, n, number, w, &made, name)));
     *run_add_side(run) = made;
-    run->side_bytes += made.events.n;
+    run->side_bytes += bytes;
     run->kick = true; /* when it is durable */
     return OK;
 }

@@ -44,7 +44,7 @@ void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx)
             store_approval_close(tx, side->approval.id, side->approval.outcome, run_now(run));
             break;
         case SIDE_CHILD:
-            store_run_insert_due(tx, &side->run, side->events);
+            store_run_insert_due(tx, &side->run, &side->batch);
             store_child_insert(tx, &side->child);
             break;
         case SIDE_STOP:
