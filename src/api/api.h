@@ -57,6 +57,7 @@ extern const struct route api_approvals_routes[], api_approve_routes[], api_auth
     api_subscriptions_routes[], api_system_routes[], api_tries_routes[], api_usage_routes[],
     api_workflows_routes[];
 extern const struct route api_calls_routes[], api_prompts_routes[];
+extern const struct route api_retention_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

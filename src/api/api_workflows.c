@@ -207,7 +207,8 @@ static Err delete_workflow(struct req *req, struct res *res)
     return res_empty(res, 204);
 }
 
-/* How the definition @hash starts by itself when it is published as @version. */
+/* How the definition @hash starts by itself when it is published as @version, and how long its runs
+ * are kept. */
 static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash, int version,
                        struct workflow_triggers *ret_triggers)
 {
@@ -216,6 +217,11 @@ static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash
 
     TRY(wf_engine_def(api_of(req)->engine, hash, &def));
     *ret_triggers = (struct workflow_triggers){.events = wf_trigger_events(req->a, def)};
+    if (wf_retention_is_set(def->retention)) {
+        struct retention *kept = arena_new_of(req->a, struct retention);
+        *kept = *def->retention;
+        ret_triggers->retention = kept;
+    }
     if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), schedule))
         return OK;
     schedule->hash = hash;

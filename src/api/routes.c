@@ -21,6 +21,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_prompts_routes);
     router_add(router, api_providers_routes);
     router_add(router, api_reruns_routes);
+    router_add(router, api_retention_routes);
     router_add(router, api_runs_routes);
     router_add(router, api_schedules_routes);
     router_add(router, api_subscriptions_routes);

@@ -5,6 +5,9 @@
 #define ID_TYPE "{\"type\":\"string\",\"format\":\"uuid\"}"
 #define TIME_TYPE "{\"type\":\"string\",\"format\":\"date-time\"}"
 #define TIME_OR_NULL "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
+#define RETENTION_RULE                                                                             \
+    "{\"type\":\"object\",\"required\":[\"age\",\"count\"],\"properties\":{\"age\":{\"type\":["    \
+    "\"string\",\"null\"]},\"count\":{\"type\":[\"integer\",\"null\"]}}}"
 #define LIST_OF(name)                                                                              \
     "{\"type\":\"object\",\"description\":\"One page of a "                                        \
     "list.\",\"required\":[\"items\",\"next_cursor\"],"                                            \
@@ -296,6 +299,12 @@ const struct api_schema api_schemas[] = {
      "\"string\",\"minLength\":1,\"maxLength\":512,\"description\":\"As calls name it.\"},"
      "\"text\":{\"type\":\"string\",\"description\":\"What to count; or else the members of a call "
      "of chat, messages or responses.\"}}}"},
+    {"Retention",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"As settings.retention "
+     "of "
+     "a workflow; empty: nothing is said.\",\"properties\":{\"age\":{\"type\":[\"string\","
+     "\"number\"]},\"count\":{\"type\":\"integer\"},\"succeeded\":{\"type\":\"object\"},"
+     "\"failed\":{\"type\":\"object\"},\"cancelled\":{\"type\":\"object\"}}}"},
     {0},
 };
 
@@ -437,6 +446,7 @@ const struct api_schema api_shapes[] = {
      "\"failed\","
      "\"cancelled\"]},\"trigger\":{\"type\":\"string\"},\"input\":{},\"output\":{},"
      "\"pause_requested\":{\"type\":\"boolean\"},"
+     "\"keep\":{\"type\":\"boolean\",\"description\":\"It is not deleted, however old.\"},"
      "\"rerun_of\":{\"type\":[\"object\",\"null\"],\"description\":\"The run that was run again.\","
      "\"properties\":{\"run_id\":" ID_TYPE ",\"from\":{\"type\":[\"string\",\"null\"]},"
      "\"edited\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
@@ -547,6 +557,16 @@ const struct api_schema api_shapes[] = {
      "\"error\":{\"type\":[\"string\",\"null\"]},\"attempts\":{\"type\":\"integer\"},\"next_"
      "at\":" TIME_OR_NULL ",\"created_at\":" TIME_TYPE "}}"},
     {"EventStartList", LIST_OF("EventStart")},
+    {"RetentionRules",
+     "{\"type\":\"object\",\"description\":\"For each outcome; null: no limit.\",\"properties\":{"
+     "\"succeeded\":" RETENTION_RULE ",\"failed\":" RETENTION_RULE ",\"cancelled\":" RETENTION_RULE
+     "}}"},
+    {"RetentionState",
+     "{\"type\":\"object\",\"description\":\"What holds, and what of it was said here.\","
+     "\"required\":[\"succeeded\",\"failed\",\"cancelled\"],\"properties\":{"
+     "\"succeeded\":" RETENTION_RULE ",\"failed\":" RETENTION_RULE ",\"cancelled\":" RETENTION_RULE
+     ",\"tenant\":{\"$ref\":\"#/components/schemas/RetentionRules\"},"
+     "\"workflow\":{\"$ref\":\"#/components/schemas/RetentionRules\"}}}"},
     {"Approval",
      "{\"type\":\"object\",\"description\":\"A step that waits, or waited, for people.\","
      "\"required\":[\"id\",\"run_id\",\"workflow_id\",\"node\",\"subject\"],\"properties\":{"

@@ -215,6 +215,7 @@ Err boot_engine(struct boot *b, bool alone)
     struct wf_engine_options options = {
         .db = b->db,
         .env = {.egress = b->egress,
+                .max_output = c->limits.step_output,
                 .llm_base_url = c->openai.base_url,
                 .llm_api_key = c->openai.api_key,
                 .user_agent = S("Heddle/" HEDDLE_VERSION)},
@@ -223,9 +224,12 @@ Err boot_engine(struct boot *b, bool alone)
         .former = node.former,
         .alone = alone,
         .takeover_after = c->fleet.takeover_after,
-        .retention = c->retention.days * USEC_DAY,
+        .retention = {.usual = {c->retention.days * USEC_DAY, c->retention.runs},
+                      .max_age = c->retention.max_days * USEC_DAY},
         .secrets = b->secrets,
+        .max_values = c->limits.run_values,
     };
+    store_payload_set_inline(c->limits.inline_values);
     TRY(wf_engine_new(&options, &b->engine));
     if (b->llm)
         llm_alerts_begin(llm_alerts_of(b->llm), tell, b->engine);

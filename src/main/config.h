@@ -43,6 +43,7 @@ struct config {
         size_t header;
         int64_t headers, connections;
         Usec header_timeout, body_timeout, idle_timeout, write_timeout, request_timeout;
+        size_t step_output, run_values, inline_values;
     } limits;
     struct {
         Str allow, deny;
@@ -57,7 +58,7 @@ struct config {
         int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {
-        int64_t days, model_bodies;
+        int64_t days, max_days, runs, model_bodies;
     } retention;
     struct {
         Str api_key, base_url;

@@ -123,6 +123,16 @@ const struct config_setting config_settings[] = {
     {"limits.request_timeout", "HEDDLE_LIMITS_REQUEST_TIMEOUT", NULL,
      AS_SPAN(limits.request_timeout, "2m", USEC_S, USEC_DAY),
      .help = "How long a plain request may take; streams are not bound by it"},
+    {"limits.step_output", "HEDDLE_LIMITS_STEP_OUTPUT", NULL,
+     AS_SIZE(limits.step_output, "8m", 1024, 32 * 1024 * 1024),
+     .help = "Size of the output of one step, as JSON"},
+    {"limits.run_values", "HEDDLE_LIMITS_RUN_VALUES", NULL,
+     AS_SIZE(limits.run_values, "128m", 64 * 1024, 128 * 1024 * 1024),
+     .help = "Size of all that the steps of one run give, as JSON"},
+    {"limits.inline_values", "HEDDLE_LIMITS_INLINE_VALUES", NULL,
+     AS_SIZE(limits.inline_values, "4k", 1024, 1024 * 1024),
+     .help = "Journal entries below this size are stored as they are; of larger ones each large "
+             "value is stored once, compressed"},
 
     {"models.context", "HEDDLE_MODELS_CONTEXT", NULL,
      AS_ENUM(models.context, "none error trim", "none"),
@@ -163,11 +173,19 @@ const struct config_setting config_settings[] = {
      .help = "Folder of vocabularies by which tokens are counted (*.tiktoken); without them counts "
              "are estimates"},
     {"retention.days", "HEDDLE_RETENTION_DAYS", NULL, AS_INT(retention.days, "30", 0, 36500),
-     .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever"},
+     .help = "Days that finished runs and records of model calls are kept; 0 keeps them for ever; "
+             "workflows and tenants may say otherwise of their runs"},
     {"retention.model_bodies", "HEDDLE_RETENTION_MODEL_BODIES", NULL,
      AS_INT(retention.model_bodies, "7", 0, 36500),
      .help = "Days that bodies of model calls are kept, where that is wanted; 0: as long as their "
              "records"},
+    {"retention.max_days", "HEDDLE_RETENTION_MAX_DAYS", NULL,
+     AS_INT(retention.max_days, "0", 0, 36500),
+     .help = "Days after which finished runs are deleted whatever workflows and tenants say; 0: "
+             "none"},
+    {"retention.runs", "HEDDLE_RETENTION_RUNS", NULL, AS_INT(retention.runs, "0", 0, 100000),
+     .help = "Finished runs of each outcome that are kept of a workflow, unless it says "
+             "otherwise; 0: all"},
     {"drain_timeout", "HEDDLE_DRAIN_TIMEOUT", NULL, AS_SPAN(drain_timeout, "30s", 0, USEC_H),
      .help = "How long a stop waits for work in flight before it is parked"},
     {"fleet.takeover_after", "HEDDLE_FLEET_TAKEOVER_AFTER", NULL,

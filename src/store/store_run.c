@@ -10,7 +10,7 @@
 #define RUN_COLUMNS                                                                                \
     "r.id, r.tenant_id, r.workflow_id, r.version, r.hash, r.origin, r.state, r.created_at,"        \
     " r.finished_at, r.wake_at, r.cancel_requested, r.lease_node, r.lease_epoch, r.crashes,"       \
-    " r.mail, r.pause"
+    " r.mail, r.pause, r.keep"
 
 void store_run_insert(struct db_tx *tx, const struct run_row *row)
 {
@@ -119,6 +119,7 @@ static void read_row(struct db_cursor *c, struct run_row *r)
     r->crashes = (int)db_int(c, 13);
     r->mail = db_int(c, 14);
     r->pause = db_int(c, 15) != 0;
+    r->keep = db_int(c, 16) != 0;
 }
 
 /* All rows of a query that selects RUN_COLUMNS, and the workflow's name behind them if @named. */
@@ -133,7 +134,7 @@ static Err read_rows(struct db *db, struct arena *a, const char *sql, struct db_
         struct run_row *r = vec_add(a, &rows);
         read_row(c, r);
         if (named)
-            r->workflow_name = db_text(c, 16);
+            r->workflow_name = db_text(c, 17);
     }
     TRY(db_finish(c));
     *ret_rows = rows;
@@ -489,63 +490,6 @@ Err store_run_open_of(struct db *db, struct arena *a, Id workflow, int limit, Ru
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM run r WHERE r.workflow_id = ?1 AND"
                               " r.finished_at IS NULL AND r.cancel_requested = 0 LIMIT ?2";
     return read_rows(db, a, sql, DB_ARGS(D_ID(workflow), D_INT(limit)), false, ret_rows);
-}
-
-/* ---- retention ---- */
-
-struct expired {
-    Id id, tenant;
-    PayloadHashes payloads;
-};
-
-static Err expired_runs(struct db *db, struct arena *a, const char *sql, struct db_args args,
-                        struct expired **ret_list, int *ret_n)
-{
-    AUTO(db_cursor) *c = NULL;
-    VEC(struct expired) list = {0};
-
-    TRY(db_query(db, a, sql, args, &c));
-    while (db_next(c))
-        vec_push(a, &list, ((struct expired){db_id(c, 0), db_id(c, 1), {0}}));
-    TRY(db_finish(c));
-    vec_each(&list, run)
-        TRY(store_payload_of(db, a, run->id, &run->payloads));
-    *ret_list = list.at;
-    *ret_n = (int)list.n;
-    return OK;
-}
-
-static void delete_run(struct db_tx *tx, const struct expired *run)
-{
-    static const char decisions[] = "DELETE FROM decision WHERE approval_id IN (SELECT id FROM"
-                                    " approval WHERE run_id = ?1)";
-
-    db_exec(tx, "DELETE FROM journal WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
-    store_payload_drop(tx, run->tenant, run->id, &run->payloads);
-    db_exec(tx, decisions, DB_ARGS(D_ID(run->id)));
-    db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
-    db_exec(tx, "DELETE FROM run_child WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
-    db_exec(tx, "DELETE FROM run WHERE id = ?1", DB_ARGS(D_ID(run->id)));
-}
-
-Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int *ret_n)
-{
-    /* Ids begin with their time: old runs are at the low end of the key, found without another
-     * index. */
-    static const char find[] =
-        "SELECT id, tenant_id FROM run WHERE id < ?1 AND finished_at IS NOT NULL AND"
-        " finished_at < ?2 ORDER BY id LIMIT ?3";
-    struct expired *runs;
-
-    TRY(expired_runs(db, a, find, DB_ARGS(D_ID(id_floor(before)), D_INT(before), D_INT(limit)),
-                     &runs, ret_n));
-    if (*ret_n == 0)
-        return OK;
-    struct db_tx *tx = db_begin(db, a);
-    for (int i = 0; i < *ret_n; i++)
-        delete_run(tx, &runs[i]);
-    db_exec(tx, "DELETE FROM run_key WHERE created_at < ?1", DB_ARGS(D_INT(before)));
-    return db_commit(tx);
 }
 
 Err store_run_count_open(struct db *db, struct arena *a, int64_t *ret_n)

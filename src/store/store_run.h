@@ -18,6 +18,7 @@ struct run_row {
     int state;  /* enum wf_run_state */
     Usec created_at, finished_at, wake_at;
     bool cancel_requested, pause;
+    bool keep;    /* it is not deleted, however old */
     int64_t mail; /* more than 0: answers came that it has not looked at (store_wait.h) */
     Id lease_node;
     int64_t lease_epoch;
@@ -117,10 +118,6 @@ Err store_run_cancels(struct db *db, struct arena *a, Id node, RunRows *ret_rows
 Err store_run_open_of(struct db *db, struct arena *a, Id workflow, int limit, RunRows *ret_rows)
     YIELDS;
 
-/* ---- retention ---- */
-
-/* Delete up to @limit runs that finished before @before, with journals and keys. Gives how many. */
-Err store_run_expire(struct db *db, struct arena *a, Usec before, int limit, int *ret_n) YIELDS;
 /* Numbers of runs by state among the open ones. */
 Err store_run_count_open(struct db *db, struct arena *a, int64_t *ret_n) YIELDS;
 

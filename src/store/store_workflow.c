@@ -2,6 +2,7 @@
 #include "store/store_workflow.h"
 
 #include "base/buf.h"
+#include "store/store_retention.h"
 
 #define COLUMNS                                                                                    \
     "id, tenant_id, name, description, draft, revision, published_version, latest_version,"        \
@@ -203,6 +204,7 @@ Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow
                    DB_ARGS(D_ID(row->id), D_INT(row->revision), D_INT(next), D_INT(time_wall()),
                            D_INT(row->latest_version), D_BYTES(row->draft)));
     put_triggers(tx, row, triggers);
+    store_retention_put(tx, row->id, row->tenant, triggers->retention);
     Err e = db_commit(tx);
     return e == E_EXISTS ? E_CONFLICT : e; /* someone published at the same time */
 }
@@ -219,6 +221,7 @@ Err store_workflow_set_published(struct db *db, struct arena *a, const struct wo
                    DB_ARGS(D_ID(row->id), D_INT(version->version), D_INT(time_wall()),
                            D_BYTES(version->hash)));
     put_triggers(tx, row, triggers);
+    store_retention_put(tx, row->id, row->tenant, triggers->retention);
     return db_commit(tx);
 }
 

@@ -5,6 +5,7 @@
 #include "store/store_event_start.h"
 #include "store/store_schedule.h"
 
+struct retention;
 struct workflow_row {
     Id id, tenant;
     Str name, description;
@@ -48,10 +49,11 @@ Err store_workflow_list(struct db *db, struct arena *a, Id tenant, Str q, Id bef
 Err store_workflow_update(struct db *db, struct arena *a, const struct workflow_row *row, Str name,
                           Str description, Str hash, Str body) YIELDS;
 Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_row *row) YIELDS;
-/* How a version starts by itself when it is published. */
+/* How a version starts by itself when it is published, and how long its runs are kept. */
 struct workflow_triggers {
     const struct schedule_row *schedule; /* NULL: none */
     Str events;                          /* store_event_start.h; empty: none */
+    const struct retention *retention;   /* NULL: it says nothing */
 };
 /* Make the draft of @row version latest + 1 and publish it. E_CONFLICT if the workflow changed. */
 Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by,

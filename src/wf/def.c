@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "wf/check.h"
 #include "wf/flow_plan.h"
+#include "wf/retention.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +27,7 @@ struct settings_in {
     int64_t max_steps, max_parallel;
     Str error_workflow;
     struct wf_flow flow;
+    struct wf_retention_cfg retention;
 };
 
 struct variable_in {
@@ -55,6 +57,8 @@ static const struct field settings_fields[] = {
      .title = "When a run fails", .help = "Id or name of the workflow that is started then."},
     {"flow", F_OBJECT, offsetof(struct settings_in, flow), .sub = wf_flow_fields,
      .title = "Flow control", .help = "How runs make room for each other."},
+    {"retention", F_OBJECT, offsetof(struct settings_in, retention), .sub = wf_retention_fields,
+     .title = "Retention", .help = "How long runs that have ended are kept."},
     {0},
 };
 
@@ -177,6 +181,16 @@ static void check_flow(struct checker *c, const struct wf_flow *flow, const stru
     }
 }
 
+static void check_retention(struct checker *c, const struct wf_retention_cfg *cfg,
+                            const struct json *json)
+{
+    c->def->retention = arena_new_of(c->a, struct retention);
+    *c->def->retention = wf_retention_rules(cfg);
+    if (json_is(json, JSON_OBJ) && c->errors == 0 && !wf_retention_is_set(c->def->retention))
+        check_wrong(c, S("settings/retention"), S("required"),
+                    "\"retention\" says nothing: give it \"age\" or \"count\".");
+}
+
 static void check_outer(struct checker *c, const struct json *json, struct outer *outer)
 {
     const struct field *tables[] = {outer_fields};
@@ -195,6 +209,7 @@ static void check_outer(struct checker *c, const struct json *json, struct outer
     def->max_steps = (int)outer->settings.max_steps;
     def->max_parallel = (int)outer->settings.max_parallel;
     def->error_workflow = outer->settings.error_workflow;
+    check_retention(c, &outer->settings.retention, json_at(json_at(json, "settings"), "retention"));
     check_flow(c, &outer->settings.flow, json_at(json_at(json, "settings"), "flow"));
 }
 

@@ -11,6 +11,7 @@
 #include "base/json_schema.h"
 #include "wf/template.h"
 
+struct retention;
 struct wf_node_type;
 
 enum {
@@ -140,15 +141,16 @@ struct wf_def {
     int trigger; /* index of the trigger node */
     struct wf_variable *variables;
     int n_variables;
-    struct map *ids;      /* node id -> its index, an int * */
-    Usec timeout;         /* of a run, without the time in which it only waits */
-    Usec deadline;        /* of a run, waits included; 0: none */
-    int max_steps;        /* of a run, attempts included */
-    int max_parallel;     /* steps of one run at once */
-    struct wf_flow *flow; /* NULL: none */
-    bool undoes;          /* a node has a compensation */
-    bool answered;        /* its caller waits for what a node answers */
-    Str error_workflow;   /* id or name of what is started when a run fails; empty: none */
+    struct map *ids;             /* node id -> its index, an int * */
+    Usec timeout;                /* of a run, without the time in which it only waits */
+    Usec deadline;               /* of a run, waits included; 0: none */
+    int max_steps;               /* of a run, attempts included */
+    int max_parallel;            /* steps of one run at once */
+    struct wf_flow *flow;        /* NULL: none */
+    struct retention *retention; /* what it says of its runs that have ended */
+    bool undoes;                 /* a node has a compensation */
+    bool answered;               /* its caller waits for what a node answers */
+    Str error_workflow;          /* id or name of what is started when a run fails; empty: none */
     _Atomic unsigned refs;
 };
 

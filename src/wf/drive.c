@@ -134,9 +134,9 @@ static Err check_event(const struct wf_run *run, const struct wf_event *ev, size
     if (n > EVENT_TEXT_MAX)
         return err_detail(E_TOO_LARGE, "The output is larger than %d MiB.", EVENT_TEXT_MAX >> 20);
     bool gives = (ev->kind == WF_EV_STEP_FINISHED && ev->data) || ev->kind == WF_EV_RUN_SUCCEEDED;
-    if (gives && run->written + run->text.n > RUN_TEXT_MAX)
-        return err_detail(E_TOO_LARGE, "The values of this run are together larger than %d MiB.",
-                          RUN_TEXT_MAX >> 20);
+    if (gives && run->written + run->text.n > run->engine->o.max_values)
+        return err_detail(E_TOO_LARGE, "The values of this run are together larger than %zu bytes.",
+                          run->engine->o.max_values);
     return OK;
 }
 

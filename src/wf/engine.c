@@ -3,8 +3,8 @@
  *
  * One upkeep fiber says every few seconds that this node lives, takes runs whose time has come,
  * runs without a holder and runs of nodes that are gone, hears of cancels asked elsewhere, and
- * deletes what is past retention. It does no more at a time than memory allows: the rest waits in
- * the store.
+ * has what is past retention deleted. It does no more at a time than memory allows: the rest waits
+ * in the store.
  */
 #include "base/crypto.h"
 #include "rt/inject.h"
@@ -500,19 +500,6 @@ static Err expire_events(struct wf_engine *e)
     return store_listen_expire(e->db, a, time_wall() - USEC_DAY);
 }
 
-static Err expire(struct wf_engine *e)
-{
-    int n = e->o.retention ? EXPIRE_MAX : 0;
-
-    while (n == EXPIRE_MAX && !atomic_load(&e->draining)) {
-        AUTO(arena) *a = arena_new(MIB(4));
-        TRY(store_run_expire(e->db, a, time_wall() - e->o.retention, EXPIRE_MAX, &n));
-        if (n == EXPIRE_MAX)
-            TRY(db_vacuum_some(e->db, 256));
-    }
-    return db_vacuum_some(e->db, 256);
-}
-
 static void poke_runs_here(void *arg)
 {
     struct wf_engine *e = arg;
@@ -559,9 +546,9 @@ static Err upkeep_turn(struct wf_engine *e, uint64_t turn)
     TRY(engine_hear_mail(e));
     if (turn % 15 == 7)
         TRY(engine_deliver_left(e));
-    if (turn % 60 == 30) {
+    if (turn % 60 == 5) {
         TRY(expire_events(e));
-        TRY(expire(e));
+        sweeper_turn(e->sweeper);
     }
     return OK;
 }
@@ -620,6 +607,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     e->o.max_crashes = e->o.max_crashes ? e->o.max_crashes : 10;
     if (!e->o.takeover_after)
         e->o.takeover_after = 30 * USEC_S;
+    if (!e->o.max_values)
+        e->o.max_values = RUN_TEXT_MAX;
     if (!e->o.env.max_output)
         e->o.env.max_output = MIB(8);
     e->db = options->db;
@@ -648,6 +637,7 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
     }
     e->upkeep_shard = shard_self();
     e->pump = flow_pump_new(e);
+    e->sweeper = sweeper_new(e);
     e->gatherer = gatherer_new(e);
     e->upkeep = fiber_start_ref("upkeep", upkeep, e);
     metrics_of = e;
@@ -744,4 +734,9 @@ struct wf_hub *wf_engine_hub(struct wf_engine *e)
 struct db *wf_engine_db(struct wf_engine *e)
 {
     return e->db;
+}
+
+const struct wf_retention_base *wf_engine_retention(const struct wf_engine *e)
+{
+    return &e->o.retention;
 }

@@ -15,6 +15,7 @@
 #include "store/store_run.h"
 #include "wf/core.h"
 #include "wf/hub.h"
+#include "wf/retention.h"
 
 struct secrets;
 struct wf_engine;
@@ -30,7 +31,8 @@ struct wf_engine_options {
     size_t max_active;   /* runs in memory on each shard; 0: 20,000 */
     int max_crashes;     /* a run that was under way in so many crashes is put by; 0: 10 */
     Usec takeover_after; /* without a sign of life a node loses its runs to others; 0: 30 s */
-    Usec retention;      /* finished runs are deleted after it; 0: never */
+    struct wf_retention_base retention; /* of runs that have ended */
+    size_t max_values; /* bytes of what the steps of one run give, as JSON; 0: 128 MiB, the most */
     const struct secrets *secrets; /* of subscriptions (notice.h); NULL: nothing is sent */
 };
 
@@ -43,6 +45,7 @@ void wf_engine_drain(struct wf_engine *e, Usec grace) YIELDS;
 void wf_engine_free(struct wf_engine *e);
 struct wf_hub *wf_engine_hub(struct wf_engine *e);
 struct db *wf_engine_db(struct wf_engine *e);
+const struct wf_retention_base *wf_engine_retention(const struct wf_engine *e);
 
 /* The compiled definition that is stored under @hash, from the cache or the store. Gives a
  * reference. */

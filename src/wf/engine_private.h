@@ -159,6 +159,7 @@ struct wf_engine {
     atomic_bool upkeep_ended;
     struct notices *notices;
     struct flow_pump *pump;
+    struct sweeper *sweeper;
     atomic_int flow_pokes; /* on their way to it */
     struct gatherer *gatherer;
     struct event_starts *event_starts;
@@ -319,6 +320,13 @@ struct gatherer *gatherer_new(struct wf_engine *e);
 void gatherer_stop(struct gatherer *g);
 bool gatherer_stopped(struct gatherer *g);
 void gatherer_free(struct gatherer *g);
+
+/* ---- retention.c ---- */
+
+struct sweeper *sweeper_new(struct wf_engine *e);
+/* Look for runs to delete, in a fiber of its own. */
+void sweeper_turn(struct sweeper *s);
+void sweeper_free(struct sweeper *s);
 
 /* ---- notice.c ---- */
 

@@ -125,13 +125,14 @@ static struct json *steps_json(struct arena *a, const struct wf_state *s,
 struct json *wf_run_row_json(struct arena *a, const struct run_row *row)
 {
     Usec end = row->finished_at;
-    return json_obj(
-        a, "id", json_id(a, row->id), "workflow_id", json_id(a, row->workflow), "workflow_name",
-        json_str(a, row->workflow_name), "version", json_int(a, row->version), "state",
-        json_str_c(a, wf_run_state_name((enum wf_run_state)row->state)), "trigger",
-        json_str(a, row->origin), "created_at", json_time(a, row->created_at), "finished_at",
-        json_time(a, end), "duration_ms",
-        end ? json_double(a, (double)(end - row->created_at) / 1000) : json_null(a), NULL);
+    return json_obj(a, "id", json_id(a, row->id), "workflow_id", json_id(a, row->workflow),
+                    "workflow_name", json_str(a, row->workflow_name), "version",
+                    json_int(a, row->version), "state",
+                    json_str_c(a, wf_run_state_name((enum wf_run_state)row->state)), "trigger",
+                    json_str(a, row->origin), "created_at", json_time(a, row->created_at),
+                    "finished_at", json_time(a, end), "duration_ms",
+                    end ? json_double(a, (double)(end - row->created_at) / 1000) : json_null(a),
+                    "keep", json_bool(a, row->keep), NULL);
 }
 
 /* The step of another run that has started it. */

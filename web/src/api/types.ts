@@ -300,6 +300,8 @@ export interface RunSummary {
   started_at?: string | null;
   finished_at?: string | null;
   duration_ms?: number | null;
+  /** It is not deleted, however old. */
+  keep?: boolean;
 }
 
 export interface Run extends RunSummary {

@@ -112,6 +112,20 @@ export function usePauseRun(id: string) {
   });
 }
 
+/** Keep it, however old it gets, or only as long as others. */
+export function useKeepRun(id: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (keep: boolean) =>
+      keep ? api.put<unknown>(`/api/runs/${id}/keep`, {}) : api.delete(`/api/runs/${id}/keep`),
+    onSettled: () =>
+      Promise.all([
+        cache.invalidateQueries({ queryKey: ['run', id] }),
+        cache.invalidateQueries({ queryKey: ['runs'] }),
+      ]),
+  });
+}
+
 export function useCancelRun(id: string) {
   const cache = useQueryClient();
   return useMutation({

@@ -21,7 +21,7 @@ import { TimeAgo, Took } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
 import { isFinal } from '@/run/fold';
 import { Journal } from '@/run/journal';
-import { runDefinitionQuery, useCancelRun, usePauseRun } from '@/run/queries';
+import { runDefinitionQuery, useCancelRun, useKeepRun, usePauseRun } from '@/run/queries';
 import { RunBadge } from '@/run/run-state';
 import { StartDialog } from '@/run/start-dialog';
 import { StepInspector } from '@/run/step-inspector';
@@ -138,6 +138,7 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
   const navigate = useNavigate();
   const cancel = useCancelRun(run.id);
   const pause = usePauseRun(run.id);
+  const keep = useKeepRun(run.id);
   const [asking, setAsking] = useState(false);
   const [comparing, setComparing] = useState(false);
   const held = run.pause_requested ?? false;
@@ -172,6 +173,16 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
           </Button>
         )}
         {!open && <IconButton icon="split" label={t.compare.with} onClick={() => setComparing(true)} />}
+        {!open && (
+          <Button
+            icon="flag"
+            aria-pressed={run.keep ?? false}
+            busy={keep.isPending}
+            onClick={() => keep.mutate(!run.keep, { onError: toast.fail })}
+          >
+            {run.keep ? t.run.kept : t.run.keep}
+          </Button>
+        )}
         {!open && (
           <Button icon="refresh" disabled={!definition} onClick={() => setAsking(true)}>
             {t.run.again}

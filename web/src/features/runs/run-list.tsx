@@ -112,6 +112,12 @@ function Row({ row }: { row: RunSummary }) {
       <div className="min-w-0 flex-1">
         <Link to={`/runs/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">
           {row.workflow_name}
+          {row.keep && (
+            <span className="ml-1.5 text-ink-3" title={t.run.kept}>
+              <Icon name="flag" size={14} className="inline" />
+              <span className="sr-only">{t.run.kept}</span>
+            </span>
+          )}
         </Link>
         <p className="truncate text-sm text-ink-3">
           {row.state === 'failed' && row.error ? (

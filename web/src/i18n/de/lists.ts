@@ -75,6 +75,8 @@ export const run: Messages['run'] = {
   waitsFor: (name, key) => (key ? `Wartet auf ${name} (${key}).` : `Wartet auf ${name}.`),
   cancel: 'Abbrechen',
   pause: 'Anhalten',
+  keep: 'Aufheben',
+  kept: 'Aufgehoben',
   resume: 'Weiterlaufen lassen',
   again: 'Noch einmal',
   againOf: 'Wiederholung eines früheren Laufs',

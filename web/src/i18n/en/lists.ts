@@ -73,6 +73,8 @@ export const run = {
   waitsFor: (name: string, key: string) => (key ? `Waits for ${name} (${key}).` : `Waits for ${name}.`),
   cancel: 'Cancel',
   pause: 'Pause',
+  keep: 'Keep',
+  kept: 'Kept',
   resume: 'Resume',
   again: 'Run again',
   againOf: 'Again, of an earlier run',
