@@ -36,6 +36,13 @@ def noise(n, seed):
     return "".join(out)
 
 
+class Quiet(ThreadingHTTPServer):
+    """Connections break when their client is killed."""
+
+    def handle_error(self, *_):
+        pass
+
+
 class World(BaseHTTPRequestHandler):
     """A model and its tools; no answer is like another."""
     protocol_version = "HTTP/1.1"
@@ -86,24 +93,26 @@ class World(BaseHTTPRequestHandler):
         pass
 
 
-def loop(name, first, url):
-    """Rounds whose conversation is one text that grows: all of it is a variable of the next one."""
-    inside = [("model", "llm", {"base_url": url + "/v1", "api_key": "k", "model": "m", "stream": False,
-                                "prompt": "{{ %s.vars.said }}" % name})]
-    inside += [("tool%d" % i, "api-call", {"url": url + "/tool"}) for i in range(3)]
-    said = "{{ %s.vars.said }}\nassistant: {{ %sm.text }}" % (name, name)
-    said += "".join("\ntool: {{ %st%d.body.text }}" % (name, i) for i in range(3))
-    nodes = [{"id": name, "type": "loop", "data": {"max_rounds": TURNS // 2, "variables": [{"name": "said", "value": first}],
-                                                   "next": {"said": said}}}]
-    short = {"model": name + "m", "tool0": name + "t0", "tool1": name + "t1", "tool2": name + "t2"}
-    nodes += [{"id": short[i], "type": kind, "parentId": name, "data": data} for i, kind, data in inside]
-    edges = [(short["model"], short["tool%d" % i]) for i in range(3)]
-    return nodes, edges
+def loop(name, first, url, whole):
+    """Rounds that carry a conversation on: a list that gets what is new, or one text that is set as a whole each time."""
+    m, tools = name + "m", ["%st%d" % (name, i) for i in range(3)]
+    said = "{{ %s.vars.said }}" % name
+    if whole:
+        carry = {"next": {"said": said + "\nassistant: {{ %s.text }}" % m +
+                          "".join("\ntool: {{ %s.body.text }}" % t for t in tools)}}
+    else:
+        carry = {"append": {"said": {"assistant": "{{ %s.text }}" % m, "tools": ["{{ %s.body.text }}" % t for t in tools]}}}
+    nodes = [{"id": name, "type": "loop",
+              "data": {"max_rounds": TURNS // 2, "variables": [{"name": "said", "value": first}], **carry}},
+             {"id": m, "type": "llm", "parentId": name,
+              "data": {"base_url": url + "/v1", "api_key": "k", "model": "m", "stream": False, "prompt": said}}]
+    nodes += [{"id": t, "type": "api-call", "parentId": name, "data": {"url": url + "/tool"}} for t in tools]
+    return nodes, [(m, t) for t in tools]
 
 
-def definition(url):
-    one, edges_one = loop("one", "{{ input.task }}", url)
-    two, edges_two = loop("two", "{{ one.vars.said }}", url)
+def definition(url, whole):
+    one, edges_one = loop("one", "{{ input.task }}" if whole else ["{{ input.task }}"], url, whole)
+    two, edges_two = loop("two", "{{ one.vars.said }}", url, whole)
     nodes = [{"id": "t", "type": "trigger", "data": {"trigger": "api"}}, *one,
              {"id": "ask", "type": "approval", "data": {"subject": "Go on?"}}, *two,
              {"id": "o", "type": "output", "data": {"output": "{{ two.rounds }}"}}]
@@ -133,33 +142,32 @@ def wait(what, fn, seconds=60):
     raise RuntimeError("it did not come about: " + what)
 
 
-def one_run(text, crash):
-    """Start, stop the server while it waits for approval, approve, and kill it in the midst of turn 15 if @crash."""
+def one_run(text, whole):
+    """Start, stop the server while it waits for approval, approve, and kill it in the midst of turn 15."""
     World.reset(text)
-    world = ThreadingHTTPServer(("127.0.0.1", 0), World)
+    world = Quiet(("127.0.0.1", 0), World)
     threading.Thread(target=world.serve_forever, daemon=True).start()
     url = "http://127.0.0.1:%d" % world.server_port
     data = tempfile.mkdtemp(prefix="heddle-bench-")
     try:
         with Server(data=data) as server:
             key = server.make_key()
-            workflow = server.call("POST", "/api/workflows", definition(url))["id"]
+            workflow = server.call("POST", "/api/workflows", definition(url, whole))["id"]
             run = server.call("POST", "/api/workflows/%s/execute" % workflow,
                               {"input": {"task": text(1000, 5)}, "mode": "async"})["id"]
             waiting = lambda: server.call("GET", "/api/runs/%s" % run)["state"] == "waiting"  # noqa: E731
             wait("the approval", waiting)
         with Server(data=data) as server:
             server.key = key
-            World.hold = 3 * 14 if crash else None
+            World.hold = 3 * 14
             approval = server.call("GET", "/api/approvals")["items"][0]["id"]
             before = World.models
             began = time.monotonic()
             server.call("POST", "/api/approvals/%s" % approval, {"decision": "approve"})
             wait("the next call of the model", lambda: World.models > before)
             resumed = (World.asked_at - began) * 1000
-            if crash:
-                wait("a tool is under way", lambda: World.hold == -1)
-                server.stop(signal.SIGKILL)
+            wait("a tool is under way", lambda: World.hold == -1)
+            server.stop(signal.SIGKILL)
         with Server(data=data) as server:
             server.key = key
             done = lambda: (lambda r: r if r["state"] in ("succeeded", "failed") else None)(  # noqa: E731
@@ -167,12 +175,7 @@ def one_run(text, crash):
             doc = wait("the end", done)
             if doc["state"] != "succeeded":
                 raise RuntimeError("the run ended as %s: %s" % (doc["state"], doc["error"]))
-            events = 0
-            for node in ("one", "two"):
-                for item in server.call("GET", "/api/runs/%s/items?node=%s&limit=100" % (run, node))["items"]:
-                    events += len(item["steps"])
-        return {"journal": stored(data), "payload": World.payload + 1000, "resume_ms": resumed, "models": World.models,
-                "steps": events}
+        return {"journal": stored(data), "payload": World.payload + 1000, "resume_ms": resumed, "models": World.models}
     finally:
         world.shutdown()
         world.server_close()
@@ -181,18 +184,22 @@ def one_run(text, crash):
 
 def turns_table(rounds=3):
     table = Table("A loop of %d turns (SQLite, synchronous=FULL)" % TURNS,
-                  "Each turn: a model's answer of 1 kB and three tools' results of 3 kB, added to a text that is the prompt of "
-                  "the next turn and ends at 200 kB; a person approves in the middle. The journal is its rows, the values they refer to and "
-                  "the keys of both; written out, its texts are some 3 MB. The server is stopped while the run waits and killed (-9) in turn 15.")
-    for name, text in (("English", words), ("chance in base64", noise)):
-        results = [one_run(text, crash=True) for _ in range(rounds if text is words else 1)]
-        last = results[-1]
-        share = max(r["journal"] / r["payload"] for r in results)
-        table.add("journal, values are %s" % name, "%.0f kB for %.0f kB = %.2fx" % (
+                  "Each turn: a model's answer of 1 kB and three tools' results of 3 kB, added to the conversation, which is the prompt of "
+                  "the next turn and ends at 200 kB; a person approves in the middle. The conversation is a list that turns are appended to, "
+                  "or one text that each turn sets anew. The journal is its rows, the values they refer to and the keys of both. The server is "
+                  "stopped while the run waits and killed (-9) in turn 15.")
+    every = []
+    for what, text, whole, n in (("a list, English", words, False, rounds), ("a list, chance in base64", noise, False, 1),
+                                 ("one text, English", words, True, 1)):
+        results = [one_run(text, whole) for _ in range(n)]
+        every += results
+        last, share = results[-1], max(r["journal"] / r["payload"] for r in results)
+        table.add("journal: %s" % what, "%.0f kB for %.0f kB = %.2fx" % (
             last["journal"] / 1e3, last["payload"] / 1e3, share), "<= 1.2x", share <= 1.2)
-    resumed = median([r["resume_ms"] for r in results])
-    table.add("approved to the next call of the model, after a restart", "%.1f ms" % resumed, "< 50 ms", resumed < 50)
-    again = max(r["models"] for r in results) - TURNS
+    resumed = median([r["resume_ms"] for r in every])
+    table.add("approved to the next call of the model, after a restart", "%.1f ms (at most %.1f)" % (
+        resumed, max(r["resume_ms"] for r in every)), "< 50 ms", resumed < 50)
+    again = max(r["models"] for r in every) - TURNS
     table.add("calls of the model beyond %d, through the kill" % TURNS, "%d" % again, "0", again == 0)
     return table
 

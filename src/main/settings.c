@@ -130,7 +130,7 @@ const struct config_setting config_settings[] = {
      AS_SIZE(limits.run_values, "128m", 64 * 1024, 128 * 1024 * 1024),
      .help = "Size of all that the steps of one run give, as JSON"},
     {"limits.inline_values", "HEDDLE_LIMITS_INLINE_VALUES", NULL,
-     AS_SIZE(limits.inline_values, "4k", 1024, 1024 * 1024),
+     AS_SIZE(limits.inline_values, "2k", 1024, 1024 * 1024),
      .help = "Journal entries below this size are stored as they are; of larger ones each large "
              "value is stored once, compressed"},
 

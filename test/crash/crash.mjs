@@ -13,6 +13,7 @@ import { Api, isFinal } from '../lib/api.mjs';
 import { pause, slow, until } from '../lib/gate.mjs';
 import { Postgres } from '../lib/postgres.mjs';
 import { Server } from '../lib/server.mjs';
+import { payloadFaults } from '../lib/sql.mjs';
 import { call, chain, flow, llm, output, quickRetry, set, trigger, webhook } from '../lib/flow.mjs';
 import { startHttpApi } from '../doubles/http_api.mjs';
 import { startModelServer } from '../doubles/model_server.mjs';
@@ -72,12 +73,22 @@ function definitions(web, model, hooks) {
       out: output('{{ m.text }}'),
     }),
     fan: flow('Fan', fan, fanEdges),
+    /* Values that have rows of their own, some of them shared by many runs. */
+    large: chain('Large', {
+      a: set({ mine: 'run {{ input.n }} has {{ input.big }}', shared: '{{ input.big }}' }),
+      b: call(slowly, { method: 'POST', body: { n: '{{ input.n }}' }, on_unknown: 'repeat', ...key('b') }),
+      c: set({ both: ['{{ a.mine }}', '{{ a.shared }}'] }),
+      out: output('{{ c.both[0] }}'),
+    }),
     flaky: chain('Flaky', {
       a: call(`${web.origin}/flaky`, { ...key('a'), retry: quickRetry(20) }),
       out: output('at last'),
     }),
   };
 }
+
+const big = (n) => `something long about ${n % 3} `.repeat(400);
+const inputOf = ({ kind, n }) => (kind === 'large' ? { n, big: big(n) } : { n });
 
 /* Steps that a crash in mid-call fails, and those that are asked again. */
 const atMostOnce = new Set(['external:a', 'external:b']);
@@ -153,7 +164,7 @@ export class Load {
     try {
       const r = await api.post(
         `/api/workflows/${this.workflows[run.kind]}/execute`,
-        { input: { n: run.n }, mode: run.n % 3 ? 'async' : 'wait' },
+        { input: inputOf(run), mode: run.n % 3 ? 'async' : 'wait' },
         { headers: { 'idempotency-key': name }, ms: 30_000 },
       );
       if (r.status === 503 || r.status === 502)
@@ -210,6 +221,7 @@ export class Load {
     await Promise.all(Array.from({ length: 16 }, one));
     const total = await this.#countRuns();
     assert.equal(total, this.runs.size, 'runs in the store and runs that were asked for');
+    assert.deepEqual(await payloadFaults(this.server), { unused: 0, dangling: 0 });
     assert.doesNotMatch(this.server.proc.stderr, /Sanitizer|assertion/i);
     for (const double of [this.web, this.model, this.hooks]) double.forget();
     return seen;
@@ -240,6 +252,8 @@ export class Load {
       },
       { limit: 90_000, every: 50 },
     );
+    if (run.kind === 'large' && doc.state === 'succeeded')
+      assert.equal(doc.output, `run ${run.n} has ${big(run.n)}`, `${name}: its value is another`);
     const events = (await (await api.events(run.id)).all()).map((e) => e.json);
     events.forEach((e, i) => assert.equal(e.seq, i + 1, `${name}: the journal has a gap`));
     seen.runs++;
