@@ -195,6 +195,8 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
     static const char in_state[] = LIST(" AND r.state = ?4");
     static const char in_other[] = LIST(" AND r.state <> 3 AND r.state = ?4"); /* run_other */
     static const char both[] = LIST(" AND r.workflow_id = ?4 AND r.state = ?5");
+    static const char both_other[] = /* run_workflow_other */
+        LIST(" AND r.workflow_id = ?4 AND r.state <> 3 AND r.state = ?5");
     static const char of_parent[] =
         LIST(" AND r.id IN (SELECT run_id FROM run_child WHERE parent_id = ?4)");
 #undef LIST
@@ -218,7 +220,7 @@ Err store_run_list(struct db *db, struct arena *a, const struct run_filter *f, R
                          DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit), D_INT(f->state)),
                          true, ret_rows);
     return read_rows(
-        db, a, both,
+        db, a, f->state == 3 ? both : both_other,
         DB_ARGS(D_ID(f->tenant), D_ID(before), D_INT(f->limit), D_ID(f->workflow), D_INT(f->state)),
         true, ret_rows);
 }

@@ -14,3 +14,5 @@ CREATE TABLE retention (
 ALTER TABLE run ADD COLUMN keep {int} NOT NULL DEFAULT 0;
 -- Keys of starts go with their runs.
 CREATE INDEX run_key_run ON run_key (run_id);
+-- Lists of a workflow's runs in a state that few are in; succeeded ones (state 3) are found by run_workflow.
+CREATE INDEX run_workflow_other ON run (workflow_id, state, id) WHERE state <> 3;
