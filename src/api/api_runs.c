@@ -91,9 +91,10 @@ static Err read_execution(struct req *req, struct json **ret_body, Str *ret_vers
                        : json_str_of(version, S(""));
     *ret_body = body;
     /* The key stands for this input in this version; the mode and the patience may differ. */
-    struct json *sense =
-        json_obj(req->a, "input", json_at(body, "input"), "vars", json_at(body, "vars"), "version",
-                 json_str(req->a, *ret_version), "mocks", json_at(body, "mocks"), NULL);
+    struct json *sense = json_obj(
+        req->a, "input", json_at(body, "input"), "vars", json_at(body, "vars"), "version",
+        json_str(req->a, *ret_version), "mocks", json_at(body, "mocks"), "dry_run",
+        json_bool_of(json_at(body, "dry_run"), false) ? json_bool(req->a, true) : NULL, NULL);
     return api_start_read(req, body, sense, ret_start);
 }
 
@@ -132,6 +133,7 @@ static Err execute(struct req *req, struct res *res)
         .origin = auth_is_session(req) ? S("manual") : S("api"),
         .input = json_at(body, "input"),
         .vars = json_at(body, "vars"),
+        .dry_run = json_bool_of(json_at(body, "dry_run"), false),
     };
     TRY(wf_mocks_prepare(req->a, json_at(body, "mocks"), &start));
     TRY(api_check_kept(req, def, start.kept));

@@ -223,6 +223,7 @@ static Err execute(struct run_call *c)
                              .origin = S("cli"),
                              .input = c->input,
                              .vars = c->vars,
+                             .dry_run = cli_has(c->cli, "dry-run"),
                              .ret_watch = &watch};
 
     TRY(wf_run_start(c->boot.engine, &start, &run));
@@ -305,6 +306,7 @@ static const struct cli_option options[] = {
      "What the run is started with: JSON, @FILE, or - for standard input; {} if not given"},
     {"var", "NAME=VALUE", "Set a variable of the workflow; may be given several times",
      .repeats = true},
+    {"dry-run", NULL, "Compute everything, call nothing: such steps give a placeholder"},
     {"json", NULL, "Print every event as a line of JSON"},
     {0},
 };

@@ -6,13 +6,13 @@ void store_run_insert_due(struct db_tx *tx, const struct run_row *row,
 {
     static const char sql[] =
         "INSERT INTO run (id, tenant_id, workflow_id, version, hash, origin, state, created_at,"
-        " finished_at, wake_at, cancel_requested, lease_node, lease_epoch, crashes)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, 0, 0, NULL, 0, 0)";
+        " finished_at, wake_at, cancel_requested, lease_node, lease_epoch, crashes, dry_run)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, 0, 0, NULL, 0, 0, ?9)";
 
     db_exec(tx, sql,
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_ID(row->workflow), D_INT(row->version),
                     D_BYTES(row->hash), D_TEXT(row->origin), D_INT(row->state),
-                    D_INT(row->created_at)));
+                    D_INT(row->created_at), D_INT(row->dry_run)));
     store_journal_append(tx, row, 1, batch, true);
 }
 

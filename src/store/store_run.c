@@ -10,19 +10,19 @@
 #define RUN_COLUMNS                                                                                \
     "r.id, r.tenant_id, r.workflow_id, r.version, r.hash, r.origin, r.state, r.created_at,"        \
     " r.finished_at, r.wake_at, r.cancel_requested, r.lease_node, r.lease_epoch, r.crashes,"       \
-    " r.mail, r.pause, r.keep"
+    " r.mail, r.pause, r.keep, r.dry_run"
 
 void store_run_insert(struct db_tx *tx, const struct run_row *row)
 {
     static const char sql[] =
         "INSERT INTO run (id, tenant_id, workflow_id, version, hash, origin, state, created_at,"
-        " finished_at, wake_at, cancel_requested, lease_node, lease_epoch, crashes)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, 0, ?10, ?11, 0)";
+        " finished_at, wake_at, cancel_requested, lease_node, lease_epoch, crashes, dry_run)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, 0, ?10, ?11, 0, ?12)";
     db_exec(tx, sql,
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_ID(row->workflow), D_INT(row->version),
                     D_BYTES(row->hash), D_TEXT(row->origin), D_INT(row->state),
                     D_INT(row->created_at), D_USEC_OPT(row->finished_at), D_ID_OPT(row->lease_node),
-                    D_INT(row->lease_epoch)));
+                    D_INT(row->lease_epoch), D_INT(row->dry_run)));
 }
 
 /* Keys are clients' words of any length: kept by their hash. */
@@ -120,6 +120,7 @@ static void read_row(struct db_cursor *c, struct run_row *r)
     r->mail = db_int(c, 14);
     r->pause = db_int(c, 15) != 0;
     r->keep = db_int(c, 16) != 0;
+    r->dry_run = db_int(c, 17) != 0;
 }
 
 /* All rows of a query that selects RUN_COLUMNS, and the workflow's name behind them if @named. */
@@ -134,7 +135,7 @@ static Err read_rows(struct db *db, struct arena *a, const char *sql, struct db_
         struct run_row *r = vec_add(a, &rows);
         read_row(c, r);
         if (named)
-            r->workflow_name = db_text(c, 17);
+            r->workflow_name = db_text(c, 18);
     }
     TRY(db_finish(c));
     *ret_rows = rows;

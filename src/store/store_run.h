@@ -17,7 +17,7 @@ struct run_row {
     Str origin; /* "api", "webhook", ... */
     int state;  /* enum wf_run_state */
     Usec created_at, finished_at, wake_at;
-    bool cancel_requested, pause;
+    bool cancel_requested, pause, dry_run;
     bool keep;    /* it is not deleted, however old */
     int64_t mail; /* more than 0: answers came that it has not looked at (store_wait.h) */
     Id lease_node;

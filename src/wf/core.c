@@ -442,6 +442,7 @@ static Err apply_run(struct wf_state *s, const struct wf_event *ev)
         s->rerun_of = core_keep(s, &s->root, ev->rerun_of);
         s->parent = core_keep(s, &s->root, ev->parent);
         s->cause = core_keep(s, &s->root, ev->cause);
+        s->dry_run = ev->dry_run;
         s->started_at = ev->at;
         core_push_ready(s, &s->nodes[s->def->trigger]);
         return OK;

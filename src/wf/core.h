@@ -93,6 +93,7 @@ struct wf_event {
     const struct json *kept, *rerun_of;
     const struct json *parent; /* of RUN_STARTED: the step that started it; NULL: none */
     const struct json *cause; /* of RUN_STARTED: the event, and the runs, that led to it; or NULL */
+    bool dry_run;             /* of RUN_STARTED: nothing is called (dry.c) */
     Str kept_by; /* of STEP_FINISHED: where a result comes from that was taken over; empty: the step
                     has run */
     struct wf_error error;
@@ -221,6 +222,7 @@ struct wf_state {
     int steps;          /* attempts started */
     const struct json *input, *request, *vars, *output;
     const struct json *kept, *rerun_of, *parent, *cause; /* of RUN_STARTED */
+    bool dry_run;
     struct wf_error error;
     int error_node; /* -1: none */
     Usec started_at, ended_at, wait_until;

@@ -690,6 +690,10 @@ static Err begin_step(struct wf_run *run, struct wf_node_run *n, int number)
         TRY(run_open(run, n));
         return fiber_breathe();
     }
+    if (run_is_pretended(run, node)) {
+        TRY(run_pretend(run, n, number));
+        return fiber_breathe();
+    }
     if (node->type->wait) {
         TRY(run_begin_wait(run, n, number));
         return fiber_breathe();

@@ -171,6 +171,7 @@ struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start)
         .hash = str_dup(run->a, str_from((char *)hash, sizeof hash)),
         .origin = str_dup(run->a, start->origin),
         .created_at = time_wall(),
+        .dry_run = start->dry_run,
         .lease_node = e->node,
         .lease_epoch = 1,
     };
@@ -197,6 +198,7 @@ Err run_note_start(struct wf_run *run, const struct wf_start *start, const struc
         .kept = dup_or_null(run->a, start->kept),
         .rerun_of = dup_or_null(run->a, start->rerun_of),
         .cause = dup_or_null(run->a, start->cause),
+        .dry_run = start->dry_run,
     };
     Err e = run_note(run, &ev);
     if (e == E_TOO_LARGE)

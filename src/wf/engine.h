@@ -61,6 +61,7 @@ struct wf_start {
     Str origin;         /* "api", "webhook", "manual", "cli" */
     const struct json *input, *request, *vars;  /* copied */
     const struct json *kept, *rerun_of, *cause; /* of the run's first event; copied */
+    bool dry_run;                               /* nothing is called, nobody is asked (dry.c) */
     Str key;                                    /* idempotency key; empty: none */
     Str fingerprint;                            /* 32 bytes of what the key stands for */
     /* Queue more statements into the transaction that makes the run accepted. May be called again

@@ -223,6 +223,10 @@ Err run_find_items(const struct wf_env *env, const struct wf_state *s, const str
 /* rerun.c: let @node take over the result that is kept for it. */
 Err run_keep_step(struct wf_run *run, struct wf_node_run *n) YIELDS;
 
+/* dry.c: whether a step of @node takes a placeholder, and let it do so. */
+bool run_is_pretended(const struct wf_run *run, const struct wf_node *node);
+Err run_pretend(struct wf_run *run, struct wf_node_run *n, int number) YIELDS;
+
 /* subrun.c: begin the child that @w asks for. */
 Err run_begin_child(struct wf_run *run, struct wf_node_run *n, int number, struct wf_wait *w,
                     Usec began) YIELDS;

@@ -70,7 +70,7 @@ Err run_tell_failure(struct wf_run *run)
     struct side made = {.kind = SIDE_CHILD};
 
     if (run->state->run != WF_RUN_FAILED || !run->def->error_workflow.n ||
-        str_eq(run->row.origin, S("error")))
+        str_eq(run->row.origin, S("error")) || run->state->dry_run)
         return OK;
     Err e = make(run, &made);
     if (e == E_CANCELLED && fiber_cancelled())

@@ -75,6 +75,8 @@ struct json *wf_event_json(struct arena *a, const struct wf_def *def, const stru
         json_set(a, o, S("parent"), ev->parent);
     if (ev->cause)
         json_set(a, o, S("cause"), ev->cause);
+    if (ev->dry_run)
+        json_set(a, o, S("dry_run"), json_bool(a, true));
     if (ev->kept_by.n)
         json_set(a, o, S("kept"), json_str(a, ev->kept_by));
     if (ev->error.code.n)
@@ -143,6 +145,7 @@ Err wf_event_read(const struct wf_def *def, const struct json *o, struct wf_even
     ev.rerun_of = json_at(o, "rerun_of");
     ev.parent = json_at(o, "parent");
     ev.cause = json_at(o, "cause");
+    ev.dry_run = json_bool_of(json_at(o, "dry_run"), false);
     ev.error.code = json_str_of(json_at(error, "code"), S(""));
     ev.error.message = json_str_of(json_at(error, "message"), S(""));
     if (str_eq(handled, S("default")))

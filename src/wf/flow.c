@@ -137,7 +137,7 @@ Err run_flow_enter(struct wf_run *run)
     Str key, name, fair;
     Usec ahead;
 
-    if (!f || !wf_flow_limits(f))
+    if (!f || !wf_flow_limits(f) || run->state->dry_run)
         return OK;
     /* The inputs of a batch have one key. */
     TRY(run_flow_key(run, f->batch.size ? json_item(run->state->input, 0) : run->state->input, &key,

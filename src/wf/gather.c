@@ -35,7 +35,7 @@ static struct metric gathered_total = {"heddle_flow_gathered_total",
 
 bool wf_start_gathers(const struct wf_start *s)
 {
-    return s->def->flow && wf_flow_gathers(s->def->flow) && !s->kept && !s->rerun_of;
+    return s->def->flow && wf_flow_gathers(s->def->flow) && !s->kept && !s->rerun_of && !s->dry_run;
 }
 
 /* Of one workflow in one version, whatever pool its runs are in. */

@@ -78,9 +78,11 @@ static void add_output(struct arena *a, struct json *data, const struct json *ou
         json_set(a, data, S("output_omitted"), json_bool(a, true));
 }
 
-/* Whether anybody wants to know: subscriptions, or triggers. */
+/* Whether anybody wants to know: subscriptions, or triggers. Nobody hears of a dry run. */
 static bool is_heard(const struct wf_run *run)
 {
+    if (run->state->dry_run)
+        return false;
     return atomic_load(&run->engine->notices->any) || event_starts_any(run->engine);
 }
 

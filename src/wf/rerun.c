@@ -234,6 +234,7 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
     start->vars = state->vars;
     start->kept = json_len(kept) ? kept : NULL;
     start->rerun_of = origin_of(a, r);
+    start->dry_run = state->dry_run; /* its placeholders are nothing that a real run could use */
     return OK;
 }
 

@@ -132,7 +132,7 @@ struct json *wf_run_row_json(struct arena *a, const struct run_row *row)
                     json_str(a, row->origin), "created_at", json_time(a, row->created_at),
                     "finished_at", json_time(a, end), "duration_ms",
                     end ? json_double(a, (double)(end - row->created_at) / 1000) : json_null(a),
-                    "keep", json_bool(a, row->keep), NULL);
+                    "keep", json_bool(a, row->keep), "dry_run", json_bool(a, row->dry_run), NULL);
 }
 
 /* The step of another run that has started it. */

@@ -112,6 +112,7 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
                                  .hash = row.published,
                                  .origin = S("workflow"),
                                  .state = WF_RUN_QUEUED,
+                                 .dry_run = run->state->dry_run,
                                  .created_at = run_now(run)};
     side->child = (struct child_row){side->run.id, run->row.id, run->def->nodes[n->node].id, wait};
     struct wf_event started = {
@@ -119,6 +120,7 @@ static Err make_child(struct wf_run *run, const struct wf_node_run *n, int numbe
         .at = side->run.created_at,
         .kind = WF_EV_RUN_STARTED,
         .node = -1,
+        .dry_run = run->state->dry_run,
         .data = input ? input : json_null(a),
         .parent = json_obj(a, "run_id", json_id(a, run->row.id), "node",
                            json_str(a, side->child.node), "attempt", json_int(a, number), "waits",

@@ -52,6 +52,15 @@ static Err wait(struct wf_step *step, const void *settings, struct wf_wait *ret_
     return OK;
 }
 
+static struct json *sample(struct arena *a, const void *settings)
+{
+    struct json *text = json_str(a, S("placeholder"));
+
+    (void)settings;
+    return json_obj(a, "id", text, "name", text, "key", text, "data", text, "at", json_time(a, 1),
+                    NULL);
+}
+
 const struct wf_node_type wf_node_wait_event = {
     .name = "wait_event",
     .title = "Wait for an event",
@@ -62,4 +71,5 @@ const struct wf_node_type wf_node_wait_event = {
     .effects = WF_PURE,
     .handles = "out timeout",
     .wait = wait,
+    .sample = sample,
 };

@@ -266,7 +266,7 @@ export interface Step {
   /** When a wait is over; null: nobody knows. */
   due_at?: string | null;
   waiting_for?: JsonObject | null;
-  /** It did not run: its result is that of the run that is run again ("run"), or was edited ("edit"). */
+  /** It did not run: its result is that of the run that is run again ("run"), was edited ("edit"), given ("mock"), or made up in a dry run ("placeholder"). */
   kept?: string | null;
   /** How far an iteration or a loop is. */
   items?: { total: number; done: number; running: number; failed: number };
@@ -295,6 +295,8 @@ export interface RunSummary {
   version: number;
   state: RunState;
   trigger: string;
+  /** Nothing was called: steps gave placeholders. */
+  dry_run?: boolean;
   error?: RunError | null;
   created_at: string;
   started_at?: string | null;
@@ -560,6 +562,7 @@ export interface ExecuteRequest {
   input?: Json;
   mode?: 'wait' | 'async' | 'stream';
   version?: number | 'draft' | 'published';
+  dry_run?: boolean;
   timeout?: string;
 }
 

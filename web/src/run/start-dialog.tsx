@@ -9,7 +9,7 @@ import { tab } from '@/lib/prefs';
 import { Button } from '@/ui/button';
 import { CodeArea } from '@/ui/code-area';
 import { Dialog } from '@/ui/dialog';
-import { Field, Segmented } from '@/ui/field';
+import { Field, Segmented, Switch } from '@/ui/field';
 import { ProblemNotice } from '@/ui/problem';
 import { FormField } from '@/run/form-field';
 import { exampleInput, formFields, formInput, formValues, inputSchema } from '@/run/input-schema';
@@ -42,6 +42,7 @@ export function StartDialog(props: StartDialogProps) {
   const [values, setValues] = useState(() => formValues(fields ?? [], first));
   const [view, setView] = useState<'form' | 'json'>(fields ? 'form' : 'json');
   // The same input asked for again (after a line that broke) must not run twice.
+  const [dry, setDry] = useState(false);
   const keys = useRef(new Map<string, string>());
   const parsed = tryParse(text.trim() === '' ? 'null' : text);
   const input = view === 'form' && fields ? formInput(fields, values) : parsed.ok ? (parsed.value as Json) : undefined;
@@ -55,10 +56,10 @@ export function StartDialog(props: StartDialogProps) {
   const go = () => {
     if (!ready || start.isPending) return;
     tab.remember(`input.${workflowId}`, JSON.stringify(input ?? null));
-    const sense = JSON.stringify(input ?? null);
+    const sense = JSON.stringify([input ?? null, dry]);
     const key = keys.current.get(sense) ?? randomId('console');
     keys.current.set(sense, key);
-    start.mutate({ input, version, key }, { onSuccess: onStarted });
+    start.mutate({ input, version, key, ...(dry && { dry_run: true }) }, { onSuccess: onStarted });
   };
 
   return (
@@ -130,6 +131,10 @@ export function StartDialog(props: StartDialogProps) {
             )}
           </Field>
         )}
+        <div className="flex items-center gap-2 text-sm text-ink-2">
+          <Switch label={t.run.start.dry} checked={dry} onChange={setDry} />
+          <span aria-hidden>{t.run.start.dry}</span>
+        </div>
         {start.error && <ProblemNotice compact error={asProblem(start.error)} />}
         <button type="submit" hidden />
       </form>

@@ -63,6 +63,7 @@ export function StepInspector(props: StepInspectorProps) {
         {step && step.attempts > 1 && <span>{t.run.attempts(step.attempts)}</span>}
         <code className="code ml-auto truncate text-xs text-ink-3">{node}</code>
       </div>
+      {step?.kept === 'placeholder' && <p className="text-sm text-ink-2">{t.run.placeholder}</p>}
       {step?.state === 'retrying' && step.retry_at && (
         <p className="text-sm text-weld">{t.run.retryAt(clock(step.retry_at, lang))}</p>
       )}

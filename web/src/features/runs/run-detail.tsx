@@ -216,6 +216,11 @@ function Head({ run, view, definition }: { run: Run; view: RunView; definition: 
           </Link>
         </p>
       )}
+      {run.dry_run && (
+        <p className="mt-1.5 text-sm text-ink-2">
+          <span className="font-medium text-ink">{t.run.dryRun}.</span> {t.run.dryRunText}
+        </p>
+      )}
       {run.parent && (
         <p className="mt-1.5 text-sm text-ink-3">
           <Link to={`/runs/${run.parent.run_id}`} className="underline">

@@ -27,6 +27,13 @@ describe('the list of runs', () => {
     expect(screen.getAllByText('Failed').length).toBeGreaterThan(0);
   });
 
+  it('marks a dry run', async () => {
+    const items = [{ ...RUN, id: 'r2', state: 'succeeded', dry_run: true }];
+    answering({ 'GET /api/runs': { items, next_cursor: null }, 'GET /api/workflows': EMPTY });
+    draw(<RunList />);
+    expect(await screen.findByText(/ · Dry run$/)).toBeInTheDocument();
+  });
+
   it('asks for what the filter says', async () => {
     const calls = answering({ 'GET /api/runs': EMPTY, 'GET /api/workflows': EMPTY });
     draw(<RunList />, { path: '/runs?workflow_id=w1' });

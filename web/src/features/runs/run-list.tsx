@@ -123,7 +123,11 @@ function Row({ row }: { row: RunSummary }) {
           {row.state === 'failed' && row.error ? (
             <span className="text-madder">{row.error.message}</span>
           ) : (
-            [triggers[row.trigger] ?? row.trigger, t.run.versionText(row.version)].join(' · ')
+            [
+              triggers[row.trigger] ?? row.trigger,
+              t.run.versionText(row.version),
+              ...(row.dry_run ? [t.run.dryRun] : []),
+            ].join(' · ')
           )}
         </p>
       </div>

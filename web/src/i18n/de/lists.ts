@@ -87,6 +87,9 @@ export const run: Messages['run'] = {
   editHelp: 'Ein neuer Lauf nimmt dies als Ergebnis des Schritts und lässt noch einmal laufen, was dahinter kommt.',
   editGo: 'Damit weiterlaufen',
   startedBy: (step) => `Gestartet von Schritt ${step} eines anderen Laufs`,
+  dryRun: 'Trockenlauf',
+  dryRunText: 'Nichts wurde aufgerufen und niemand gefragt: solche Schritte gaben erfundene Werte.',
+  placeholder: 'Erfunden: ein Trockenlauf ruft nichts auf.',
   openChild: (workflow) => `Den Lauf von „${workflow}“ öffnen`,
   fromHereHelp: 'Ein neuer Lauf, der die Ergebnisse der Schritte davor behält.',
   keptRun: 'Lief nicht: Das Ergebnis ist das des früheren Laufs.',
@@ -135,6 +138,7 @@ export const run: Messages['run'] = {
     form: 'Formular',
     byForm: 'Wonach der Auslöser fragt.',
     byJson: 'Die Eingabe des Laufs, als JSON.',
+    dry: 'Trockenlauf: nichts aufrufen, niemanden fragen',
   },
 };
 

@@ -85,6 +85,9 @@ export const run = {
   editHelp: 'A new run takes this as the result of the step and runs what is behind it again.',
   editGo: 'Run on with it',
   startedBy: (step: string) => `Started by step ${step} of another run`,
+  dryRun: 'Dry run',
+  dryRunText: 'Nothing was called and nobody was asked: such steps gave made-up values.',
+  placeholder: 'Made up: a dry run calls nothing.',
   openChild: (workflow: string) => `Open the run of “${workflow}”`,
   fromHereHelp: 'A new run that keeps the results of the steps before this one.',
   keptRun: 'It did not run: its result is that of the earlier run.',
@@ -133,6 +136,7 @@ export const run = {
     form: 'Form',
     byForm: 'What the trigger asks for.',
     byJson: 'The input of the run, as JSON.',
+    dry: 'Dry run: call nothing, ask nobody',
   },
 };
 
