@@ -1,13 +1,16 @@
-/* Deaths in a form that CI can count; crash.mjs says what is promised. CRASH_ROUNDS random kills on each database. */
+/* Deaths in a form that CI can count; crash.mjs says what is promised. CRASH_ROUNDS random kills on each database,
+ * CRASH_PG_RUNS runs while PostgreSQL dies again and again (5000 for a long look). */
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { Load, chance, findPoints, killAnytime, killAt } from './crash.mjs';
-import { slow, until } from '../lib/gate.mjs';
+import { pause, slow, until } from '../lib/gate.mjs';
 import { Postgres } from '../lib/postgres.mjs';
 import { databases, testWith } from '../lib/suite.mjs';
 
 const rounds = Number(process.env.CRASH_ROUNDS || 40);
 const seed = Number(process.env.CRASH_SEED || 20261120);
+const restartRuns = Number(process.env.CRASH_PG_RUNS || 300);
+const restartsWanted = Math.max(6, restartRuns / 100);
 const limit = 20 * 60_000 * slow;
 
 /* Each journal write is passed by these, whatever else the list of points has. */
@@ -94,17 +97,31 @@ for (const db of databases)
     });
 
     if (db === 'postgres')
-      test('PostgreSQL dies and comes back under load', async (t) => {
-        for (let i = 0; i < 20; i++) {
-          load.work(12);
-          const from = load.next;
-          await until('work is under way', () => load.next > from + 20);
+      test(`PostgreSQL dies every few seconds under ${restartRuns} runs: nothing lost, changed or repeated`, async (t) => {
+        const before = { ...load.seen };
+        const from = load.next;
+        const kinds = ['external', 'repeat', 'fan']; /* whose calls do not fail by themselves */
+        let restarts = 0;
+        load.web.plan('slowly', { delay: 50 }); /* steps are in flight whenever it dies */
+        while (load.next - from < restartRuns || restarts < restartsWanted) {
+          const at = load.next;
+          load.work(2, kinds);
+          const down = Date.now() + (500 + load.random() * 1000) * Math.min(slow, 2);
+          await until('work is under way', () => load.next > at + 20 && Date.now() > down, { limit: 60_000 });
           await postgres.down();
+          await pause(load.random() * 500);
           await postgres.up();
+          restarts++;
           await load.rest();
           await load.askAgain();
-          if (i % 4 === 3) await load.check();
+          if (restarts % 10 === 0) await load.check();
         }
-        report(t, await load.check());
+        const seen = await load.check();
+        load.web.plan('slowly', { delay: 3 });
+        report(t, seen);
+        t.diagnostic(`${restarts} restarts of PostgreSQL, ${load.next - from} runs`);
+        /* The server lived: what was in flight ended by itself, and its result waited for the database. */
+        assert.deepEqual([seen.repeated, seen.unknown], [before.repeated, before.unknown]);
+        assert.equal(seen.runs - before.runs, load.next - from);
       });
   });

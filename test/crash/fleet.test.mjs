@@ -53,6 +53,8 @@ if (databases.includes('postgres'))
         assert.equal(r.status, 202, r.text);
         ids.push(r.json.id);
       }
+      const made = () => web.requests.filter((one) => ids.includes(one.headers['x-step']));
+      await until('its steps are in flight', () => made().length > 0);
       first.proc.child.kill('SIGSTOP');
       const docs = await Promise.all(ids.map((id) => ended(second, id)));
       docs.forEach((doc, n) => {
@@ -62,11 +64,20 @@ if (databases.includes('postgres'))
       const journals = [];
       for (const id of ids) journals.push((await (await second.api.events(id)).all()).map((e) => e.json));
 
+      /* What was in flight when it stood still is done again under the same key, and nothing else is. */
+      const times = new Map();
+      for (const one of made()) times.set(one.key, (times.get(one.key) ?? 0) + 1);
+      assert.equal(times.size, 2 * ids.length, 'keys of two steps each');
+      const repeated = [...times.values()].filter((n) => n > 1);
+      assert.ok(repeated.every((n) => n === 2) && repeated.length <= ids.length, `${[...times.values()]}`);
+      const before = made().length;
+
       first.proc.child.kill('SIGCONT');
       await first.proc.line(/it is back/, 30_000, 'stderr');
       const r = await first.api.post(`/api/workflows/${workflow}/execute`, { input: { n: 7 }, mode: 'wait' });
       assert.equal(r.status, 200, r.text); /* it works again */
       assert.equal(r.json.output, 7);
+      assert.equal(made().length, before, 'calls of a server that had lost its runs');
       for (const [i, id] of ids.entries()) {
         const events = (await (await first.api.events(id)).all()).map((e) => e.json);
         assert.deepEqual(events, journals[i], 'the journal of a run that another server ended');
