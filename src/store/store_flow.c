@@ -40,8 +40,11 @@ void store_flow_enter(struct db_tx *tx, const struct flow_gate *gate,
         " END WHERE finished_at IS NULL AND id IN (SELECT run_id FROM flow_run WHERE gate_id = ?1)";
     static const char alone[] = "UPDATE flow_gate SET used_at = ?2 WHERE id = ?1 AND NOT EXISTS"
                                 " (SELECT 1 FROM flow_run WHERE gate_id = ?1)";
+    /* Behind the last of its key, be that before the gate or in it: who always has just one run
+     * there would pass those who have many else. */
     static const char in_turn[] =
-        ENTER("COALESCE((SELECT MAX(q.turn) + 1 " IN_STATE(0) " AND q.fair = ?4), g.turn)");
+        ENTER("(SELECT CASE WHEN MAX(q.turn) + 1 > g.turn THEN MAX(q.turn) + 1 ELSE g.turn END"
+              " FROM flow_run q WHERE q.gate_id = ?2 AND q.state IN (0, 1) AND q.fair = ?4)");
     static const char in_order[] = ENTER("g.turn");
 
     meet_gate(tx, gate, now);

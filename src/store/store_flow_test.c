@@ -100,6 +100,39 @@ DB_TEST(those_before_a_gate_take_turns)
                 t_expect_int(who[k], order[i]);
 }
 
+/* "b" always has one run before the gate when its last one passes; "a" has many. */
+DB_TEST(who_comes_one_at_a_time_does_not_pass_those_who_wait_in_line)
+{
+    struct flow_gate gate = {.id = id_new(), .tenant = id_new(), .name = S("g"), .concurrency = 1};
+    Id a = {{'a'}}, b = {{'b'}}, in, next = ID_NONE;
+    enum flow_state state;
+    struct flow_look look;
+    int of_a = 0;
+
+    t_expect_ok(db_migrate(db, migrations));
+    in = put_run(db);
+    t_expect_ok(enter(db, &gate, (struct flow_entry){.run = in, .rank = NOW, .fair = b}, &state));
+    for (int i = 1; i < 4; i++)
+        t_expect_ok(enter(db, &gate,
+                          (struct flow_entry){.run = put_run(db), .rank = NOW + i, .fair = a},
+                          &state));
+    for (int i = 4; i < 12; i++) {
+        if (id_is_none(next)) {
+            next = put_run(db);
+            t_expect_ok(enter(
+                db, &gate, (struct flow_entry){.run = next, .rank = NOW + i, .fair = b}, &state));
+        }
+        leave(db, in);
+        t_expect_ok(store_flow_look(db, t_arena(), gate.id, 1, &look));
+        t_expect_ok(store_flow_admit(db, t_arena(), &look, 1, 0, NOW));
+        in = look.next[0].run;
+        of_a += !id_eq(in, next);
+        if (id_eq(in, next))
+            next = ID_NONE;
+    }
+    t_expect_int(of_a, 3);
+}
+
 DB_TEST(a_gate_refuses_a_second_run_and_one_that_comes_too_fast)
 {
     struct flow_gate gate = {.id = id_new(), .tenant = id_new(), .name = S("g")};
