@@ -208,6 +208,18 @@ function cases({ web, hooks }, api) {
       ),
       input: { k: 'x' },
     },
+    respond: {
+      definition: f.flow(
+        'Respond',
+        {
+          in: f.hook({ respond: 'node' }),
+          say: ['respond', { body: { n: '{{ input.n }}' }, status: 201 }],
+          out: f.output('{{ input.n }}'),
+        },
+        ['in -> say', 'say -> out'],
+      ),
+      input: { n: 1 },
+    },
     mocks: {
       definition: f.chain('Mocks', { a: f.call(bad), out: f.output('{{ a.n }}') }),
       more: { mocks: { a: { output: { n: 3 } } } },
