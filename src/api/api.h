@@ -125,4 +125,7 @@ Err api_run_document(struct req *req, Id id, struct json **ret_doc) YIELDS;
 Err api_stream_run(struct req *req, struct res *res, Id run, int64_t after, struct wf_watch *watch)
     YIELDS;
 
+/* api_simulate.c */
+extern const struct route api_simulate_routes[];
+
 #endif

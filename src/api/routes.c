@@ -24,6 +24,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_retention_routes);
     router_add(router, api_runs_routes);
     router_add(router, api_schedules_routes);
+    router_add(router, api_simulate_routes);
     router_add(router, api_subscriptions_routes);
     router_add(router, api_system_routes);
     router_add(router, api_tokens_routes);

@@ -126,6 +126,17 @@ const struct api_schema api_schemas[] = {
                 "\"vars\":{\"type\":\"object\"},"
                 "\"outputs\":{\"type\":\"object\",\"description\":\"Of other nodes, by id.\"},"
                 "\"version\":{\"type\":\"string\",\"default\":\"draft\"}}}"},
+    {"Simulate",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What to simulate.\","
+     "\"properties\":{\"input\":{\"description\":\"Of the runs; made up by the trigger's schema if "
+     "there is none.\"},\"mocks\":{\"type\":\"object\",\"description\":\"What steps give, by "
+     "id.\"},"
+     "\"seeds\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10000,\"default\":200},"
+     "\"first_seed\":{\"type\":\"integer\",\"minimum\":0,\"default\":1},"
+     "\"fail\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1,\"default\":0.1,"
+     "\"description\":\"How often what can fail does.\"},"
+     "\"trace\":{\"type\":\"boolean\",\"description\":\"Tell what happens in the first seed.\"},"
+     "\"version\":{\"type\":\"string\",\"default\":\"draft\"}}}"},
     {"Rerun",
      "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What is to be other "
      "than in the run that is run again.\",\"properties\":{"
@@ -383,6 +394,12 @@ const struct api_schema api_shapes[] = {
      "\"input\":{},\"raw\":{\"type\":\"string\"},\"truncated\":{\"type\":\"boolean\"},"
      "\"run_id\":{\"type\":\"string\"},\"error\":{\"type\":\"object\"},"
      "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}"},
+    {"Simulation",
+     "{\"type\":\"object\",\"description\":\"How simulated runs of a workflow end, and why.\","
+     "\"required\":[\"done\",\"outcomes\",\"errors\",\"steps\"],\"properties\":{"
+     "\"done\":{\"type\":\"integer\",\"description\":\"Seeds; fewer than asked for when time was "
+     "up.\"},\"outcomes\":{\"type\":\"object\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\"}},\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}"},
     {"TriedNode",
      "{\"type\":\"object\",\"description\":\"What came of a node that was run "
      "alone.\",\"required\":["

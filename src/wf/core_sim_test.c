@@ -246,7 +246,9 @@ static Err begin_wait(struct sim_run *r, struct wf_node_run *n, int number, stru
 
     (void)number;
     ret->handle = answered ? S("timeout") : S("out");
-    ret->span = answered && chance(m, 50) ? 0 : (Usec)(sim_random(m) % 100000) * USEC_S + 1;
+    ret->span = (Usec)(sim_random(m) % (chance(m, 30) ? 5000 : 100000000)) * USEC_MS + 1;
+    if (answered && chance(m, 50))
+        ret->span = 0;
     if (is_type(r, n->node, "sub_workflow"))
         ret->workflow = S("w");
     if (is_type(r, n->node, "approval"))
@@ -416,6 +418,31 @@ TEST(ten_thousand_random_runs_with_crashes_keep_every_promise)
             return;
         }
     }
+}
+
+/* What is never simulated is not tested. */
+TEST(every_kind_of_event_comes_up_in_simulation)
+{
+    bool seen[WF_EV_COUNT] = {0};
+
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        AUTO(arena) *a = arena_new(MIB(512));
+        struct sim m;
+        sim_init(&m, a, seed, 1700000000000000);
+        m.player = &player;
+        struct wf_def *def = random_graph(&m, true);
+        random_rates(&m);
+        sim_add(&m, def, NULL, NULL);
+        sim_go(&m);
+        for (size_t i = 0; i < m.runs.n; i++)
+            vec_each(&m.runs.at[i]->journal, ev)
+                seen[ev->kind] = true;
+        sim_done(&m);
+    }
+    for (int k = 0; k < WF_EV_COUNT; k++)
+        if (!seen[k])
+            t_fail(__FILE__, __LINE__, "no simulated run has %s",
+                   wf_event_name((enum wf_event_kind)k));
 }
 
 TEST(a_seed_is_the_same_history_each_time)

@@ -653,7 +653,6 @@ static void carry_out(struct sim_run *r, const struct wf_decision *d)
         return;
     case WF_DO_KEEP:
         wf_core_kept(r->s, d->step, &ev);
-        sim_step_of(r, d->step)->kept = true;
         break;
     case WF_DO_SKIP:
         ev = (struct wf_event){.kind = WF_EV_STEP_SKIPPED, .node = d->node};
@@ -765,7 +764,8 @@ static bool all_ended(const struct sim *m)
 void sim_go(struct sim *m)
 {
     while (!all_ended(m) && !m->broken) {
-        if (m->turns++ >= m->turns_max || arena_used(m->a) > m->memory_max) {
+        bool late = m->deadline && m->turns % 1024 == 0 && time_mono() > m->deadline;
+        if (m->turns++ >= m->turns_max || arena_used(m->a) > m->memory_max || late) {
             m->spent = true;
             break;
         }

@@ -55,7 +55,6 @@ struct sim_step {
     int node;
     int calls, starts; /* attempts that were made; that are recorded durably */
     bool ended;        /* durably, with @result (NULL: of a container) */
-    bool kept;         /* it was taken over */
     const struct json *result;
     Usec due;                 /* on the steady clock: the wait is not over before */
     bool waits;               /* the store knows that it waits */
@@ -134,7 +133,8 @@ struct sim {
     int crashes, refused, lost_answers, doubled, commits;
     uint64_t turns, turns_max;
     size_t memory_max;  /* of @a; more ends it */
-    bool spent;         /* turns or memory are */
+    Usec deadline;      /* monotonic, of real time: then it ends; 0: none */
+    bool spent;         /* turns, memory or time are */
     bool checks;        /* fold journals in the middle of a run too (I10) */
     const char *broken; /* what did not hold: "I2: ..." */
     bool traced;

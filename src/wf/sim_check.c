@@ -127,7 +127,7 @@ void sim_check_call(struct sim_run *r, const struct wf_node_run *n)
         return;
     if (step->ended)
         sim_broken(m, "I4: a step whose result is durable is done again");
-    if (step->kept)
+    if (!n->frame->cycle && json_get(r->kept, node->id))
         sim_broken(m, "I4: a step whose result was taken over is done");
     if (!step->starts)
         sim_broken(m, "I4: a step is done before its start is durable");
@@ -278,6 +278,8 @@ void sim_check_end(struct sim_run *r)
                                       : "I1: an accepted run does not end");
         return;
     }
+    if (s->cancel_requested && s->run != WF_RUN_CANCELLED && !s->undoing)
+        sim_broken(m, "I11: a cancelled run ends as if it were none");
     check_nodes(r);
     check_undone(r);
     if (r->mail.n && succeeded && s->waits.n)

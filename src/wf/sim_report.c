@@ -175,7 +175,7 @@ static void keep_trace(struct report *r, const struct sim *m)
                            "what", json_str(r->a, str_dup(r->a, m->trace.at[i].text)), NULL));
 }
 
-static void play(struct report *r, uint64_t seed)
+static void play(struct report *r, uint64_t seed, Usec until)
 {
     AUTO(arena) *a = arena_new(WORLD_MEMORY);
     struct sim m;
@@ -186,6 +186,7 @@ static void play(struct report *r, uint64_t seed)
     m.rates = sim_play_rates(r->s->fail);
     m.turns_max = TURNS_MAX;
     m.memory_max = WORLD_MEMORY / 4;
+    m.deadline = until;
     m.traced = r->s->traced && seed == r->s->first;
     struct sim_run *run = sim_add(&m, wf_def_ref(r->s->def), r->input, r->play.kept);
     run->vars = r->s->vars;
@@ -400,7 +401,8 @@ Err wf_simulate(struct arena *a, const struct wf_simulate *s, struct json **ret_
     TRY(find_input(&r));
     r.nodes = arena_array(a, struct tally, s->def->n_nodes);
     do {
-        play(&r, s->first + done++);
+        play(&r, s->first + done, s->budget ? until : 0);
+        done++;
         if (fiber_self())
             TRY(fiber_breathe());
     } while (done < s->seeds && time_mono() < until);
