@@ -9,6 +9,7 @@
  */
 #include "base/test.h"
 #include "wf/sim.h"
+#include "wf/simulate.h"
 
 #include <stdlib.h>
 
@@ -443,6 +444,25 @@ TEST(every_kind_of_event_comes_up_in_simulation)
         if (!seen[k])
             t_fail(__FILE__, __LINE__, "no simulated run has %s",
                    wf_event_name((enum wf_event_kind)k));
+}
+
+/* The same graphs with what their nodes really compute, as "heddle simulate" plays them. */
+TEST(random_workflows_keep_every_promise_as_users_simulate_them)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        AUTO(arena) *a = arena_new(MIB(512));
+        AUTO(wf_def) *def = NULL;
+        struct sim m;
+        struct json *report;
+        sim_init(&m, a, seed, 1);
+        def = random_graph(&m, true);
+        struct wf_simulate what = {
+            .def = def, .first = seed, .seeds = 10, .fail = 0.4, .max_output = MIB(8)};
+        t_expect_ok(wf_simulate(a, &what, &report));
+        const struct json *broken = json_item(json_at(report, "broken_promises"), 0);
+        t_expect_str(json_str_of(json_at(broken, "promise"), S("")), S(""));
+        t_expect(json_at(json_at(report, "outcomes"), "too_long") == NULL);
+    }
 }
 
 TEST(a_seed_is_the_same_history_each_time)

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { heddle } from '../lib/server.mjs';
 import { tempDir } from '../lib/tmp.mjs';
-import { approval, call, flow, output, trigger } from '../lib/flow.mjs';
+import { approval, call, chain, flow, output, trigger } from '../lib/flow.mjs';
 
 describe('heddle simulate', () => {
   const dir = tempDir('simulate');
@@ -78,6 +78,25 @@ describe('heddle simulate', () => {
       report.steps.filter((s) => s.simulated === 'mock').map((s) => s.id),
       ['look', 'ask'],
     );
+  });
+
+  test('a dry run from the shell calls nothing and says so', async () => {
+    const dry = file(
+      'dry.json',
+      chain('Dry', {
+        a: call('https://nowhere.invalid/x', { method: 'POST', body: { n: '{{ input.n }}' } }),
+        out: output('{{ a.body.id }} {{ input.n }}'),
+      }),
+    );
+    const r = await heddle(['run', dry, '--dry-run', '--json', '--input', '{"n": 3}'], { cwd: dir });
+    assert.equal(r.code, 0, r.stderr);
+    const events = r.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.equal(events[0].dry_run, true);
+    assert.equal(events.find((e) => e.node === 'a').kept, 'placeholder');
+    assert.equal(events.at(-1).output, 'placeholder 3');
   });
 
   test('what is given wrong is refused and named', async () => {
