@@ -114,7 +114,8 @@ void llm_ledger_add(struct llm_ledger *ledger, const struct model_call_row *row)
 
 /* Queue up to BATCH_MAX of what waits, or so many that bodies are some megabytes; only the writer
  * takes entries away, so they stay. */
-static size_t fill(struct llm_ledger *ledger, struct db_tx *tx)
+/* @ret_full: more may wait. */
+static size_t fill(struct llm_ledger *ledger, struct db_tx *tx, bool *ret_full)
 {
     size_t n = 0, bytes = 0;
 
@@ -125,6 +126,7 @@ static size_t fill(struct llm_ledger *ledger, struct db_tx *tx)
         bytes += body_of(&e->row);
     }
     uv_mutex_unlock(&ledger->lock);
+    *ret_full = n == BATCH_MAX || bytes >= BATCH_BYTES;
     return n;
 }
 
@@ -143,27 +145,26 @@ static void drop(struct llm_ledger *ledger, size_t n)
     }
 }
 
-/* One batch; *ret_n is how many were written. */
-static Err write_batch(struct llm_ledger *ledger, size_t *ret_n)
+/* One batch. */
+static Err write_batch(struct llm_ledger *ledger, bool *ret_full)
 {
     AUTO(arena) *a = arena_new(MIB(16));
     struct db_tx *tx = db_begin(ledger->db, a);
-    size_t n = fill(ledger, tx);
+    size_t n = fill(ledger, tx, ret_full);
 
     if (n)
         TRY(db_commit(tx));
     drop(ledger, n);
-    *ret_n = n;
     return OK;
 }
 
 static Err write_all(struct llm_ledger *ledger)
 {
-    size_t n;
+    bool full;
 
     do {
-        TRY(write_batch(ledger, &n));
-    } while (n > 0);
+        TRY(write_batch(ledger, &full));
+    } while (full);
     return OK;
 }
 
