@@ -37,12 +37,26 @@ static size_t piece_of(Str text)
     return n;
 }
 
+static Err write_out(struct llm_call *c, Str piece)
+{
+    if (c->log)
+        llm_log_note(c, piece);
+    return res_write(c->res, piece);
+}
+
+static Err send_whole(struct llm_call *c, Str body)
+{
+    if (c->log)
+        llm_log_note(c, body);
+    return res_send(c->res, 200, S("application/json"), body);
+}
+
 static Err put(struct llm_call *c, struct llm_stream *s, const struct llm_delta *d)
 {
     buf_reset(&s->out);
     llm_stream_put(s, d);
     TRY(s->fault);
-    return s->out.n ? res_write(c->res, buf_str(&s->out)) : OK;
+    return s->out.n ? write_out(c, buf_str(&s->out)) : OK;
 }
 
 static Err begin_stream(struct llm_call *c, const struct llm_usage *usage)
@@ -83,7 +97,7 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
     llm_stream_put(s, &(struct llm_delta){.kind = LLM_D_END});
     c->chunks = s->chunks;
     TRY(s->fault);
-    TRY(res_write(c->res, buf_str(&s->out)));
+    TRY(write_out(c, buf_str(&s->out)));
     return res_end(c->res);
 }
 
@@ -98,8 +112,7 @@ static Err answer_chat(struct llm_call *c, struct arena *tree, struct json *body
     if (c->stream)
         return stream_chat(c, &answer);
     begin(c, &answer.usage);
-    return res_send(c->res, 200, S("application/json"),
-                    json_text(c->req->a, c->dialect->write_answer(tree, &answer)));
+    return send_whole(c, json_text(c->req->a, c->dialect->write_answer(tree, &answer)));
 }
 
 /* ---- completions ---- */
@@ -127,7 +140,7 @@ static struct json *usage_json(struct arena *a, const struct llm_usage *u)
 
 static Err write_chunk(struct llm_call *c, struct json *v)
 {
-    return res_write(c->res, str_fmt(c->req->a, "data: %.*s\n\n", P(json_text(c->req->a, v))));
+    return write_out(c, str_fmt(c->req->a, "data: %.*s\n\n", P(json_text(c->req->a, v))));
 }
 
 static Err answer_completion(struct llm_call *c, const struct json *body)
@@ -142,7 +155,7 @@ static Err answer_completion(struct llm_call *c, const struct json *body)
         struct json *v = completion(c, text, true);
         begin(c, &usage);
         json_set(a, v, S("usage"), usage_json(a, &usage));
-        return res_json(c->res, 200, v);
+        return send_whole(c, json_text(a, v));
     }
     TRY(begin_stream(c, &usage));
     while (text.n) {
@@ -212,7 +225,7 @@ static Err answer_embeddings(struct llm_call *c, const struct json *body)
                 (long long)usage.prompt, (long long)usage.prompt);
     TRY(buf_ok(&out));
     begin(c, &usage);
-    return res_send(c->res, 200, S("application/json"), buf_str(&out));
+    return send_whole(c, buf_str(&out));
 }
 
 Err llm_demo_call(struct llm_call *c)

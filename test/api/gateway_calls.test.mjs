@@ -246,6 +246,20 @@ onEachDatabase(
       assert.match((await logged(long)).request.messages[0].content, /^é+\.\.\. \[200000 bytes\]$/);
     });
 
+    test('what the demo says is kept as what others say', async () => {
+      const made = await ctx.api.post('/api/providers', { kind: 'demo', name: `demo-${ctx.db}` });
+      expectStatus(made, 201);
+      const { key } = await newKey({ log: { rate: 1 } });
+      const name = `demo-${ctx.db}/demo`;
+      const answer = await chat(name, {}, { key });
+      await drained(await chat(name, { stream: true }, { key }));
+      for (const call of await callsOf(name, 2))
+        assert.equal(
+          (await detail(call)).answer.choices[0].message.content,
+          answer.choices[0].message.content,
+        );
+    });
+
     test('who may see what', async () => {
       const name = model({ text: 'private' });
       await chat(name, {}, await newKey({ log: { rate: 1 } }));
