@@ -160,7 +160,7 @@ static Err check_values(Str name, const struct json *values, const LlmNames *nam
         if (!json_get(values, *n))
             return err_detail(E_BAD_INPUT, "The prompt \"%.*s\" needs the variable \"%.*s\".",
                               P(name), P(*n));
-    for (size_t i = 0; i < json_len(values); i++) {
+    for (size_t i = 0; values && i < json_len(values); i++) {
         Str given = json_str_of(&values->obj[i].key, S(""));
         bool known = false;
         vec_each(names, n)
