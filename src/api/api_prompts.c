@@ -106,7 +106,7 @@ static Err version_json(const struct req *req, const struct prompt_version_row *
 {
     struct arena *a = req->a;
     struct json *names = json_arr(a), *needed = json_arr(a), *body;
-    LlmNames all, without;
+    LlmNames all = {0}, without = {0};
 
     TRY(json_parse(a, v->body, &body));
     TRY(llm_prompt_variables(api_of(req)->llm, a, body, &all, &without));

@@ -739,7 +739,8 @@ const struct api_schema api_shapes[] = {
     {"RenderedPrompt",
      "{\"type\":\"object\",\"required\":[\"version\",\"model\",\"messages\"],\"propert"
      "ies\":{\"version\":{\"type\":\"integer\"},\"model\":{\"type\":\"string\"},\"mess"
-     "ages\":{\"type\":\"array\"},\"parameters\":{\"type\":\"object\"}}}"},
+     "ages\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"parameters\":{\"ty"
+     "pe\":\"object\"}}}"},
     {"PriceEntry",
      "{\"type\":\"object\",\"description\":\"What a model costs.\",\"required\":[\"id\","
      "\"provider\",\"model\",\"origin\",\"price\"],\"properties\":{\"id\":" ID_TYPE

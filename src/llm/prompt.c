@@ -90,7 +90,7 @@ Err llm_prompt_check(const struct llm *llm, struct arena *a, const struct json *
 {
     Str model = json_str_of(json_at(body, "model"), S(""));
     const struct json *defaults = json_at(body, "defaults");
-    LlmNames names, needed;
+    LlmNames names = {0}, needed = {0};
 
     if (!json_is(body, JSON_OBJ))
         return err_detail(E_INVALID, "A prompt must be an object.");
@@ -191,7 +191,7 @@ Err llm_prompt_fill(const struct llm *llm, struct arena *a, Str name, const stru
 {
     const struct json *defaults = json_at(body, "defaults");
     struct json *all = json_obj(a, NULL), *messages;
-    LlmNames names, needed;
+    LlmNames names = {0}, needed = {0};
 
     TRY(llm_prompt_variables(llm, a, body, &names, &needed));
     TRY(check_values(name, values, &names, &needed));
