@@ -185,7 +185,7 @@ static Str copy(char **at, Str s)
 static struct entry *entry_new(const struct llm_kept *answer)
 {
     size_t n = answer->model.n + answer->provider.n + answer->upstream.n + answer->body.n +
-               answer->vector.n;
+               answer->dropped.n + answer->changed.n + answer->vector.n;
     struct entry *e = malloc(sizeof *e + n);
 
     if (!e)
@@ -195,6 +195,8 @@ static struct entry *entry_new(const struct llm_kept *answer)
     e->kept.model = copy(&at, answer->model);
     e->kept.provider = copy(&at, answer->provider);
     e->kept.upstream = copy(&at, answer->upstream);
+    e->kept.dropped = copy(&at, answer->dropped);
+    e->kept.changed = copy(&at, answer->changed);
     e->kept.body = copy(&at, answer->body);
     e->kept.vector = copy(&at, answer->vector);
     e->size = sizeof *e + n + OVERHEAD;

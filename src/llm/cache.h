@@ -26,6 +26,7 @@ struct llm_kept {
     int64_t cost;           /* of making it: micro-units; -1: not known */
     Str model;              /* as the client named it */
     Str provider, upstream; /* who made it: the provider's name, and its own for the model */
+    Str dropped, changed;   /* fields of the request that had no words there */
     Str body;               /* a whole document, or all events of a stream */
     /* What was asked, for those that ask something like it: */
     uint8_t near[LLM_CACHE_HASH]; /* all but the words */

@@ -184,6 +184,10 @@ static Err serve_kept(struct llm_call *c)
         res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), kept->provider);
     res_header(c->res, S("X-Heddle-Attempts"), S("0"));
+    if (kept->dropped.n)
+        res_header(c->res, S("X-Heddle-Dropped"), kept->dropped);
+    if (kept->changed.n)
+        res_header(c->res, S("X-Heddle-Changed"), kept->changed);
     c->first_sent_at = time_mono();
     c->status = 200;
     return c->stream ? send_events(c, kept->body)
@@ -308,6 +312,8 @@ static void keep(struct llm_call *c, Str body, int64_t cost)
                               .model = c->called.n ? c->called : c->model,
                               .provider = c->target.provider->name,
                               .upstream = c->target.model,
+                              .dropped = c->dropped,
+                              .changed = c->changed,
                               .body = body,
                               .vector = use->meaning.vector};
 
