@@ -187,7 +187,7 @@ static void read_block(struct assembly *s, const struct json *v, bool begins)
 
     if (!p)
         return;
-    if (begins)
+    if (begins && json_is(block, JSON_OBJ))
         p->begin = json_dup(s->a, block);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         buf_add(&p->text, json_str_of(json_get(block, texts[i]), S("")));

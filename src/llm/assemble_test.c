@@ -92,6 +92,9 @@ TEST(a_stream_that_was_cut_is_what_came_of_it)
                                      "data: {\"error\":{\"message\":\"gone\"}}\n\ndata: {\"choi"),
         S("{\"error\":{\"message\":\"gone\"},\"choices\":[{\"index\":0,\"message\":{\"role\":"
           "\"assistant\",\"content\":\"He\"},\"finish_reason\":null}]}"));
+    t_expect_str(assembled(LLM_EVENTS_MESSAGES,
+                           "data: {\"type\":\"content_block_start\",\"content_block\":null}\n\n"),
+                 S("{\"content\":[{\"type\":\"text\",\"text\":\"\"}]}"));
     t_expect_str(assembled(LLM_EVENTS_CHUNKS, ""), S("nothing"));
     t_expect_str(assembled(LLM_EVENTS_MESSAGES, "data: [DONE]\n\n"), S("nothing"));
 }
