@@ -199,7 +199,9 @@ int64_t llm_price_most(const struct llm_price *p, const struct llm_usage *most)
 {
     const struct llm_rates *both[] = {&p->usual, &p->longer};
     struct llm_price dearest = *p;
+    struct llm_usage usage = *most;
 
+    usage.cached = usage.cache_written = usage.reasoning = 0; /* it may all be the dearest */
     dearest.usual = (struct llm_rates){0};
     dearest.long_above = 0;
 
@@ -209,7 +211,7 @@ int64_t llm_price_most(const struct llm_price *p, const struct llm_usage *most)
         dearest.usual.input = larger(dearest.usual.input, in);
         dearest.usual.output = larger(dearest.usual.output, larger(r->output, r->reasoning));
     }
-    return llm_price_cost(&dearest, most);
+    return llm_price_cost(&dearest, &usage);
 }
 
 /* ---- LiteLLM's form ---- */

@@ -138,6 +138,20 @@ TEST(price_reads_entries_of_litellm)
     t_expect_int(p.usual.output, 0);
 }
 
+TEST(price_most_is_no_less_than_any_call_of_so_many_tokens_costs)
+{
+    struct llm_price p;
+    struct llm_usage used = {
+        .prompt = 100, .cached = 90, .cache_written = 10, .completion = 9, .reasoning = 9};
+
+    t_expect_ok(
+        llm_price_read(parse("{\"input\":1000000,\"output\":1000000,\"cached_input\":3000000,"
+                             "\"reasoning\":2000000}"),
+                       &p));
+    t_expect_int(llm_price_most(&p, &used), 100 * 3 + 9 * 2);
+    t_expect(llm_price_most(&p, &used) >= llm_price_cost(&p, &used));
+}
+
 TEST(price_of_what_is_not_counted_in_tokens)
 {
     static const struct {
