@@ -48,6 +48,7 @@ extern const struct api_schema api_schemas[]; /* of bodies that are checked by t
 extern const struct api_schema api_shapes[];  /* that only describe */
 
 /* Every route table, and putting them into a router. */
+extern const struct route api_chat_page_routes[], api_chat_routes[], api_forms_routes[];
 void api_add_routes(struct router *router);
 extern const struct route api_approvals_routes[], api_approve_routes[], api_auth_routes[],
     api_cache_routes[], api_diff_routes[], api_events_routes[], api_flow_routes[],
@@ -117,6 +118,8 @@ Err api_check_kept(struct req *req, const struct wf_def *def, const struct json 
 /* Start it, or find the run that the key has started, and answer. */
 Err api_start_run(struct req *req, struct res *res, const struct workflow_row *row,
                   struct wf_start *start, const struct api_start *x) YIELDS;
+/* Until the run has ended, wherever it is: OK. E_TIMEOUT, E_SHUTDOWN. */
+Err api_await(struct req *req, Id tenant, Id run, Usec deadline) YIELDS;
 /* A run without its definition. */
 Err api_run_document(struct req *req, Id id, struct json **ret_doc) YIELDS;
 

@@ -107,6 +107,7 @@ static Err answer_node(struct req *req, struct res *res, const struct api_hook *
 struct stream {
     struct res *res;
     const struct wf_def *def;
+    const struct json *said; /* in the first event; NULL: nothing */
 };
 
 static Err send_piece(const struct stream *s, int64_t seq, const char *name,
@@ -150,8 +151,13 @@ static Err stream_event(void *ctx, int64_t seq, Str name, const struct json *eve
     Str id = json_str_of(json_at(event, "node"), S(""));
     int node = id.n ? wf_def_node(s->def, id) : -1;
 
-    if (str_eq(name, S("run.started")))
-        return send_piece(s, seq, "run", json_obj(a, "run_id", json_at(event, "run_id"), NULL));
+    if (str_eq(name, S("run.started"))) {
+        struct json *o = json_obj(a, "run_id", json_at(event, "run_id"), NULL);
+        for (size_t i = 0; i < json_len(s->said); i++)
+            json_set(a, o, str_from(s->said->obj[i].key.s, s->said->obj[i].key.n),
+                     &s->said->obj[i].val);
+        return send_piece(s, seq, "run", o);
+    }
     if (str_eq(name, S("step.delta")) && wf_hook_streams(s->def, node)) {
         struct json *o = json_obj(a, "node", json_str(a, id), "text", json_at(event, "text"), NULL);
         if (json_at(event, "scope"))
@@ -183,9 +189,9 @@ static Err stream_idle(void *ctx)
 }
 
 /* From what the caller has seen last: a delivery that comes again goes on where it broke off. */
-static Err answer_stream(struct req *req, struct res *res, const struct api_hook *h)
+Err api_hook_stream(struct req *req, struct res *res, const struct api_hook *h)
 {
-    struct stream s = {res, h->def};
+    struct stream s = {res, h->def, h->said};
     struct wf_follow follow = {stream_event, stream_idle, HEARTBEAT, &s, NULL};
     Str last = sse_last_id(req);
     int64_t after = 0;
@@ -212,7 +218,7 @@ Err api_hook_answer(struct req *req, struct res *res, const struct api_hook *h, 
     case WF_HOOK_NODE:
         return answer_node(req, res, h, run);
     case WF_HOOK_STREAM:
-        return answer_stream(req, res, h);
+        return api_hook_stream(req, res, h);
     default:
         return res_json(res, 202, run_id(req, h));
     }
@@ -254,13 +260,13 @@ Err api_hook_answer_repeat(struct req *req, struct res *res, const struct api_ho
 
     res_header(res, S("X-Run-Id"), str_dup(req->a, id_text(h->run, id)));
     res_header(res, S("Idempotency-Replayed"), S("true"));
-    if (wf_hook_answer(h->def) == WF_HOOK_AT_ONCE || h->gathers) {
+    if (wf_hook_answer(h->def) == WF_HOOK_AT_ONCE || h->gathers || !h->alike) {
         doc = run_id(req, h);
         json_set(req->a, doc, S("duplicate"), json_bool(req->a, true));
         return res_json(res, 202, doc);
     }
     if (wf_hook_answer(h->def) == WF_HOOK_STREAM)
-        return answer_stream(req, res, h);
+        return api_hook_stream(req, res, h);
     Usec former = fiber_deadline();
     (void)fiber_deadline_set(usec_min(former, usec_in(PATIENCE)));
     Err e = wf_run_follow(engine, h->row.tenant, h->run, 0, &follow);

@@ -7,6 +7,7 @@
 #include "api/hook.h"
 #include "base/utf8.h"
 #include "store/store_listen.h"
+#include "wf/nodes/node_trigger.h"
 
 enum { BODY_SHOWN = 64 << 10, RAW_SHOWN = 4096 };
 
@@ -18,7 +19,8 @@ static Err find_own(struct req *req, struct workflow_row *ret_row)
     return store_workflow_get(api_of(req)->db, req->a, req->who.tenant, id, ret_row);
 }
 
-static Err answer_state(struct req *req, struct res *res, const struct workflow_row *row)
+static Err answer_state(struct req *req, struct res *res, const struct workflow_row *row,
+                        const struct wf_def *def)
 {
     struct json *calls = json_arr(req->a), *call;
     char id[ID_TEXT_SIZE];
@@ -32,8 +34,8 @@ static Err answer_state(struct req *req, struct res *res, const struct workflow_
         json_push(req->a, calls, call);
     }
     bool listening = until > time_wall();
-    Str url =
-        str_fmt(req->a, "%.*s/hooks-test/%.*s", P(api_of(req)->base_url), P(id_text(row->id, id)));
+    Str url = str_fmt(req->a, "%.*s/%s/%.*s", P(api_of(req)->base_url),
+                      wf_form_is_set(def) ? "forms-test" : "hooks-test", P(id_text(row->id, id)));
     return res_json(res, 200,
                     json_obj(req->a, "listening", json_bool(req->a, listening), "url",
                              json_str(req->a, url), "until",
@@ -51,19 +53,22 @@ static Err start_listening(struct req *req, struct res *res)
     TRY(find_own(req, &row));
     TRY(req_json(req, &body));
     TRY(api_target_of(req, &row, S("draft"), &def, &version));
-    if (!wf_hook_is_set(def))
-        return err_detail(E_CONFLICT, "The draft is not started by a webhook.");
+    if (!wf_hook_is_set(def) && !wf_form_is_set(def))
+        return err_detail(E_CONFLICT, "The draft is started neither by a webhook nor by a form.");
     Usec span = json_int_of(json_at(body, "seconds"), 120) * USEC_S;
     TRY(store_listen_start(api_of(req)->db, req->a, row.tenant, row.id, time_wall() + span));
-    return answer_state(req, res, &row);
+    return answer_state(req, res, &row, def);
 }
 
 static Err see(struct req *req, struct res *res)
 {
+    AUTO(wf_def) *def = NULL;
     struct workflow_row row;
+    int version;
 
     TRY(find_own(req, &row));
-    return answer_state(req, res, &row);
+    TRY(api_target_of(req, &row, S("draft"), &def, &version));
+    return answer_state(req, res, &row, def);
 }
 
 static Err stop_listening(struct req *req, struct res *res)

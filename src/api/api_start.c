@@ -47,6 +47,17 @@ static Err ignore_idle(void *ctx)
     return OK;
 }
 
+Err api_await(struct req *req, Id tenant, Id run, Usec deadline)
+{
+    struct wf_follow follow = {ignore_event, ignore_idle, HEARTBEAT, NULL, NULL};
+    Usec former = fiber_deadline();
+
+    (void)fiber_deadline_set(usec_min(former, deadline));
+    Err e = wf_run_follow(api_of(req)->engine, tenant, run, 0, &follow);
+    (void)fiber_deadline_set(former);
+    return e;
+}
+
 Err api_run_document(struct req *req, Id id, struct json **ret_doc)
 {
     TRY(wf_run_load(api_of(req)->engine, req->a, req->who.tenant, id, ret_doc));
@@ -68,12 +79,8 @@ static Err answer_stored(struct req *req, struct res *res, Id id, const struct a
     if (x->mode == API_STREAM)
         return api_stream_run(req, res, id, 0, NULL);
     if (x->mode == API_WAIT) {
-        struct wf_follow follow = {ignore_event, ignore_idle, HEARTBEAT, NULL, NULL};
-        Usec former = fiber_deadline();
-        if (x->has_timeout)
-            (void)fiber_deadline_set(usec_min(former, usec_in(x->timeout)));
-        Err e = wf_run_follow(api_of(req)->engine, req->who.tenant, id, 0, &follow);
-        (void)fiber_deadline_set(former);
+        Err e =
+            api_await(req, req->who.tenant, id, x->has_timeout ? usec_in(x->timeout) : USEC_NEVER);
         if (e != OK && e != E_TIMEOUT)
             return e;
     }

@@ -39,13 +39,17 @@ static struct json *workflow_json(struct req *req, const struct workflow_row *ro
 {
     struct arena *a = req->a;
     char id[ID_TEXT_SIZE];
-    Str hook = str_fmt(a, "%.*s/hooks/%.*s", P(api_of(req)->base_url), P(id_text(row->id, id)));
+    Str base = api_of(req)->base_url, own = id_text(row->id, id);
+    Str hook = str_fmt(a, "%.*s/hooks/%.*s", P(base), P(own));
+    Str form = str_fmt(a, "%.*s/forms/%.*s", P(base), P(own));
+    Str chat = str_fmt(a, "%.*s/chat/%.*s", P(base), P(own));
 
     return json_obj(a, "id", json_id(a, row->id), "name", json_str(a, row->name), "description",
                     json_str(a, row->description), "revision", json_int(a, row->revision),
                     "published_version", version_or_null(a, row->published_version),
                     "latest_version", version_or_null(a, row->latest_version), "webhook_url",
-                    json_str(a, hook), "created_at", json_time(a, row->created_at), "updated_at",
+                    json_str(a, hook), "form_url", json_str(a, form), "chat_url", json_str(a, chat),
+                    "created_at", json_time(a, row->created_at), "updated_at",
                     json_time(a, row->updated_at), NULL);
 }
 

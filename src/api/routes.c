@@ -8,9 +8,12 @@ void api_add_routes(struct router *router)
     router_add(router, api_auth_routes);
     router_add(router, api_cache_routes);
     router_add(router, api_calls_routes);
+    router_add(router, api_chat_routes);
+    router_add(router, api_chat_page_routes);
     router_add(router, api_diff_routes);
     router_add(router, api_events_routes);
     router_add(router, api_flow_routes);
+    router_add(router, api_forms_routes);
     router_add(router, api_gateway_routes);
     router_add(router, api_hooks_routes);
     router_add(router, api_keys_routes);

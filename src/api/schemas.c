@@ -157,6 +157,13 @@ const struct api_schema api_schemas[] = {
      "\"decision\":{\"type\":\"string\",\"enum\":[\"approve\",\"reject\"]},"
      "\"data\":{\"description\":\"What the form asks for.\"},"
      "\"comment\":{\"type\":\"string\",\"maxLength\":2000}}}"},
+    {"ChatMessage",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"message\"],"
+     "\"description\":\"What is said to a workflow that is started by chat.\",\"properties\":{"
+     "\"message\":{\"type\":\"string\",\"minLength\":1},"
+     "\"conversation_id\":{\"type\":\"string\",\"description\":\"Of an earlier answer; without it "
+     "a new conversation begins.\"},"
+     "\"mode\":{\"type\":\"string\",\"enum\":[\"stream\",\"wait\"],\"default\":\"stream\"}}}"},
     {"StartListening",
      "{\"type\":\"object\",\"additionalProperties\":false,"
      "\"description\":\"For how long a draft's webhook is listened to.\",\"properties\":{"
@@ -360,7 +367,9 @@ const struct api_schema api_shapes[] = {
      "\"integer\"},"
      "\"published_version\":{\"type\":[\"integer\",\"null\"]},\"latest_version\":{\"type\":["
      "\"integer\",\"null\"]},"
-     "\"webhook_url\":{\"type\":\"string\"},\"definition\":{\"$ref\":\"#/components/schemas/"
+     "\"webhook_url\":{\"type\":\"string\"},\"form_url\":{\"type\":\"string\"},\"chat_url\":{"
+     "\"type\":\"string\"},\"definition\":{\"$"
+     "ref\":\"#/components/schemas/"
      "Definition\"},"
      "\"warnings\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/LocatedError\"}},"
      "\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE "}}"},
@@ -381,6 +390,16 @@ const struct api_schema api_shapes[] = {
                 ",\"created_by\":{\"type\":\"string\"},"
                 "\"definition\":{\"$ref\":\"#/components/schemas/Definition\"}}}"},
     {"VersionList", LIST_OF("Version")},
+    {"Conversation",
+     "{\"type\":\"object\",\"description\":\"A conversation with a workflow.\",\"required\":["
+     "\"conversation_id\",\"turns\"],\"properties\":{\"conversation_id\":{\"type\":\"string\"},"
+     "\"created_at\":{\"type\":\"string\",\"format\":\"date-time\"},"
+     "\"keep_until\":{\"type\":\"string\",\"format\":\"date-time\"},"
+     "\"turns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"turn\","
+     "\"message\",\"state\",\"answer\"],\"properties\":{\"turn\":{\"type\":\"integer\"},"
+     "\"run_id\":{\"type\":\"string\"},\"at\":{\"type\":\"string\"},\"message\":{\"type\":"
+     "\"string\"},\"state\":{\"type\":\"string\",\"enum\":[\"running\",\"answered\","
+     "\"failed\"]},\"answer\":{\"type\":[\"string\",\"null\"]}}}}}}"},
     {"Listening",
      "{\"type\":\"object\",\"description\":\"The test address of a draft's webhook, and what "
      "came.\",\"required\":[\"listening\",\"url\",\"until\",\"calls\"],\"properties\":{"

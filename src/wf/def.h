@@ -122,8 +122,8 @@ struct wf_flow {
     Str pool;
     int64_t concurrency; /* 0: no limit */
     struct wf_flow_rate throttle, rate_limit;
-    bool rate_of_hook; /* the rate limit is that of the webhook, and of no other start */
-    Str singleton;     /* "off", "skip", "cancel" */
+    Str rate_of;   /* the rate limit is of starts by this alone: "webhook", "form"; empty: of all */
+    Str singleton; /* "off", "skip", "cancel" */
     struct wf_flow_debounce debounce;
     struct wf_flow_batch batch;
 };

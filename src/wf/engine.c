@@ -10,6 +10,7 @@
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/metric.h"
+#include "store/store_chat.h"
 #include "store/store_listen.h"
 #include "store/store_workflow.h"
 #include "wf/event_start.h"
@@ -499,6 +500,7 @@ static Err expire_events(struct wf_engine *e)
         TRY(store_events_expire(e->db, a, time_wall(), EXPIRE_MAX, &n));
     }
     AUTO(arena) *a = arena_new(MIB(1));
+    TRY(store_chat_expire(e->db, a, time_wall(), EXPIRE_MAX, &n));
     return store_listen_expire(e->db, a, time_wall() - USEC_DAY);
 }
 

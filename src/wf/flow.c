@@ -144,7 +144,7 @@ Err run_flow_enter(struct wf_run *run)
                      &name));
     TRY(eval_text(run, &scope, f->fair, "fair", &fair));
     TRY(eval_priority(run, &scope, &ahead));
-    bool rated = !f->rate_of_hook || str_eq(run->facts.trigger, S("webhook"));
+    bool rated = !f->rate_of.n || str_eq(run->facts.trigger, f->rate_of);
     struct run_flow *flow = run->flow = arena_new_of(run->a, struct run_flow);
     flow->gate = (struct flow_gate){.id = gate_id(run, key),
                                     .tenant = run->row.tenant,
@@ -218,11 +218,12 @@ Err run_flow_refused(struct wf_run *run)
     Usec at = wf_flow_clock(look.gate.rate_at, now, gap, slack);
     if (gap && at > now + slack) {
         const struct wf_flow_rate *rate = &run->def->flow->rate_limit;
+        Str rate_of = run->def->flow->rate_of;
         char per[TIME_RFC3339_SIZE];
         Err e = err_detail(E_RATE_LIMITED, "This %s takes %lld %s in %.*s%s.",
-                           run->def->flow->rate_of_hook ? "webhook" : "workflow",
-                           (long long)rate->limit, run->def->flow->rate_of_hook ? "calls" : "runs",
-                           P(time_span(rate->per, per)), run->def->flow->key ? " of each key" : "");
+                           rate_of.n ? str_dup_c(a, rate_of) : "workflow", (long long)rate->limit,
+                           rate_of.n ? "calls" : "runs", P(time_span(rate->per, per)),
+                           run->def->flow->key ? " of each key" : "");
         err_record()->retry_after_us = at - slack - now;
         return e;
     }

@@ -47,22 +47,26 @@ bool wf_hook_streams(const struct wf_def *def, int node)
 /* ---- who ---- */
 
 /* What stands behind @scheme in the Authorization header; empty if it is another one. */
-static Str authorization(const struct wf_hook_request *in, Str scheme)
+static Str authorization(const HttpHeaders *headers, Str scheme)
 {
-    Str value = http_header_get(in->headers, S("authorization"));
+    Str value = http_header_get(headers, S("authorization"));
 
     if (!str_starts_nocase(value, scheme) || value.n <= scheme.n || value.p[scheme.n] != ' ')
         return S("");
     return str_trim(str_skip(value, scheme.n));
 }
 
-static bool basic_matches(struct arena *a, const struct wf_webhook_cfg *cfg,
-                          const struct wf_hook_request *in)
+bool wf_hook_basic_matches(struct arena *a, const HttpHeaders *headers, Str user, Str secret)
 {
-    Str given, wanted = str_fmt(a, "%.*s:%.*s", P(cfg->user), P(cfg->secret));
+    Str given, wanted = str_fmt(a, "%.*s:%.*s", P(user), P(secret));
 
-    return crypto_unbase64(a, authorization(in, S("Basic")), &given) == OK &&
+    return crypto_unbase64(a, authorization(headers, S("Basic")), &given) == OK &&
            str_eq_secret(given, wanted);
+}
+
+bool wf_hook_bearer_matches(const HttpHeaders *headers, Str secret)
+{
+    return str_eq_secret(authorization(headers, S("Bearer")), secret);
 }
 
 /* "sha256=<hex>" over the body, as GitHub sends it; Gitea and others leave the prefix out. */
@@ -128,9 +132,9 @@ static bool may_call(struct arena *a, const struct wf_webhook_cfg *cfg,
     if (str_eq(cfg->auth, S("header")))
         return str_eq_secret(http_header_get(in->headers, cfg->header), cfg->secret);
     if (str_eq(cfg->auth, S("bearer")))
-        return str_eq_secret(authorization(in, S("Bearer")), cfg->secret);
+        return wf_hook_bearer_matches(in->headers, cfg->secret);
     if (str_eq(cfg->auth, S("basic")))
-        return basic_matches(a, cfg, in);
+        return wf_hook_basic_matches(a, in->headers, cfg->user, cfg->secret);
     return hmac_matches(a, cfg, in);
 }
 

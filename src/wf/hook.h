@@ -43,4 +43,10 @@ Err wf_hook_read(struct arena *a, const struct wf_def *def, const struct wf_hook
 struct json *wf_hook_request_json(struct arena *a, const struct wf_def *def,
                                   const struct wf_hook_request *in);
 
+/* Whether the Authorization header has this user and secret (RFC 7617). */
+bool wf_hook_basic_matches(struct arena *a, const HttpHeaders *headers, Str user, Str secret);
+
+/* Whether it has this token (RFC 6750). */
+bool wf_hook_bearer_matches(const HttpHeaders *headers, Str secret);
+
 #endif

@@ -70,7 +70,7 @@ static const struct field schedule_fields[] = {
 
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook schedule event error", .title = "Trigger"},
+     .one_of = "manual api webhook schedule form chat event error", .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
@@ -79,6 +79,10 @@ static const struct field fields[] = {
      .when = "trigger=schedule", .required = true, .title = "Schedule"},
     {"event", F_OBJECT, offsetof(struct wf_trigger_cfg, event), .sub = trigger_event_fields,
      .when = "trigger=event", .required = true, .title = "Event"},
+    {"form", F_OBJECT, offsetof(struct wf_trigger_cfg, form), .sub = wf_form_settings,
+     .when = "trigger=form", .title = "Form"},
+    {"chat", F_OBJECT, offsetof(struct wf_trigger_cfg, chat), .sub = wf_chat_settings,
+     .when = "trigger=chat", .title = "Chat"},
     {0},
 };
 
@@ -116,6 +120,10 @@ static void check(struct wf_check *ck, void *settings)
     if (str_eq(cfg->trigger, S("webhook")) && str_eq(hook->auth, S("none")))
         wf_check_warning(ck, S("webhook/auth"), S("open_webhook"),
                          "Whoever knows the address of this webhook can start the workflow.");
+    if (str_eq(cfg->trigger, S("form")))
+        wf_form_check(ck, &cfg->form, json_at(ck->data, "input"));
+    if (str_eq(cfg->trigger, S("chat")))
+        wf_chat_check(ck, &cfg->chat);
     if (str_eq(cfg->trigger, S("schedule")))
         check_schedule(ck, &cfg->schedule);
     if (str_eq(cfg->trigger, S("event")))
@@ -187,8 +195,8 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 const struct wf_node_type wf_node_trigger = {
     .name = "trigger",
     .title = "Trigger",
-    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by the clock, by "
-            "an event, or by the failure of another workflow's run.",
+    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by a form, by a "
+            "chat, by the clock, by an event, or by the failure of another workflow's run.",
     .group = "trigger",
     .fields = fields,
     .settings_size = sizeof(struct wf_trigger_cfg),

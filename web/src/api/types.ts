@@ -145,6 +145,8 @@ export interface WorkflowSummary {
 
 export interface Workflow extends WorkflowSummary {
   webhook_url?: string | null;
+  form_url?: string | null;
+  chat_url?: string | null;
   definition: Definition;
   warnings?: Located[];
 }

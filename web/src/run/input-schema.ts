@@ -110,7 +110,10 @@ export function exampleInput(definition: Definition): Json {
   const fields = formFields(schema);
   if (fields) return Object.fromEntries(fields.map((field) => [field.name, field.example ?? blank(field)]));
 
-  const trigger = triggerOf(definition)?.id ?? '';
+  const node = triggerOf(definition);
+  if (node?.data['trigger'] === 'chat')
+    return { message: '', conversation_id: '', turn: 1, history: [], transcript: '' };
+  const trigger = node?.id ?? '';
   const input: JsonObject = {};
   const texts = JSON.stringify(definition.nodes.map((node) => node.data));
   for (const [, root, name] of texts.matchAll(/([A-Za-z0-9_-]+)\??\.([A-Za-z0-9_-]+)/g))

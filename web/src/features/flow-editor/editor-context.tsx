@@ -10,8 +10,10 @@ export interface EditorShared {
   problems: Record<string, Located[]>;
   /** Outputs of the last run seen here, by node: what templates may read. */
   outputs: Record<string, Json>;
-  /** Where the workflow's webhook is called; null when it has none. */
+  /** Where the workflow's webhook is called, where its form and its chat are. */
   webhookUrl: string | null;
+  formUrl: string | null;
+  chatUrl: string | null;
   workflowId: string;
   /** Save what is not saved yet; whether it is saved then. */
   flush: () => Promise<boolean>;

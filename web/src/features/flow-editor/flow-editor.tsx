@@ -160,10 +160,22 @@ function Editor({ workflow, apiDialog }: { workflow: Workflow; apiDialog: FlowEd
       outputs,
       focus,
       webhookUrl: workflow.webhook_url ?? null,
+      formUrl: workflow.form_url ?? null,
+      chatUrl: workflow.chat_url ?? null,
       workflowId: id,
       flush: draft.flush,
     }),
-    [store, problems.byNode, outputs, focus, workflow.webhook_url, id, draft.flush],
+    [
+      store,
+      problems.byNode,
+      outputs,
+      focus,
+      workflow.webhook_url,
+      workflow.form_url,
+      workflow.chat_url,
+      id,
+      draft.flush,
+    ],
   );
   const close = () => setPanel(null);
   const side =

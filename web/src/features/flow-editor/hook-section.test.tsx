@@ -26,10 +26,20 @@ describe('the test address of a draft', () => {
     });
     const store = createEditor({ heddle: 1, name: 'W', nodes: [], edges: [] });
     const flush = () => Promise.resolve(++saved > 0);
-    const value = { store, problems: {}, outputs: {}, focus: null, webhookUrl: null, workflowId: 'w', flush };
+    const value = {
+      store,
+      problems: {},
+      outputs: {},
+      focus: null,
+      webhookUrl: null,
+      formUrl: 'http://h/forms/w',
+      chatUrl: null,
+      workflowId: 'w',
+      flush,
+    };
     draw(
       <EditorContext value={value}>
-        <HookSection />
+        <HookSection kind="webhook" />
       </EditorContext>,
     );
     await userEvent.setup().click(await screen.findByRole('button', { name: 'Listen' }));

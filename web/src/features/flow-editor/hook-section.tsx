@@ -1,9 +1,9 @@
-// Where a webhook is called: the address of the live version, and the one at which the draft can be tried while this
-// editor listens, with what came there.
+// Where a webhook is called, a form is filled in or a chat is held: the address of the live version; and the one at which
+// a draft can be tried while this editor listens, with what came there.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { api } from '@/api/client';
-import type { HookCall, Listening } from '@/api/types';
+import type { HookCall, Json, Listening } from '@/api/types';
 import { useT } from '@/i18n/i18n';
 import { cx } from '@/lib/cx';
 import { useNow } from '@/lib/use';
@@ -14,33 +14,45 @@ import { TimeAgo } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
 import { useShared } from '@/features/flow-editor/editor-context';
 
-export function HookSection() {
+type Kind = 'webhook' | 'form' | 'chat';
+
+export const isHosted = (trigger: Json | undefined): trigger is Kind =>
+  trigger === 'webhook' || trigger === 'form' || trigger === 'chat';
+
+export function HookSection({ kind }: { kind: Kind }) {
   const t = useT();
-  const { webhookUrl } = useShared();
+  const { webhookUrl, formUrl, chatUrl } = useShared();
+  const url = { webhook: webhookUrl, form: formUrl, chat: chatUrl }[kind];
   return (
     <div className="space-y-3">
-      {webhookUrl && (
+      {url && (
         <div>
           <p className="mb-1 text-sm font-medium">{t.editor.hookUrl}</p>
-          <Address url={webhookUrl} />
+          <Address url={url} open={kind !== 'webhook'} />
           <p className="mt-1 text-xs text-ink-3">{t.editor.hookWhenLive}</p>
         </div>
       )}
-      <HookTest />
+      {kind !== 'chat' && <HookTest kind={kind} />}
     </div>
   );
 }
 
-function Address({ url }: { url: string }) {
+function Address({ url, open }: { url: string; open: boolean }) {
   return (
     <p className="flex items-center rounded-md border bg-sunken py-0.5 pr-0.5 pl-2.5">
-      <code className="code min-w-0 flex-1 truncate text-xs">{url}</code>
+      {open ? (
+        <a className="link min-w-0 flex-1 truncate text-xs" href={url} target="_blank" rel="noreferrer">
+          {url}
+        </a>
+      ) : (
+        <code className="code min-w-0 flex-1 truncate text-xs">{url}</code>
+      )}
       <CopyButton text={url} />
     </p>
   );
 }
 
-function HookTest() {
+function HookTest({ kind }: { kind: Kind }) {
   const t = useT();
   const toast = useToast();
   const cache = useQueryClient();
@@ -74,7 +86,7 @@ function HookTest() {
       <p className="mb-1 text-sm font-medium">{t.editor.hookTest}</p>
       {data?.listening ? (
         <>
-          <Address url={data.url} />
+          <Address url={data.url} open={kind === 'form'} />
           <p className="mt-1.5 flex items-center justify-between gap-2 text-xs text-ink-2">
             <span role="status">{t.editor.hookListening(left)}</span>
             <Button size="sm" busy={stop.isPending} onClick={() => stop.mutate()}>
@@ -84,9 +96,9 @@ function HookTest() {
         </>
       ) : (
         <>
-          <p className="mb-2 text-xs text-ink-3">{t.editor.hookTestText}</p>
+          <p className="mb-2 text-xs text-ink-3">{kind === 'form' ? t.editor.formTestText : t.editor.hookTestText}</p>
           <Button size="sm" icon="eye" busy={listen.isPending} onClick={() => listen.mutate()}>
-            {t.editor.hookListen}
+            {kind === 'form' ? t.editor.formOpen : t.editor.hookListen}
           </Button>
         </>
       )}

@@ -34,6 +34,8 @@ function open(type: string, data: JsonObject, problems: Located[] = []) {
           outputs: {},
           focus: null,
           webhookUrl: null,
+          formUrl: null,
+          chatUrl: null,
           workflowId: 'w',
           flush: () => Promise.resolve(true),
         }}

@@ -16,7 +16,7 @@ import { Menu } from '@/ui/menu';
 import { BehaviourSection } from '@/features/flow-editor/behaviour-section';
 import { ConnectionsSection } from '@/features/flow-editor/connections-section';
 import { useEditor, useShared } from '@/features/flow-editor/editor-context';
-import { HookSection } from '@/features/flow-editor/hook-section';
+import { HookSection, isHosted } from '@/features/flow-editor/hook-section';
 import { FieldInput } from '@/features/flow-editor/inputs/field-input';
 import { duplicate } from '@/features/flow-editor/use-editor-keys';
 import { COMMON, isLater, isShown, withField } from '@/features/flow-editor/nodes/meta';
@@ -129,7 +129,7 @@ export function NodePanel({ id, onClose }: { id: string; onClose: () => void }) 
               onChange={(value) => put(field.name, value)}
             />
           ))}
-        {type === 'trigger' && node.data['trigger'] === 'webhook' && <HookSection />}
+        {type === 'trigger' && isHosted(node.data['trigger']) && <HookSection kind={node.data['trigger']} />}
         {later.length > 0 && (
           <Fold title={t.editor.more} count={later.filter((field) => node.data[field.name] !== undefined).length}>
             {later.map((field) => (

@@ -81,7 +81,7 @@ export function suggestionsFor(node: string, definition: Definition, outputs: Re
   for (const path of ['run.id', 'run.started_at', 'workflow.name', 'workflow.version'])
     found.push({ path, group: 'run' });
   const trigger = definition.nodes.find((one) => one.type === 'trigger');
-  if (trigger?.data['trigger'] === 'webhook')
+  if (['webhook', 'form', 'chat'].includes(str(trigger?.data['trigger'])))
     for (const path of ['request.method', 'request.headers', 'request.query']) found.push({ path, group: 'request' });
   return found;
 }

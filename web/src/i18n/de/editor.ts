@@ -18,6 +18,8 @@ export const editor: Messages['editor'] = {
   hookTest: 'Den Entwurf ausprobieren',
   hookTestText: 'Zwei Minuten lang antwortet der Entwurf unter einer eigenen Adresse, und Sie sehen, was ankam.',
   hookListen: 'Zuhören',
+  formTestText: 'Zwei Minuten lang steht das Formular des Entwurfs unter einer eigenen Adresse.',
+  formOpen: 'Öffnen',
   hookListening: (seconds: number) => `Hört noch ${seconds} s zu`,
   hookStop: 'Aufhören',
   hookCalls: 'Angekommene Aufrufe',

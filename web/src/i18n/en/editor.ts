@@ -16,6 +16,8 @@ export const editor = {
   hookTest: 'Try the draft',
   hookTestText: 'For two minutes the draft answers at an address of its own, and you see what came.',
   hookListen: 'Listen',
+  formTestText: 'For two minutes the form of the draft is at an address of its own.',
+  formOpen: 'Open it',
   hookListening: (seconds: number) => `Listening for ${seconds} s more`,
   hookStop: 'Stop',
   hookCalls: 'Calls that came',

@@ -22,6 +22,8 @@ export const flow = {
     manual: 'Started by hand',
     api: 'Started by API',
     webhook: 'Started by webhook',
+    form: 'Started by a form',
+    chat: 'Started by a chat',
     schedule: 'Started by the clock',
     event: 'Started by an event',
     rerun: 'Run again',
