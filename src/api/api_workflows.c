@@ -186,6 +186,7 @@ static void published(struct req *req, Id workflow)
     workflow_cache_forget(api_of(req)->workflows, workflow);
     wf_scheduler_changed(api_of(req)->scheduler, workflow);
     wf_event_starts_changed(api_of(req)->engine);
+    wf_polls_changed(api_of(req)->engine);
 }
 
 static Err delete_workflow(struct req *req, struct res *res)
@@ -218,6 +219,8 @@ static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash
 {
     AUTO(wf_def) *def = NULL;
     struct schedule_row *schedule = arena_new_of(req->a, struct schedule_row);
+    struct poll_row *poll = arena_new_of(req->a, struct poll_row);
+    bool polls;
 
     TRY(wf_engine_def(api_of(req)->engine, hash, &def));
     *ret_triggers = (struct workflow_triggers){.events = wf_trigger_events(req->a, def)};
@@ -226,6 +229,11 @@ static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash
         *kept = *def->retention;
         ret_triggers->retention = kept;
     }
+    TRY(wf_trigger_poll(api_of(req)->engine, req->a, def, poll, &polls));
+    poll->tenant = row->tenant;
+    poll->version = version;
+    poll->hash = hash;
+    ret_triggers->poll = polls ? poll : NULL;
     if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), schedule))
         return OK;
     schedule->hash = hash;

@@ -587,6 +587,13 @@ const struct api_schema api_shapes[] = {
      "\"run_id\":{\"description\":\"The run that starts are gathered for.\",\"type\":[\"string\","
      "\"null\"]},\"gathering\":" GATHERING_OR_NULL "}}"},
     {"GateList", LIST_OF("Gate")},
+    {"Poll",
+     "{\"type\":\"object\",\"description\":\"How a workflow looks for something "
+     "new.\",\"required\":["
+     "\"kind\",\"version\"],\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"file\"]},"
+     "\"version\":{\"type\":\"integer\"},\"looked_at\":" TIME_OR_NULL ",\"next_at\":" TIME_OR_NULL
+     ",\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when it looked "
+     "last.\"}}}"},
     {"EventStart",
      "{\"type\":\"object\",\"description\":\"An event at the trigger of a workflow that has not "
      "started "

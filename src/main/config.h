@@ -49,6 +49,9 @@ struct config {
         Str allow, deny;
     } egress;
     struct {
+        Str folders;
+    } triggers;
+    struct {
         int unknown_price; /* enum unknown_price */
         size_t cache;
         size_t upload_max;

@@ -64,6 +64,10 @@ const struct config_setting config_settings[] = {
     {"egress.deny", "HEDDLE_EGRESS_DENY", NULL, AS_STR(CONFIG_LIST, egress.deny, ""),
      .value = "RULE,...", .help = "Hosts workflows may never call; wins over egress.allow"},
 
+    {"triggers.folders", "HEDDLE_TRIGGER_FOLDERS", NULL, AS_STR(CONFIG_LIST, triggers.folders, ""),
+     .value = "DIR,...",
+     .help = "Folders that workflows may watch, with all below; absolute paths; none if not set"},
+
     {"redis.url", "REDIS_URL", NULL, AS_URL(redis.url, "redis rediss", ""),
      .help = "Taken for programs that set it; nothing uses Redis in this version"},
 

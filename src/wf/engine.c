@@ -14,6 +14,7 @@
 #include "store/store_listen.h"
 #include "store/store_workflow.h"
 #include "wf/event_start.h"
+#include "wf/poll.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -634,6 +635,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         err = notices_new(e, &e->notices);
     if (err == OK)
         err = event_starts_new(e, &e->event_starts);
+    if (err == OK)
+        err = polls_new(e, &e->polls);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);
@@ -683,10 +686,12 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     flow_pump_stop(e->pump);
     gatherer_stop(e->gatherer);
     event_starts_stop(e->event_starts);
+    polls_stop(e->polls);
     notices_stop(e->notices);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
            !flow_pump_stopped(e->pump) || !gatherer_stopped(e->gatherer) ||
-           !notices_stopped(e->notices) || !event_starts_stopped(e->event_starts)) {
+           !notices_stopped(e->notices) || !event_starts_stopped(e->event_starts) ||
+           !polls_stopped(e->polls)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -719,6 +724,7 @@ void wf_engine_free(struct wf_engine *e)
     flow_pump_free(e->pump);
     gatherer_free(e->gatherer);
     event_starts_free(e->event_starts);
+    polls_free(e->polls);
     notices_free(e->notices);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)

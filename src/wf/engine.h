@@ -172,6 +172,12 @@ Err wf_event_send(struct wf_engine *e, struct arena *a, const struct wf_send *se
 Str wf_trigger_events(struct arena *a, const struct wf_def *def);
 /* What is published has changed. */
 void wf_event_starts_changed(struct wf_engine *e);
+void wf_polls_changed(struct wf_engine *e);
+struct poll_row;
+/* What the published @def looks at for something new, if it does: kind and spec of *ret_row, in @a.
+ * E_INVALID: it may not look there. */
+Err wf_trigger_poll(struct wf_engine *e, struct arena *a, const struct wf_def *def,
+                    struct poll_row *ret_row, bool *ret_has);
 
 /* ---- people decide (approval.c) ---- */
 

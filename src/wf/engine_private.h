@@ -163,6 +163,7 @@ struct wf_engine {
     atomic_int flow_pokes; /* on their way to it */
     struct gatherer *gatherer;
     struct event_starts *event_starts;
+    struct polls *polls;
 };
 
 /* engine.c: a run as @start asks for it, with its first event; not driven yet. */

@@ -68,6 +68,7 @@ struct wf_env {
     Str llm_base_url, llm_api_key; /* defaults of the llm node */
     size_t max_output;             /* bytes of a step's output */
     Str user_agent;
+    Str folders; /* that workflows may watch, "/a,/b"; empty: none */
 };
 
 struct wf_state;

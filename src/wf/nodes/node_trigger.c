@@ -70,7 +70,7 @@ static const struct field schedule_fields[] = {
 
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook schedule form chat event error", .title = "Trigger"},
+     .one_of = "manual api webhook schedule form chat event file error", .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
@@ -83,6 +83,8 @@ static const struct field fields[] = {
      .when = "trigger=form", .title = "Form"},
     {"chat", F_OBJECT, offsetof(struct wf_trigger_cfg, chat), .sub = wf_chat_settings,
      .when = "trigger=chat", .title = "Chat"},
+    {"file", F_OBJECT, offsetof(struct wf_trigger_cfg, file), .sub = trigger_file_fields,
+     .when = "trigger=file", .required = true, .title = "Files"},
     {0},
 };
 
@@ -128,6 +130,8 @@ static void check(struct wf_check *ck, void *settings)
         check_schedule(ck, &cfg->schedule);
     if (str_eq(cfg->trigger, S("event")))
         trigger_event_check(ck, &cfg->event);
+    if (str_eq(cfg->trigger, S("file")))
+        trigger_file_check(ck, &cfg->file);
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
     if (!str_eq(hook->auth, S("hmac")))

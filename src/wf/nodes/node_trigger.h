@@ -5,6 +5,7 @@
 #include "wf/cron.h"
 #include "wf/form.h"
 #include "wf/nodes/trigger_event.h"
+#include "wf/nodes/trigger_file.h"
 
 struct wf_webhook_cfg {
     Str method; /* "ANY": all of them */
@@ -58,6 +59,7 @@ struct wf_trigger_cfg {
     struct wf_event_cfg event;
     struct wf_form_cfg form;
     struct wf_chat_cfg chat;
+    struct wf_file_cfg file;
 };
 
 /* form_trigger.c: the settings of a form; what they and @input, the schema, mean together. */

@@ -26,6 +26,7 @@ export const flow = {
     chat: 'Started by a chat',
     schedule: 'Started by the clock',
     event: 'Started by an event',
+    file: 'Started by a file',
     rerun: 'Run again',
     workflow: 'Started by a workflow',
     error: 'Started by a failure',

@@ -1,0 +1,159 @@
+/* src/store/store_poll.c - where workflows look for something new. */
+#include "store/store_poll.h"
+
+void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
+{
+    static const char forget[] =
+        "DELETE FROM poll_item WHERE workflow_id = ?1 AND NOT EXISTS (SELECT 1 FROM poll p WHERE"
+        " p.workflow_id = ?1 AND p.spec = ?2)";
+    static const char put[] =
+        "INSERT INTO poll (workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at,"
+        " looked_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 0, 0, '')"
+        " ON CONFLICT (workflow_id) DO UPDATE SET kind = excluded.kind,"
+        " version = excluded.version, hash = excluded.hash, spec = excluded.spec, next_at = 0, "
+        "taken_by = NULL,"
+        " is_first = CASE WHEN poll.spec = excluded.spec THEN poll.is_first ELSE 1 END,"
+        " error = ''";
+
+    db_exec(tx, forget, DB_ARGS(D_ID(workflow), D_TEXT(row ? row->spec : S(""))));
+    if (!row)
+        db_exec(tx, "DELETE FROM poll WHERE workflow_id = ?1", DB_ARGS(D_ID(workflow)));
+    else
+        db_exec(tx, put,
+                DB_ARGS(D_ID(workflow), D_ID(row->tenant), D_TEXT(row->kind), D_INT(row->version),
+                        D_BYTES(row->hash), D_TEXT(row->spec)));
+}
+
+#define COLUMNS                                                                                    \
+    "workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at, looked_at, error"
+
+static void read_rows(struct db_cursor *c, struct arena *a, PollRows *ret_rows)
+{
+    PollRows rows = {0};
+
+    while (db_next(c))
+        vec_push(a, &rows,
+                 ((struct poll_row){.workflow = db_id(c, 0),
+                                    .tenant = db_id(c, 1),
+                                    .kind = db_text(c, 2),
+                                    .version = (int)db_int(c, 3),
+                                    .hash = db_bytes(c, 4),
+                                    .spec = db_text(c, 5),
+                                    .is_first = db_int(c, 6) != 0,
+                                    .next_at = db_usec(c, 7),
+                                    .looked_at = db_usec(c, 8),
+                                    .error = db_text(c, 9)}));
+    *ret_rows = rows;
+}
+
+Err store_poll_get(struct db *db, struct arena *a, Id tenant, Id workflow, struct poll_row *ret_row)
+{
+    AUTO(db_cursor) *c = NULL;
+    PollRows rows;
+
+    TRY(db_query(db, a, "SELECT " COLUMNS " FROM poll WHERE workflow_id = ?1 AND tenant_id = ?2",
+                 DB_ARGS(D_ID(workflow), D_ID(tenant)), &c));
+    read_rows(c, a, &rows);
+    TRY(db_finish(c));
+    if (!rows.n)
+        return err_detail(E_NOT_FOUND, "This workflow does not look for anything.");
+    *ret_row = rows.at[0];
+    return OK;
+}
+
+Err store_poll_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is)
+{
+    AUTO(db_cursor) *c = NULL;
+
+    TRY(db_query(db, a, "SELECT 1 FROM poll WHERE next_at <= ?1 LIMIT 1", DB_ARGS(D_INT(now)), &c));
+    *ret_is = db_next(c);
+    return db_finish(c);
+}
+
+Err store_poll_take(struct db *db, struct arena *a, Id node, Usec now, Usec until, int limit,
+                    PollRows *ret_rows)
+{
+    /* The time is asked for twice: who waited for another node's taking sees what it has become. */
+    static const char sql[] =
+        "UPDATE poll SET next_at = ?2, taken_by = ?4 WHERE next_at <= ?1 AND workflow_id IN"
+        " (SELECT p.workflow_id FROM poll p WHERE p.next_at <= ?1 ORDER BY p.next_at LIMIT ?3)"
+        " RETURNING " COLUMNS;
+    struct db_tx *tx = db_begin(db, a);
+    AUTO(db_cursor) *c = NULL;
+
+    db_exec_returning(tx, sql, DB_ARGS(D_INT(now), D_INT(until), D_INT(limit), D_ID(node)), &c);
+    TRY(db_commit(tx));
+    read_rows(c, a, ret_rows);
+    return OK;
+}
+
+static Err exec_one(struct db *db, struct arena *a, const char *sql, struct db_args args)
+{
+    struct db_tx *tx = db_begin(db, a);
+    db_exec(tx, sql, args);
+    return db_commit(tx);
+}
+
+Err store_poll_free(struct db *db, struct arena *a, Id node)
+{
+    if (id_is_none(node))
+        return exec_one(db, a,
+                        "UPDATE poll SET next_at = 0, taken_by = NULL WHERE taken_by IS NOT NULL",
+                        DB_NO_ARGS);
+    return exec_one(db, a, "UPDATE poll SET next_at = 0, taken_by = NULL WHERE taken_by = ?1",
+                    DB_ARGS(D_ID(node)));
+}
+
+Err store_poll_looked(struct db *db, struct arena *a, const struct poll_row *row, Usec now,
+                      Usec next_at, bool first_done, Str error)
+{
+    /* A version that was published meanwhile is looked at at once. */
+    return exec_one(db, a,
+                    "UPDATE poll SET next_at = ?3, taken_by = NULL, looked_at = ?4, error = ?5,"
+                    " is_first = CASE WHEN ?6 = 1 THEN 0 ELSE is_first END"
+                    " WHERE workflow_id = ?1 AND hash = ?2 AND next_at > 0",
+                    DB_ARGS(D_ID(row->workflow), D_BYTES(row->hash), D_INT(next_at), D_INT(now),
+                            D_TEXT(error), D_INT(first_done)));
+}
+
+/* ---- items ---- */
+
+Err store_poll_items(struct db *db, struct arena *a, Id workflow, PollItems *ret_items)
+{
+    AUTO(db_cursor) *c = NULL;
+    PollItems items = {0};
+
+    TRY(db_query(db, a, "SELECT item, mark, state, since FROM poll_item WHERE workflow_id = ?1",
+                 DB_ARGS(D_ID(workflow)), &c));
+    while (db_next(c))
+        vec_push(a, &items,
+                 ((struct poll_item){db_id(c, 0), db_text(c, 1), (enum poll_state)db_int(c, 2),
+                                     db_usec(c, 3)}));
+    TRY(db_finish(c));
+    *ret_items = items;
+    return OK;
+}
+
+void store_poll_item_put(struct db_tx *tx, Id workflow, const struct poll_item *item)
+{
+    db_exec(tx,
+            "INSERT INTO poll_item (workflow_id, item, mark, state, since) VALUES (?1, ?2, ?3, ?4,"
+            " ?5) ON CONFLICT (workflow_id, item) DO UPDATE SET mark = excluded.mark,"
+            " state = excluded.state, since = excluded.since",
+            DB_ARGS(D_ID(workflow), D_ID(item->item), D_TEXT(item->mark), D_INT(item->state),
+                    D_INT(item->since)));
+}
+
+void store_poll_item_drop(struct db_tx *tx, Id workflow, Id item)
+{
+    db_exec(tx, "DELETE FROM poll_item WHERE workflow_id = ?1 AND item = ?2",
+            DB_ARGS(D_ID(workflow), D_ID(item)));
+}
+
+void store_poll_item_done(struct db_tx *tx, Id workflow, const struct poll_item *item)
+{
+    db_exec_expect(tx, 1,
+                   "UPDATE poll_item SET state = 1 WHERE workflow_id = ?1 AND item = ?2 AND mark ="
+                   " ?3 AND state <> 1",
+                   DB_ARGS(D_ID(workflow), D_ID(item->item), D_TEXT(item->mark)));
+}
