@@ -40,7 +40,7 @@ Err llm_tokens_count(struct llm *llm, Str model, Str text, struct llm_tokens *re
 
 Err llm_count_tokens(struct llm_call *c)
 {
-    struct llm_tokens tokens;
+    struct llm_tokens tokens = {0};
 
     TRY(llm_tokens_count(c->llm, c->target.model, c->body, &tokens));
     c->status = 200;

@@ -326,7 +326,7 @@ static void put_piece(struct cutter *c, size_t from, size_t to)
     put_plain(c, from);
     int64_t n = number_of(c, str_from(c->text.p + from, to - from));
     int64_t off = n - c->expected;
-    uint64_t zigzag = ((uint64_t)off << 1) ^ (uint64_t)(off >> 63);
+    uint64_t zigzag = ((uint64_t)off << 1) ^ (off < 0 ? UINT64_MAX : 0);
     put_number(&c->ops, zigzag << 1 | 1);
     c->expected = n + 1;
     c->plain = to;

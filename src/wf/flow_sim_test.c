@@ -17,7 +17,7 @@ enum { KEYS = 3, RUNS_MAX = 400, SPARE = 4 };
 struct passer {
     Id run;
     int key;
-    enum { OUTSIDE, QUEUED, ADMITTED, ASLEEP, GONE } state;
+    enum passer_state { OUTSIDE, QUEUED, ADMITTED, ASLEEP, GONE } state;
     bool returned;    /* it slept: it is not where it came in the order any more */
     int ahead;        /* of its own key, when it came: it has its turn after so many rounds */
     int passed[KEYS]; /* by runs of each key that came later, while it was queued */
@@ -147,7 +147,8 @@ static Err let_in(struct gates *m)
 }
 
 /* One of those in @state does what it does; nothing happens if there is none. */
-static Err change(struct gates *m, int state, void (*fn)(struct db_tx *tx, Id run), int to)
+static Err change(struct gates *m, int state, void (*fn)(struct db_tx *tx, Id run),
+                  enum passer_state to)
 {
     int picked = -1, n = 0;
 
@@ -162,8 +163,7 @@ static Err change(struct gates *m, int state, void (*fn)(struct db_tx *tx, Id ru
     m->runs[picked].returned |= to == QUEUED;
     m->runs[picked].ahead = queued_of(m, m->runs[picked].key);
     memset(m->runs[picked].passed, 0, sizeof m->runs[picked].passed);
-    __typeof__(m->runs[picked].state) now = to;
-    m->runs[picked].state = now;
+    m->runs[picked].state = to;
     return OK;
 }
 
