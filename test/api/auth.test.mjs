@@ -11,7 +11,7 @@ const nobody = '01890a5d-ac96-774b-bcce-b302099a8057'; /* an id that is well for
 const tiny = chain('Tiny', { a: set({ x: 1 }) });
 
 /* Paths that answer without a credential (docs/formats/api.md). */
-const open = [/^\/healthz$/, /^\/readyz$/, /^\/hooks\//, /^\/signin$/];
+const open = [/^\/healthz$/, /^\/readyz$/, /^\/(hooks|forms)(-test)?\//, /^\/chat\//, /^\/signin$/];
 
 onEachDatabase('auth', (ctx) => {
   const { test } = ctx;
@@ -31,7 +31,8 @@ onEachDatabase('auth', (ctx) => {
         );
         if (pattern.startsWith('/v1/messages'))
           assert.equal(expectStatus(r, 401).json.error.type, 'authentication_error');
-        else if (pattern.startsWith('/v1/')) assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
+        else if (pattern.startsWith('/v1/'))
+          assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
         else expectProblem(r, 401, 'unauthorized');
         asked++;
       }
@@ -48,7 +49,10 @@ onEachDatabase('auth', (ctx) => {
   test('health answers everybody', async () => {
     expectStatus(await anonymous().get('/healthz'), 200);
     expectStatus(await anonymous().get('/readyz'), 200);
-    expectStatus(await anonymous().post(`/hooks/${nobody}`, {}), 404);
+    for (const door of ['hooks', 'hooks-test', 'chat'])
+      expectStatus(await anonymous().post(`/${door}/${nobody}`, {}), 404);
+    for (const door of ['forms', 'forms-test', 'chat'])
+      expectStatus(await anonymous().get(`/${door}/${nobody}`), 404);
   });
 
   test('a wrong, cut, long or oddly written key is refused', async () => {

@@ -121,7 +121,7 @@ await path('a file is imported and drawn, and nothing of it is lost', async () =
 
 await path('settings are saved by themselves; undo brings them back', async () => {
   await node('analyze-1').click();
-  await page.getByLabel('Model', { exact: false }).first().fill('another-model');
+  await page.locator('[data-field="model"]').locator('input, textarea').first().fill('another-model');
   await until(async () => assert.equal((await draft()).nodes[3].data.model, 'another-model'));
   await page.keyboard.press('Escape');
   await page.locator('.react-flow__pane').click({ position: { x: 300, y: 600 } });
