@@ -22,6 +22,8 @@ static Err bad(const char *what)
 static Str parameter(struct arena *a, Str text, Str name)
 {
     size_t at = str_find_char(text, ';');
+    /* One room for all: what it costs goes by the header's length, not by how many it names. */
+    char *out = at < text.n ? arena_bytes(a, text.n - at) : NULL;
 
     while (at < text.n) {
         at++;
@@ -34,7 +36,6 @@ static Str parameter(struct arena *a, Str text, Str name)
         if (at >= text.n || text.p[at] == ';')
             continue;
         at++;
-        char *out = arena_bytes(a, text.n - at + 1);
         size_t n = 0;
         if (at < text.n && text.p[at] == '"') {
             for (at++; at < text.n && text.p[at] != '"'; at++) {

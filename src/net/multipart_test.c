@@ -1,4 +1,5 @@
 /* src/net/multipart_test.c - forms with files as browsers send them, and what is no such form. */
+#include "base/buf.h"
 #include "base/test.h"
 #include "net/multipart.h"
 
@@ -84,4 +85,22 @@ TEST(multipart_that_is_broken_is_refused)
                        "Content-Disposition: form-data; name=a\r\n\r\n\r\n--b--",
                        &parts),
                  E_TOO_LARGE);
+}
+
+TEST(multipart_headers_of_many_parameters_cost_no_more_than_their_length)
+{
+    AUTO(arena) *a = arena_new(KIB(256));
+    AUTO_BUF(b, MIB(1));
+    MultipartParts parts;
+
+    for (int i = 0; i < 3; i++) {
+        buf_add(&b, S("--b\r\nContent-Disposition: form-data; "));
+        for (int k = 0; k < 3500; k++)
+            buf_add(&b, S("a=b;"));
+        buf_add(&b, S(" name=n\r\n\r\nx\r\n"));
+    }
+    buf_add(&b, S("--b--"));
+    t_expect_ok(multipart_parse(a, buf_str(&b), S("b"), 3, &parts));
+    t_expect_int(parts.n, 3);
+    t_expect_str(parts.at[2].name, S("n"));
 }
