@@ -10,6 +10,7 @@
  * Both clients print one line of JSON. The clock is that of the machine, so that one process can
  * tell how long after another's act something came.
  */
+#include "base/crypto.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "rt/fiber.h"
@@ -56,7 +57,7 @@ static Err be_slow(struct res *res, Str *model, bool *ret_answered)
 {
     Str rest = str_skip(*model, 2), first, second;
     uint64_t from, to;
-    int chance = rand() % 100;
+    int chance = (int)(crypto_random_u64() % 100);
 
     rest = str_cut(rest, '-', &first);
     rest = str_cut(rest, '-', &second);
@@ -67,7 +68,7 @@ static Err be_slow(struct res *res, Str *model, bool *ret_answered)
         res_header(res, S("Retry-After"), S("1"));
         return res_send(res, 429, S("application/json"), S("{\"error\":{\"message\":\"slow\"}}"));
     }
-    from += to > from ? (uint64_t)rand() % (to - from) : 0;
+    from += to > from ? crypto_random_u64() % (to - from) : 0;
     TRY(fiber_sleep((Usec)from * USEC_MS));
     if (chance < 3) {
         TRY(res_begin(res, 200, S("text/event-stream")));

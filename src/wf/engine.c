@@ -726,6 +726,7 @@ void wf_engine_free(struct wf_engine *e)
     event_starts_free(e->event_starts);
     polls_free(e->polls);
     notices_free(e->notices);
+    sweeper_free(e->sweeper);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)
         map_free(e->shards[i].runs, NULL);
