@@ -259,8 +259,12 @@ Err wf_run_start(struct wf_engine *e, const struct wf_start *start, struct wf_ru
 
     /* Counted before it looks whether the engine drains: then the drain waits for it. */
     atomic_fetch_add(&e->active, 1);
+    if (start->also)
+        fiber_shield(); /* the transaction looks at what is the caller's */
     for (int i = 0; i < START_TRIES && err == E_CONFLICT; i++)
         err = start_run(e, start, ret_run);
+    if (start->also)
+        fiber_unshield();
     atomic_fetch_sub(&e->active, 1);
     return err;
 }

@@ -65,8 +65,8 @@ struct wf_start {
     Str key;                                    /* idempotency key; empty: none */
     Str fingerprint;                            /* 32 bytes of what the key stands for */
     /* Queue more statements into the transaction that makes the run accepted. May be called again
-     * if that has to be repeated; never after wf_run_start has returned, for a caller that is
-     * shielded. */
+     * if that has to be repeated; never after wf_run_start or wf_run_gather has returned, which
+     * are shielded for it: whoever is cancelled meanwhile hears of it afterwards. */
     void (*also)(struct db_tx *tx, Id run, void *ctx);
     void *also_ctx;
     /* Watch the run from before its first step, for wf_follow; NULL: do not. The caller frees it.
