@@ -112,7 +112,7 @@ static Err look_for_answer(struct chat_visit *v, struct chat_turn *turn)
 
 Err api_chat_turns(struct chat_visit *v, int limit)
 {
-    TRY(store_chat_turns(api_of(v->req)->db, v->req->a, v->chat.id, limit, &v->turns));
+    TRY(store_chat_turns(api_of(v->req)->db, v->req->a, v->row.id, v->chat.id, limit, &v->turns));
     vec_each(&v->turns, turn)
         TRY(look_for_answer(v, turn));
     return OK;

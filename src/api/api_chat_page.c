@@ -134,16 +134,20 @@ static Err show(struct req *req, struct res *res)
     return send_chat(&v, res, 200, S(""), S(""));
 }
 
-/* The conversation of the page, which begins with its first message. */
+/* The conversation of the page, which begins with its first message. An id that is taken by what
+ * this is not, of another workflow or of old, begins another one. */
 static Err find(struct chat_visit *v, Str conversation)
 {
     Err e = api_chat_find(v, conversation);
+    bool taken;
     Id id;
 
     if (e != E_NOT_FOUND || id_parse(conversation, &id) != OK)
         return e;
+    TRY(store_chat_is_taken(api_of(v->req)->db, v->req->a, id, &taken));
     TRY(api_chat_find(v, S("")));
-    v->chat.id = id;
+    if (!taken)
+        v->chat.id = id;
     return OK;
 }
 

@@ -21,14 +21,28 @@ Err store_chat_get(struct db *db, struct arena *a, Id workflow, Id id, Usec now,
     return found ? OK : err_detail(E_NOT_FOUND, "There is no such conversation, or no longer.");
 }
 
-Err store_chat_turns(struct db *db, struct arena *a, Id id, int limit, ChatTurns *ret_turns)
+Err store_chat_is_taken(struct db *db, struct arena *a, Id id, bool *ret_taken)
 {
-    static const char sql[] = "SELECT n, run_id, message, answer, state, at FROM chat_turn"
-                              " WHERE chat_id = ?1 ORDER BY n DESC LIMIT ?2";
+    AUTO(db_cursor) *c = NULL;
+
+    TRY(db_query(db, a, "SELECT 1 FROM chat WHERE id = ?1", DB_ARGS(D_ID(id)), &c));
+    bool taken = db_next(c);
+    TRY(db_finish(c));
+    *ret_taken = taken;
+    return OK;
+}
+
+Err store_chat_turns(struct db *db, struct arena *a, Id workflow, Id id, int limit,
+                     ChatTurns *ret_turns)
+{
+    static const char sql[] =
+        "SELECT t.n, t.run_id, t.message, t.answer, t.state, t.at FROM chat_turn t"
+        " JOIN chat c ON c.id = t.chat_id WHERE t.chat_id = ?1 AND c.workflow_id = ?2"
+        " ORDER BY t.n DESC LIMIT ?3";
     AUTO(db_cursor) *c = NULL;
     ChatTurns turns = {0};
 
-    TRY(db_query(db, a, sql, DB_ARGS(D_ID(id), D_INT(limit)), &c));
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(id), D_ID(workflow), D_INT(limit)), &c));
     while (db_next(c)) {
         struct chat_turn *t = vec_add(a, &turns);
         *t = (struct chat_turn){.n = db_int(c, 0),
@@ -54,14 +68,15 @@ void store_chat_say(struct db_tx *tx, const struct chat_row *row, const struct c
     static const char keep[] =
         "INSERT INTO chat (id, tenant_id, workflow_id, created_at, used_at, keep_until)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET"
-        " used_at = excluded.used_at, keep_until = excluded.keep_until";
+        " used_at = excluded.used_at, keep_until = excluded.keep_until"
+        " WHERE chat.workflow_id = excluded.workflow_id";
     static const char say[] =
         "INSERT INTO chat_turn (chat_id, n, run_id, message, answer, state, at)"
         " VALUES (?1, ?2, ?3, ?4, '', 0, ?5)";
 
-    db_exec(tx, keep,
-            DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_ID(row->workflow), D_INT(row->created_at),
-                    D_INT(row->used_at), D_INT(row->keep_until)));
+    db_exec_expect(tx, 1, keep,
+                   DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_ID(row->workflow),
+                           D_INT(row->created_at), D_INT(row->used_at), D_INT(row->keep_until)));
     db_exec(tx, say,
             DB_ARGS(D_ID(row->id), D_INT(turn->n), D_ID(turn->run), D_TEXT(turn->message),
                     D_INT(turn->at)));

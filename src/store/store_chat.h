@@ -26,10 +26,14 @@ typedef VEC(struct chat_turn) ChatTurns;
 /* E_NOT_FOUND, also when its time is over. */
 Err store_chat_get(struct db *db, struct arena *a, Id workflow, Id id, Usec now,
                    struct chat_row *ret_row) YIELDS;
-/* The last @limit turns, oldest first. */
-Err store_chat_turns(struct db *db, struct arena *a, Id id, int limit, ChatTurns *ret_turns) YIELDS;
+/* Whether there is such a conversation of any workflow, also one whose time is over. */
+Err store_chat_is_taken(struct db *db, struct arena *a, Id id, bool *ret_taken) YIELDS;
+/* The last @limit turns, oldest first; none of a conversation of another workflow. */
+Err store_chat_turns(struct db *db, struct arena *a, Id workflow, Id id, int limit,
+                     ChatTurns *ret_turns) YIELDS;
 /* Queue: a turn more, and that the conversation is kept until row->keep_until; E_EXISTS at the
- * commit when there is a turn @n already. */
+ * commit when there is a turn @n already, E_CONFLICT when it is a conversation of another
+ * workflow. */
 void store_chat_say(struct db_tx *tx, const struct chat_row *row, const struct chat_turn *turn);
 /* Fill in the answer of turn @n, if it has none. */
 Err store_chat_answer(struct db *db, struct arena *a, Id id, const struct chat_turn *turn) YIELDS;
