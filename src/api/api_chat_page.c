@@ -3,11 +3,19 @@
 #include "api/chat.h"
 #include "api/page.h"
 
-enum { TURNS_SHOWN = 100 };
+/* Bytes of a page, as HTML: of all turns, of one answer, of a message to be sent again. The newest
+ * turn always fits. */
+enum {
+    TURNS_SHOWN = 100,
+    TALK_MAX = 768 << 10,
+    ANSWER_SHOWN = 512 << 10,
+    TYPED_SHOWN = 192 << 10,
+    TURN_FRAME = 512 /* what stands around it, but the title */
+};
 
 struct words {
     const char *you, *send, *message, *working, *no_answer, *look, *problem, *not_found,
-        *begin_anew, *busy;
+        *begin_anew, *busy, *earlier, *longer;
 };
 static const struct words english = {
     .you = "You",
@@ -20,6 +28,8 @@ static const struct words english = {
     .not_found = "There is no chat here",
     .begin_anew = "Begin anew",
     .busy = "Your last message was not taken: the one before it is not answered yet.",
+    .earlier = "Earlier messages are not shown.",
+    .longer = "The answer is longer than this page shows.",
 };
 static const struct words german = {
     .you = "Sie",
@@ -32,6 +42,8 @@ static const struct words german = {
     .not_found = "Hier ist kein Chat",
     .begin_anew = "Neu beginnen",
     .busy = "Ihre letzte Nachricht wurde nicht angenommen: die davor ist noch nicht beantwortet.",
+    .earlier = "Frühere Nachrichten werden nicht gezeigt.",
+    .longer = "Die Antwort ist länger, als diese Seite zeigt.",
 };
 
 static const struct words *words_of(const struct req *req)
@@ -58,10 +70,39 @@ static void add_turn(const struct chat_visit *v, struct buf *b, const struct cha
     const struct words *w = words_of(v->req);
 
     add_said(b, "me", str_c(w->you), t->message);
-    if (t->answered && !t->failed)
-        add_said(b, "it", title_of(v), t->answer);
-    else
+    if (t->answered && !t->failed) {
+        Str shown = page_text_head(t->answer, ANSWER_SHOWN);
+        add_said(b, "it", title_of(v), shown);
+        if (shown.n < t->answer.n)
+            add_said(b, "it none", title_of(v), str_c(w->longer));
+    } else {
         add_said(b, "it none", title_of(v), str_c(t->answered ? w->no_answer : w->working));
+    }
+}
+
+/* The newest turns, as many as fit. */
+static void add_talk(const struct chat_visit *v, struct buf *b)
+{
+    size_t first = v->turns.n, left = TALK_MAX;
+    size_t frame = TURN_FRAME + 2 * page_text_len(title_of(v));
+
+    while (first > 0) {
+        const struct chat_turn *t = &v->turns.at[first - 1];
+        size_t need = frame + page_text_len(t->message) +
+                      page_text_len(page_text_head(t->answer, ANSWER_SHOWN));
+        if (need > left)
+            break;
+        left -= need;
+        first--;
+    }
+    if (first == v->turns.n)
+        return;
+    if (v->turns.at[first].n > 1)
+        buf_add_fmt(b, "<p class=\"note\">%s</p>", words_of(v->req)->earlier);
+    buf_add_c(b, "<ol class=\"talk\">");
+    for (size_t i = first; i < v->turns.n; i++)
+        add_turn(v, b, &v->turns.at[i]);
+    buf_add_c(b, "</ol>");
 }
 
 static void add_hidden(struct buf *b, const char *name, Id id)
@@ -83,7 +124,7 @@ static void add_form(const struct chat_visit *v, struct buf *b, Str typed)
                 "<div class=\"field\"><label for=\"m\">%s</label><textarea id=\"m\" "
                 "name=\"message\" rows=\"3\" maxlength=\"30000\" required autofocus>\n",
                 w->message);
-    page_text(b, typed);
+    page_text(b, page_text_head(typed, TYPED_SHOWN));
     buf_add_fmt(b,
                 "</textarea></div><div class=\"acts\"><button>%s</button><a class=\"plain\" "
                 "href=\"?\">%s</a></div></form>",
@@ -96,12 +137,7 @@ static Err send_chat(struct chat_visit *v, struct res *res, int status, Str prob
     AUTO_BUF(b, PAGE_MAX);
 
     TRY(api_chat_turns(v, TURNS_SHOWN));
-    if (v->turns.n)
-        buf_add_c(&b, "<ol class=\"talk\">");
-    vec_each(&v->turns, t)
-        add_turn(v, &b, t);
-    if (v->turns.n)
-        buf_add_c(&b, "</ol>");
+    add_talk(v, &b);
     if (problem.n) {
         buf_add_c(&b, "<p class=\"note bad\" role=\"alert\">");
         page_text(&b, problem);

@@ -12,11 +12,11 @@
 #include "wf/nodes/node_trigger.h"
 
 static const Usec PATIENCE = 100 * USEC_S;
-enum { KEY_MAX = 64, RESULT_SHOWN = 256 << 10 };
+enum { KEY_MAX = 64, RESULT_SHOWN = PAGE_MAX - (16 << 10) }; /* bytes of HTML */
 
 struct words {
     const char *send, *thanks, *arrived, *failed, *failed_lead, *working, *working_lead, *result,
-        *not_found, *not_found_lead, *problem, *sign_in, *another;
+        *not_found, *not_found_lead, *problem, *sign_in, *another, *longer;
 };
 static const struct words english = {
     .send = "Send",
@@ -33,6 +33,7 @@ static const struct words english = {
     .problem = "That did not work",
     .sign_in = "Please sign in",
     .another = "Fill in another one",
+    .longer = "The result is longer than this page shows.",
 };
 static const struct words german = {
     .send = "Absenden",
@@ -51,6 +52,7 @@ static const struct words german = {
     .problem = "Das hat nicht geklappt",
     .sign_in = "Bitte melden Sie sich an",
     .another = "Noch eines ausfüllen",
+    .longer = "Das Ergebnis ist länger, als diese Seite zeigt.",
 };
 
 /* One request. */
@@ -210,30 +212,36 @@ static Err show(struct visit *v, struct res *res)
 
 /* ---- what is sent ---- */
 
-static void add_result(struct req *req, struct buf *b, const struct json *output)
+/* As much of @s as the page has room for. */
+static void add_shown(struct buf *b, Str s)
 {
-    if (json_is(output, JSON_STR)) {
-        buf_add_c(b, "<pre>");
-        page_text(b, json_str_of(output, S("")));
-        buf_add_c(b, "</pre>");
-        return;
-    }
+    page_text(b, page_text_head(s, b->n < RESULT_SHOWN ? RESULT_SHOWN - b->n : 0));
+}
+
+static Str shown_text(struct req *req, const struct json *v)
+{
+    return json_is(v, JSON_STR) ? json_str_of(v, S("")) : json_text(req->a, v);
+}
+
+static void add_result(struct visit *v, struct buf *b, const struct json *output)
+{
     if (!json_is(output, JSON_OBJ) || json_len(output) == 0) {
-        buf_add_c(b, "<pre class=\"code\">");
-        page_text(b, str_head(json_text(req->a, output), RESULT_SHOWN));
+        buf_add_c(b, json_is(output, JSON_STR) ? "<pre>" : "<pre class=\"code\">");
+        add_shown(b, shown_text(v->req, output));
         buf_add_c(b, "</pre>");
-        return;
+    } else {
+        buf_add_c(b, "<dl>");
+        for (size_t i = 0; i < output->n && b->n < RESULT_SHOWN; i++) {
+            buf_add_c(b, "<div><dt>");
+            add_shown(b, str_from(output->obj[i].key.s, output->obj[i].key.n));
+            buf_add_c(b, "</dt><dd>");
+            add_shown(b, shown_text(v->req, &output->obj[i].val));
+            buf_add_c(b, "</dd></div>");
+        }
+        buf_add_c(b, "</dl>");
     }
-    buf_add_c(b, "<dl>");
-    for (size_t i = 0; i < output->n; i++) {
-        const struct json *one = &output->obj[i].val;
-        buf_add_c(b, "<div><dt>");
-        page_text(b, str_from(output->obj[i].key.s, output->obj[i].key.n));
-        buf_add_c(b, "</dt><dd>");
-        page_text(b, json_is(one, JSON_STR) ? json_str_of(one, S("")) : json_text(req->a, one));
-        buf_add_c(b, "</dd></div>");
-    }
-    buf_add_c(b, "</dl>");
+    if (b->n >= RESULT_SHOWN)
+        buf_add_fmt(b, "<p class=\"note\">%s</p>", v->w->longer);
 }
 
 static Err send_thanks(struct visit *v, struct res *res)
@@ -263,7 +271,7 @@ static Err send_result(struct visit *v, struct res *res, Id run)
     if (!str_eq(json_str_of(json_at(doc, "state"), S("")), S("succeeded")))
         return send_note(v->req, res, 500, "bad", str_c(v->w->failed),
                          str_fmt(v->req->a, "%s%.*s", v->w->failed_lead, P(id_text(run, id))));
-    add_result(v->req, &b, json_at(doc, "output"));
+    add_result(v, &b, json_at(doc, "output"));
     TRY(buf_ok(&b));
     struct page page = {.title =
                             v->cfg->thanks_title.n ? v->cfg->thanks_title : str_c(v->w->result),

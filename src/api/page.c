@@ -144,29 +144,57 @@ bool page_comes_from_here(const struct req *req)
     return !says || req_same_origin(req);
 }
 
+/* What stands for @c in a page; NULL: itself. */
+static const char *escape_of(char c)
+{
+    switch (c) {
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '&':
+        return "&amp;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
 void page_text(struct buf *b, Str s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        switch (s.p[i]) {
-        case '<':
-            buf_add_c(b, "&lt;");
-            break;
-        case '>':
-            buf_add_c(b, "&gt;");
-            break;
-        case '&':
-            buf_add_c(b, "&amp;");
-            break;
-        case '"':
-            buf_add_c(b, "&quot;");
-            break;
-        case '\'':
-            buf_add_c(b, "&#39;");
-            break;
-        default:
+        const char *escape = escape_of(s.p[i]);
+        if (escape)
+            buf_add_c(b, escape);
+        else
             buf_add_char(b, s.p[i]);
-        }
     }
+}
+
+Str page_text_head(Str s, size_t max)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const char *escape = escape_of(s.p[i]);
+        size_t n = escape ? strlen(escape) : 1;
+        if (n > max)
+            return str_head(s, utf8_valid_prefix(str_head(s, i)));
+        max -= n;
+    }
+    return s;
+}
+
+size_t page_text_len(Str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        const char *escape = escape_of(s.p[i]);
+        n += escape ? strlen(escape) : 1;
+    }
+    return n;
 }
 
 static void add_heading(struct buf *b, const struct page *page)

@@ -25,6 +25,9 @@ bool page_comes_from_here(const struct req *req);
 
 /* @s as text, safe in content and in attributes in double quotes. */
 void page_text(struct buf *b, Str s);
+/* As many of the first characters of @s as are at most @max bytes so. */
+Str page_text_head(Str s, size_t max);
+size_t page_text_len(Str s);
 struct page {
     Str title, lead;  /* lead: below the title; empty: none */
     Str content;      /* HTML */

@@ -1,7 +1,10 @@
 /* Chat triggers: conversations of runs, streamed or whole, by API and by the page. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expectProblem, expectStatus } from '../lib/api.mjs';
 import { Gate, until } from '../lib/gate.mjs';
+import { raw } from '../lib/raw.mjs';
+import { sql } from '../lib/sql.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
 import { call, flow, llm, noRetry, output } from '../lib/flow.mjs';
 
@@ -19,6 +22,12 @@ onEachDatabase('chat', (ctx) => {
       { headers },
     );
   const runsOf = async (id) => (await ctx.api.get(`/api/runs?workflow_id=${id}`)).json.items;
+  const hidden = (text, name) => text.match(new RegExp(`name="${name}" value="([^"]+)"`))[1];
+  const sendPage = (id, conversation, message) =>
+    anonymous().call('POST', `/chat/${id}`, {
+      text: new URLSearchParams({ conversation, key: 'k', message }).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
 
   test('each message is a run that is told the conversation so far, as much as is set', async () => {
     const id = await echo({ history: 4 }, { text: '{{ input.transcript }}|{{ input.history.length }}' });
@@ -160,7 +169,6 @@ onEachDatabase('chat', (ctx) => {
     assert.match(page.headers['content-security-policy'], /default-src 'none'/);
     assert.ok(page.text.includes('<h1>Ask &amp; be told</h1>'));
     assert.doesNotMatch(page.text, /<script/);
-    const hidden = (text, name) => text.match(new RegExp(`name="${name}" value="([^"]+)"`))[1];
     const send = (from, message, headers = {}) =>
       anonymous().call('POST', `/chat/${id}`, {
         text: new URLSearchParams({
@@ -181,5 +189,48 @@ onEachDatabase('chat', (ctx) => {
     assert.equal((await runsOf(id)).length, 2);
     await until('nothing is open', async () => (await runsOf(id)).every((run) => run.state === 'succeeded'));
     assert.match(expectStatus(await anonymous().get('/chat/none'), 404).text, /There is no chat here/);
+  });
+
+  test('the page goes on with no conversation of another workflow, nor with one whose time is over', async () => {
+    const [mine, other] = [await echo(), await echo()];
+    const { conversation_id: talk } = expectStatus(await say(other, 'A secret'), 200).json;
+    const r = expectStatus(await sendPage(mine, talk, 'Hello'), 200);
+    assert.ok(r.text.includes('You said Hello') && !r.text.includes('secret'));
+    assert.notEqual(hidden(r.text, 'conversation'), talk);
+    const { input } = await ctx.api.runOf((await runsOf(mine))[0].id);
+    assert.deepEqual(input.history, []);
+    const path = `/chat/${other}/${talk}`;
+    assert.equal(expectStatus(await anonymous().get(path), 200).json.turns.length, 1);
+    await sql(ctx.server, 'UPDATE chat SET keep_until = 1');
+    expectStatus(await anonymous().get(path), 404);
+    const late = expectStatus(await sendPage(other, talk, 'Again'), 200);
+    assert.ok(late.text.includes('You said Again') && !late.text.includes('secret'));
+  });
+
+  test('the page shows the newest turns that fit', async () => {
+    const id = await echo();
+    const long = '&'.repeat(32 << 10);
+    let talk;
+    for (let n = 1; n <= 4; n++)
+      ({ conversation_id: talk } = expectStatus(await say(id, `m${n}-`.padEnd(32 << 10, '&'), talk), 200).json);
+    const r = expectStatus(await sendPage(id, talk, 'Last'), 200);
+    assert.ok(r.text.includes('You said Last') && r.text.includes('m4-') && !r.text.includes('m1-'));
+    assert.ok(r.text.includes('Earlier messages are not shown.'));
+    assert.match(expectStatus(await sendPage(id, talk, `${long}&`), 413).text, /<textarea[^]*&amp;/);
+    const huge = await echo({}, '"é'.repeat(80 << 10));
+    const empty = await anonymous().get(`/chat/${huge}`);
+    const cut = expectStatus(await sendPage(huge, hidden(empty.text, 'conversation'), 'Hello'), 200);
+    assert.ok(cut.text.includes('The answer is longer than this page shows.'));
+    assert.ok(!cut.text.includes('\ufffd'));
+  });
+
+  test('whoever leaves before his message is taken does no harm', async () => {
+    const id = await echo();
+    const { port } = new URL(ctx.api.base);
+    const body = JSON.stringify({ message: 'm'.repeat(30_000), mode: 'wait' });
+    const head = `POST /chat/${id} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    for (let n = 0; n < 60; n++)
+      await raw(port, [head + body, (socket) => sleep(n % 4).then(() => socket.resetAndDestroy())]);
+    expectStatus(await say(id, 'Still there?'), 200);
   });
 });

@@ -180,6 +180,17 @@ onEachDatabase('forms', (ctx) => {
     assert.ok(!failed.text.includes(ctx.web.origin));
   });
 
+  test('of a result that is longer than a page its beginning is shown', async () => {
+    const long = '&é'.repeat(200 << 10);
+    for (const out of [long, { first: 'is there', long, last: 'is not' }, [long]]) {
+      const { text } = expectStatus(await send(await made({ respond: 'result' }, {}, output(out)), ada), 200);
+      assert.match(text, /(&amp;é){1000}/);
+      assert.ok(text.includes('The result is longer than this page shows.'));
+      assert.ok(!text.includes('\ufffd') && !text.includes('is not'));
+      assert.equal(text.includes('is there'), !!out.first);
+    }
+  });
+
   test('a form may ask for user and password, and is not sent by other sites', async () => {
     const id = await made({ auth: 'basic', user: 'ada', secret: 'pass-phrase' });
     const asked = expectStatus(await page(id), 401);
