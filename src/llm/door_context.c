@@ -47,7 +47,7 @@ static Err fit(void *arg)
         most -= job->output;
     if (job->trimmed.tokens <= most)
         return OK;
-    llm_trim(a, &empty, v, most, &job->trimmed);
+    TRY(llm_trim(a, &empty, v, most, &job->trimmed));
     if (job->trimmed.dropped)
         json_write(job->out, job->trimmed.messages);
     return buf_ok(job->out);

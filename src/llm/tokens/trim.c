@@ -87,13 +87,16 @@ static void count(struct trim *t, struct arena *a, const struct llm_tally *empty
     }
 }
 
-void llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
-              struct llm_trimmed *ret_trimmed)
+Err llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
+             struct llm_trimmed *ret_trimmed)
 {
     const struct json *messages = json_at(body, "messages");
     size_t n = json_is(messages, JSON_ARR) ? json_len(messages) : 0;
     struct trim t = {.messages = messages, .n = n, .last = n ? n - 1 : 0, .most = most};
 
+    if (n > LLM_TRIM_MAX)
+        return err_detail(E_TOO_LARGE, "A request of more than %d messages cannot be trimmed.",
+                          LLM_TRIM_MAX);
     t.cost = arena_array(a, int64_t, n + 1);
     t.dropped = arena_array(a, bool, n + 1);
     count(&t, a, empty, body);
@@ -103,10 +106,11 @@ void llm_trim(struct arena *a, const struct llm_tally *empty, const struct json 
         drop_rounds(&t);
     *ret_trimmed = (struct llm_trimmed){messages, t.n_dropped, t.total};
     if (!t.n_dropped)
-        return;
+        return OK;
     struct json *kept = json_arr(a);
     for (size_t i = 0; i < n; i++)
         if (!t.dropped[i])
             json_push(a, kept, json_item(messages, i));
     ret_trimmed->messages = kept;
+    return OK;
 }

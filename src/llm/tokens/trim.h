@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "llm/tokens/tokens.h"
 
+enum { LLM_TRIM_MAX = 100000 }; /* messages */
+
 struct llm_trimmed {
     const struct json *messages; /* those that stay; the list itself if all do */
     size_t dropped;
@@ -18,8 +20,8 @@ struct llm_trimmed {
 };
 
 /* @body: a request of chat or messages; @empty: a tally in which nothing was counted yet. What
- * stays may be more than @most still. */
-void llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
-              struct llm_trimmed *ret_trimmed);
+ * stays may be more than @most still. E_TOO_LARGE past LLM_TRIM_MAX messages. */
+Err llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
+             struct llm_trimmed *ret_trimmed);
 
 #endif

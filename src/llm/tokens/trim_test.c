@@ -16,7 +16,8 @@ static Str trim(Str messages, int64_t most, struct llm_trimmed *trimmed)
     if (json_parse(t_arena(), body, &v) != OK)
         t_fail(__FILE__, __LINE__, "no JSON: %.*s", P(messages));
     llm_tally_init(&empty, NULL, S("gpt-4o"));
-    llm_trim(t_arena(), &empty, v, most, trimmed);
+    if (llm_trim(t_arena(), &empty, v, most, trimmed) != OK)
+        t_fail(__FILE__, __LINE__, "not trimmed: %.*s", P(messages));
     return json_text(t_arena(), trimmed->messages);
 }
 
@@ -93,4 +94,21 @@ TEST(trim_takes_odd_conversations)
 
     for (size_t i = 0; i < ARRAY_LEN(odd); i++)
         t_expect(trim(str_c(odd[i]), 0, &t).n > 0);
+}
+
+TEST(trim_refuses_too_many_messages)
+{
+    AUTO(arena) *a = arena_new(MIB(8));
+    AUTO_BUF(b, MIB(1));
+    struct llm_tally empty;
+    struct llm_trimmed t;
+    struct json *v;
+
+    buf_add_c(&b, "{\"messages\":[" ASK("1"));
+    for (int i = 0; i < LLM_TRIM_MAX; i++)
+        buf_add_c(&b, ",0");
+    buf_add_c(&b, "]}");
+    t_expect_ok(json_parse(a, buf_str(&b), &v));
+    llm_tally_init(&empty, NULL, S("gpt-4o"));
+    t_expect_err(llm_trim(a, &empty, v, 1, &t), E_TOO_LARGE);
 }
