@@ -4,6 +4,7 @@
  * put before the client's "system". Parameters count where the client says nothing. The body is
  * written anew, so that all that follows sees an ordinary call.
  */
+#include "base/arena.h"
 #include "base/json.h"
 #include "llm/door_private.h"
 #include "llm/prompt.h"
@@ -42,7 +43,7 @@ static Err find(struct llm_call *c, Str *ret_name, struct json **ret_version)
 /* The text of a message; of parts, that of those that are texts. */
 static Str text_of(struct arena *a, const struct json *content)
 {
-    AUTO_BUF(b, MIB(4));
+    AUTO_BUF(b, LLM_PROMPT_FILLED_MAX); /* they are not more together */
 
     for (size_t i = 0; json_is(content, JSON_ARR) && i < json_len(content); i++) {
         if (b.n)
@@ -107,6 +108,19 @@ static Err merge(struct llm_call *c, struct arena *a, struct json *body, const s
     return OK;
 }
 
+static Err write_body(struct llm_call *c, const struct json *body)
+{
+    AUTO_BUF(b, LLM_BODY_MAX);
+
+    json_write(&b, body);
+    char *to = b.failed ? NULL : arena_try(c->req->a, b.n);
+    if (!to)
+        return err_detail(E_TOO_LARGE, "The prompt and what came with it pass %d MiB.",
+                          LLM_BODY_MAX >> 20);
+    c->body = str_from(memcpy(to, b.p, b.n), b.n);
+    return OK;
+}
+
 Err llm_prompt_apply(struct llm_call *c)
 {
     AUTO(arena) *tree = arena_new(TREE_MAX);
@@ -127,7 +141,7 @@ Err llm_prompt_apply(struct llm_call *c)
                         &messages));
     TRY(merge(c, c->req->a, body, version, messages));
     c->model = str_dup(c->req->a, json_str_of(json_at(body, "model"), S("")));
-    c->body = json_text(c->req->a, body);
+    TRY(write_body(c, body));
     c->named = false;
     res_header(c->res, S("X-Heddle-Prompt"), str_skip(c->called, S("prompt/").n));
     return llm_call_scan(c);

@@ -172,6 +172,18 @@ static Err check_values(Str name, const struct json *values, const LlmNames *nam
     return OK;
 }
 
+/* A value may stand in many places, each of which shares it: only what is written has them all. */
+static Err check_filled(Str name, const struct json *messages)
+{
+    AUTO_BUF(b, LLM_PROMPT_FILLED_MAX);
+
+    json_write(&b, messages);
+    if (b.failed)
+        return err_detail(E_TOO_LARGE, "The prompt \"%.*s\" with its values passes %d MiB.",
+                          P(name), LLM_PROMPT_FILLED_MAX >> 20);
+    return OK;
+}
+
 /* A content that is one expression has the value's type: models take texts. */
 static void make_texts(struct arena *a, struct json *messages)
 {
@@ -206,6 +218,7 @@ Err llm_prompt_fill(const struct llm *llm, struct arena *a, Str name, const stru
                           P(why));
     }
     TRY(e);
+    TRY(check_filled(name, messages));
     make_texts(a, messages);
     *ret_messages = messages;
     return OK;

@@ -17,6 +17,7 @@
 enum {
     LLM_PROMPT_NAME_MAX = 64,
     LLM_PROMPT_BODY_MAX = 256 * 1024,
+    LLM_PROMPT_FILLED_MAX = 8 << 20, /* of its messages with their values, as JSON */
     LLM_PROMPT_LABELS_MAX = 32,
     LLM_PROMPT_TEXT_MAX = 2000, /* of a description or note */
 };
@@ -30,7 +31,7 @@ Err llm_prompt_check(const struct llm *llm, struct arena *a, const struct json *
 Err llm_prompt_variables(const struct llm *llm, struct arena *a, const struct json *body,
                          LlmNames *ret_names, LlmNames *ret_needed);
 /* Its messages with @values (an object, or NULL). E_BAD_INPUT names a variable that is missing, or
- * is none of it. */
+ * is none of it; E_TOO_LARGE past LLM_PROMPT_FILLED_MAX. */
 Err llm_prompt_fill(const struct llm *llm, struct arena *a, Str name, const struct json *body,
                     const struct json *values, struct json **ret_messages) YIELDS;
 

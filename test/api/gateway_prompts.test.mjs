@@ -100,6 +100,17 @@ onEachDatabase(
       );
     });
 
+    test('a large value that stands in many places is refused', async () => {
+      const content = Array(200).fill('{{ x }}');
+      const p = await prompt({ messages: [{ role: 'user', content }], defaults: {} });
+      const call = (x) => chat(`prompt/${p.name}`, { prompt_variables: { x } });
+      await fails(call('x'.repeat(3_900_000)), 413, /passes 8 MiB/);
+      const variables = { x: 'x'.repeat(100_000) };
+      expectProblem(await ctx.api.post(`${p.at}/render`, { variables }), 413);
+      await call('few');
+      assert.equal(seen(p).length, 1);
+    });
+
     test('versions are added, published, called by number or label, and gone back to', async () => {
       const p = await prompt({ messages: [{ role: 'system', content: 'one' }], defaults: {} });
       const two = { ...p.body, messages: [{ role: 'system', content: 'two' }] };
