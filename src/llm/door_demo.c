@@ -7,11 +7,23 @@
 
 #include "base/crypto.h"
 #include "llm/demo/demo.h"
+#include "rt/work.h"
 
 enum {
+    ON_A_WORKER = 16 * 1024, /* larger bodies are read and answered there */
     TREE_MAX = 512 << 20,
     INPUTS_MAX = 2048,
     PIECE = 8, /* bytes of a text that are streamed together, and the rest of their word */
+};
+
+/* What is made of a body without the loop; @c is only read. */
+struct demo_job {
+    const struct llm_call *c;
+    struct arena *tree;
+    struct buf *out; /* embeddings */
+    struct json *body;
+    struct llm_answer answer; /* of a chat */
+    struct llm_usage usage;
 };
 
 /* Counts as an attempt that was answered at once. */
@@ -101,18 +113,22 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
     return res_end(c->res);
 }
 
-static Err answer_chat(struct llm_call *c, struct arena *tree, struct json *body)
+static Err make_answer(struct demo_job *job)
 {
-    struct llm_chat *chat = arena_new_of(tree, struct llm_chat);
-    struct llm_answer answer;
+    struct llm_chat *chat = arena_new_of(job->tree, struct llm_chat);
 
-    chat->a = chat->text = tree;
-    TRY(c->dialect->read_request(chat, body));
-    llm_demo_answer(chat, c->target.model, &answer);
+    chat->a = chat->text = job->tree;
+    TRY(job->c->dialect->read_request(chat, job->body));
+    llm_demo_answer(chat, job->c->target.model, &job->answer);
+    return OK;
+}
+
+static Err send_answer(struct llm_call *c, const struct demo_job *job)
+{
     if (c->stream)
-        return stream_chat(c, &answer);
-    begin(c, &answer.usage);
-    return send_whole(c, json_text(c->req->a, c->dialect->write_answer(tree, &answer)));
+        return stream_chat(c, &job->answer);
+    begin(c, &job->answer.usage);
+    return send_whole(c, json_text(c->req->a, c->dialect->write_answer(job->tree, &job->answer)));
 }
 
 /* ---- completions ---- */
@@ -176,13 +192,16 @@ static Err answer_completion(struct llm_call *c, const struct json *body)
 
 /* ---- embeddings ---- */
 
-static Err embedding(struct llm_call *c, struct arena *item, const struct json *input, size_t index,
-                     size_t n, struct buf *out)
+static Err embedding(const struct llm_call *c, struct arena *item, const struct json *input,
+                     size_t index, size_t n, struct buf *out)
 {
+    AUTO_BUF(tokens, LLM_BODY_MAX);
     float *numbers = arena_array(item, float, n);
-    Str text = json_is(input, JSON_STR) ? json_str_of(input, S("")) : json_text(item, input);
 
-    llm_demo_embed(text, numbers, n);
+    if (!json_is(input, JSON_STR))
+        json_write(&tokens, input);
+    TRY(buf_ok(&tokens));
+    llm_demo_embed(json_str_of(input, buf_str(&tokens)), numbers, n);
     buf_add_fmt(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", index ? "," : "",
                 index);
     if (c->wants_base64) {
@@ -197,16 +216,16 @@ static Err embedding(struct llm_call *c, struct arena *item, const struct json *
 }
 
 /* A text, a list of tokens, or a list of either. */
-static Err answer_embeddings(struct llm_call *c, const struct json *body)
+static Err make_embeddings(struct demo_job *job)
 {
-    AUTO(arena) *item = arena_new(MIB(64));
-    AUTO_BUF(out, MIB(192));
-    const struct json *input = json_at(body, "input");
+    AUTO(arena) *item = arena_new(MIB(1));
+    struct buf *out = job->out;
+    const struct json *body = job->body, *input = json_at(body, "input");
     bool list = json_is(input, JSON_ARR) && json_len(input) && !json_is_number(json_item(input, 0));
     size_t n = list ? json_len(input) : 1;
     int64_t dimensions = json_int_of(json_at(body, "dimensions"), LLM_DEMO_DIMENSIONS);
-    struct llm_usage usage = {.known = true, .prompt = (int64_t)c->body.n / 4 + 1};
 
+    job->usage = (struct llm_usage){.known = true, .prompt = (int64_t)job->c->body.n / 4 + 1};
     if (!input || json_is(input, JSON_NULL))
         return err_detail(E_BAD_INPUT, "\"input\" is needed.");
     if (n > INPUTS_MAX)
@@ -214,35 +233,50 @@ static Err answer_embeddings(struct llm_call *c, const struct json *body)
     if (dimensions < 1 || dimensions > LLM_DEMO_DIMENSIONS_MAX)
         return err_detail(E_BAD_INPUT, "\"dimensions\" must be from 1 to %d.",
                           LLM_DEMO_DIMENSIONS_MAX);
-    buf_add_c(&out, "{\"object\":\"list\",\"data\":[");
+    buf_add_c(out, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < n; i++) {
-        TRY(embedding(c, item, list ? json_item(input, i) : input, i, (size_t)dimensions, &out));
+        TRY(embedding(job->c, item, list ? json_item(input, i) : input, i, (size_t)dimensions,
+                      out));
         arena_reset(item);
     }
-    buf_add_c(&out, "],\"model\":");
-    json_write_str(&out, c->target.model);
-    buf_add_fmt(&out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
-                (long long)usage.prompt, (long long)usage.prompt);
-    TRY(buf_ok(&out));
-    begin(c, &usage);
-    return send_whole(c, buf_str(&out));
+    buf_add_c(out, "],\"model\":");
+    json_write_str(out, job->c->target.model);
+    buf_add_fmt(out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
+                (long long)job->usage.prompt, (long long)job->usage.prompt);
+    return buf_ok(out);
+}
+
+static Err compute(void *arg)
+{
+    struct demo_job *job = arg;
+
+    TRY(json_parse(job->tree, job->c->body, &job->body));
+    if (job->c->op == LLM_CHAT || job->c->op == LLM_MESSAGES)
+        return make_answer(job);
+    return job->c->op == LLM_EMBEDDINGS ? make_embeddings(job) : OK;
 }
 
 Err llm_demo_call(struct llm_call *c)
 {
     AUTO(arena) *tree = arena_new(TREE_MAX);
-    struct json *body;
+    AUTO_BUF(out, MIB(192));
+    struct demo_job job = {.c = c, .tree = tree, .out = &out};
 
     TRY(llm_usable(c->target.provider));
-    TRY(json_parse(tree, c->body, &body));
+    /* A few bytes of input may ask for many numbers. */
+    if (c->op == LLM_EMBEDDINGS || c->body.n > ON_A_WORKER)
+        TRY(work_run(compute, &job));
+    else
+        TRY(compute(&job));
     switch (c->op) {
     case LLM_CHAT:
     case LLM_MESSAGES:
-        return answer_chat(c, tree, body);
+        return send_answer(c, &job);
     case LLM_COMPLETIONS:
-        return answer_completion(c, body);
+        return answer_completion(c, job.body);
     case LLM_EMBEDDINGS:
-        return answer_embeddings(c, body);
+        begin(c, &job.usage);
+        return send_whole(c, buf_str(&out));
     default:
         c->untranslatable = true;
         return err_detail(E_BAD_INPUT, "The provider \"%.*s\" is a demo, which has no %.*s.",

@@ -7,34 +7,69 @@
 
 #include <math.h>
 
-enum { DEPTH_MAX = 8, MEMBERS_MAX = 64, QUOTE_MAX = 500, WORD_MAX = 64, BYTES_A_TOKEN = 4 };
+enum {
+    DEPTH_MAX = 8,
+    MEMBERS_MAX = 64,
+    VALUE_MAX = 64 * 1024, /* by a schema: bytes of its texts, and VALUE_COST for each in it */
+    VALUE_COST = 64,
+    QUOTE_MAX = 500,
+    RESULTS_MAX = 64 * 1024,
+    WORD_MAX = 64,
+    BYTES_A_TOKEN = 4,
+};
 
 /* ---- values by schema ---- */
 
-static struct json *value_at(struct arena *a, const struct json *schema, Str text, int depth);
+struct making {
+    struct arena *a;
+    Str text;    /* for strings */
+    size_t left; /* of VALUE_MAX */
+};
 
-static struct json *object_at(struct arena *a, const struct json *schema, Str text, int depth)
+/* Whether there is room for @n bytes more, which are taken. */
+static bool take(struct making *m, size_t n)
+{
+    bool fits = n <= m->left;
+
+    m->left -= fits ? n : m->left;
+    return fits;
+}
+
+static struct json *value_at(struct making *m, const struct json *schema, int depth);
+
+static struct json *object_at(struct making *m, const struct json *schema, int depth)
 {
     const struct json *members = json_at(schema, "properties");
     const struct json *required = json_at(schema, "required");
-    struct json *v = json_obj(a, NULL);
+    struct json *v = json_obj(m->a, NULL);
 
     for (size_t i = 0; json_is(required, JSON_ARR) && i < json_len(required) && i < MEMBERS_MAX;
          i++) {
         Str name = json_str_of(json_item(required, i), S(""));
-        json_set(a, v, name, value_at(a, json_get(members, name), text, depth + 1));
+        if (!take(m, VALUE_COST + name.n))
+            break;
+        json_set(m->a, v, name, value_at(m, json_get(members, name), depth + 1));
     }
     return v;
 }
 
-static struct json *array_at(struct arena *a, const struct json *schema, Str text, int depth)
+static struct json *array_at(struct making *m, const struct json *schema, int depth)
 {
-    struct json *v = json_arr(a);
+    struct json *v = json_arr(m->a);
     int64_t least = json_int_of(json_at(schema, "minItems"), 0);
 
-    for (int64_t i = 0; i < least && i < MEMBERS_MAX; i++)
-        json_push(a, v, value_at(a, json_at(schema, "items"), text, depth + 1));
+    for (int64_t i = 0; i < least && i < MEMBERS_MAX && take(m, VALUE_COST); i++)
+        json_push(m->a, v, value_at(m, json_at(schema, "items"), depth + 1));
     return v;
+}
+
+/* A value that the schema names. */
+static struct json *given(struct making *m, const struct json *v)
+{
+    AUTO_BUF(b, m->left);
+
+    json_write(&b, v);
+    return take(m, b.failed ? SIZE_MAX : b.n) ? json_dup(m->a, v) : json_null(m->a);
 }
 
 /* The first of several types. */
@@ -47,33 +82,35 @@ static Str type_of(const struct json *schema)
     return json_str_of(type, json_at(schema, "properties") ? S("object") : S(""));
 }
 
-static struct json *value_at(struct arena *a, const struct json *schema, Str text, int depth)
+static struct json *value_at(struct making *m, const struct json *schema, int depth)
 {
     const struct json *choice = json_at(schema, "enum"), *any = json_at(schema, "anyOf");
     Str type = type_of(schema);
 
     if (json_at(schema, "const"))
-        return json_dup(a, json_at(schema, "const"));
+        return given(m, json_at(schema, "const"));
     if (json_is(choice, JSON_ARR) && json_len(choice))
-        return json_dup(a, json_item(choice, 0));
+        return given(m, json_item(choice, 0));
     if (json_is(any, JSON_ARR) && json_len(any) && depth < DEPTH_MAX)
-        return value_at(a, json_item(any, 0), text, depth + 1);
+        return value_at(m, json_item(any, 0), depth + 1);
     if (depth >= DEPTH_MAX || str_eq(type, S("null")))
-        return json_null(a);
+        return json_null(m->a);
     if (str_eq(type, S("object")))
-        return object_at(a, schema, text, depth);
+        return object_at(m, schema, depth);
     if (str_eq(type, S("array")))
-        return array_at(a, schema, text, depth);
+        return array_at(m, schema, depth);
     if (str_eq(type, S("boolean")))
-        return json_bool(a, true);
+        return json_bool(m->a, true);
     if (str_eq(type, S("integer")) || str_eq(type, S("number")))
-        return json_int(a, json_int_of(json_at(schema, "minimum"), 1));
-    return json_str(a, text);
+        return json_int(m->a, json_int_of(json_at(schema, "minimum"), 1));
+    return json_str(m->a, take(m, m->text.n) ? m->text : S(""));
 }
 
 struct json *llm_demo_value(struct arena *a, const struct json *schema, Str text)
 {
-    return value_at(a, schema, text, 0);
+    struct making m = {a, text, VALUE_MAX};
+
+    return value_at(&m, schema, 0);
 }
 
 /* ---- answers ---- */
@@ -132,19 +169,19 @@ static void call_tool(struct llm_chat *chat, const struct llm_tool *t, Str said,
     answer->finish = LLM_FINISH_CALLS;
 }
 
-/* The texts of the results that came last. */
+/* The texts of the results that came last, as many as there is room for. */
 static Str results_text(const struct llm_chat *chat)
 {
     const struct llm_message *last = last_message(chat);
-    Str text = S("");
+    AUTO_BUF(b, RESULTS_MAX);
 
     if (!last)
-        return text;
+        return S("");
     vec_each(&last->parts, p)
-        if (p->kind == LLM_TOOL_RESULT)
-            text = str_fmt(chat->a, "%.*s The tool answered: %.*s", P(text),
-                           P(quote(llm_parts_text(chat->a, &p->result), QUOTE_MAX)));
-    return text;
+        if (p->kind == LLM_TOOL_RESULT && !b.failed)
+            buf_add_fmt(&b, " The tool answered: %.*s",
+                        P(quote(llm_parts_text(chat->a, &p->result), QUOTE_MAX)));
+    return str_dup(chat->a, buf_str(&b));
 }
 
 static Str words(struct llm_chat *chat, Str said)

@@ -16,7 +16,7 @@ enum { LLM_DEMO_DIMENSIONS = 256, LLM_DEMO_DIMENSIONS_MAX = 4096 };
 /* The answer to a conversation; usage is counted by about four bytes a token. */
 void llm_demo_answer(struct llm_chat *chat, Str model, struct llm_answer *ret_answer);
 /* A value that fits @schema as far as that is simple: required members, the first of an enum, the
- * least of numbers; @text for strings. */
+ * least of numbers; @text for strings. What a schema wants beyond some 64 KiB is left out. */
 struct json *llm_demo_value(struct arena *a, const struct json *schema, Str text);
 /* @n numbers of length one together. */
 void llm_demo_embed(Str text, float *out, size_t n);

@@ -78,6 +78,47 @@ TEST(demo_answers_by_a_schema)
     t_expect_str(part.text, S("{\"a\":[true,true],\"b\":null,\"c\":7}"));
 }
 
+/* Arrays in arrays, and constants in them. */
+TEST(demo_values_are_bounded)
+{
+    static const char *const inner[] = {"{}", "{'const':'%s'}",
+                                        "{'type':'object','properties':{},'required':['%s']}"};
+    AUTO_BUF(name, KIB(16));
+
+    for (int i = 0; i < 10000; i++)
+        buf_add_char(&name, 'n');
+    for (size_t k = 0; k < ARRAY_LEN(inner); k++) {
+        AUTO_BUF(b, KIB(32));
+        struct json *schema;
+        for (int i = 0; i < 6; i++)
+            buf_add_c(&b, "{\"type\":\"array\",\"minItems\":64,\"items\":");
+        for (const char *c = inner[k]; *c; c++)
+            if (*c == '%')
+                buf_add(&b, buf_str(&name)), c++;
+            else
+                buf_add_char(&b, *c == '\'' ? '"' : *c);
+        buf_add_c(&b, "}}}}}}");
+        t_expect_ok(json_parse(t_arena(), buf_str(&b), &schema));
+        Str text = json_text(t_arena(), llm_demo_value(t_arena(), schema, S("text")));
+        t_expect(text.n > 100 && text.n <= KIB(96));
+    }
+}
+
+TEST(demo_tells_no_more_results_than_fit)
+{
+    struct llm_part part;
+    AUTO_BUF(b, MIB(2));
+
+    buf_add_c(&b, "{\"messages\":[");
+    for (int i = 0; i < 9000; i++)
+        buf_add_fmt(&b, "%s{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"rain %d\"}",
+                    i ? "," : "", i);
+    buf_add_c(&b, "]}");
+    buf_add_char(&b, 0);
+    (void)answer(b.p, &part);
+    t_expect(str_find(part.text, S("rain 1")) != SIZE_MAX && part.text.n < KIB(65));
+}
+
 static double likeness(const char *x, const char *y)
 {
     float u[LLM_DEMO_DIMENSIONS], v[LLM_DEMO_DIMENSIONS];
