@@ -202,6 +202,7 @@ static bool is_fresh(const struct llm_kept *kept, const struct llm_cache_control
 static Err nothing_kept(struct llm_call *c)
 {
     res_header(c->res, S("X-Should-Retry"), S("false"));
+    res_expected(c->res);
     return err_detail(E_TIMEOUT, "No answer is kept for this call, and \"only-if-cached\" wants no "
                                  "other.");
 }

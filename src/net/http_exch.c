@@ -381,7 +381,7 @@ static void account(struct exch *x, Err e, Usec now)
     Usec took = now - r->started;
 
     exch_count(x->conn->shard, r->route, r->method, status, took);
-    if (status >= 500 && status != 501 && status != 503 && !x->gone)
+    if (status >= 500 && status != 501 && status != 503 && !x->gone && !x->res.expected)
         LOG_ERROR("a request failed", L_CSTR("method", http_method_name(r->method)),
                   L_STR("path", r->path), L_INT("status", status), L_ERR(e));
     else

@@ -82,6 +82,7 @@ struct res {
     uint16_t status; /* 0 until the head is sent */
     bool chunked, ended, cut, head_only;
     bool has_csp, has_cache, has_type, has_length;
+    bool expected; /* res_expected() */
 };
 
 struct exch {

@@ -21,6 +21,11 @@ void res_init(struct res *res, struct exch *x)
     res->head_only = x->req.method == HTTP_HEAD;
 }
 
+void res_expected(struct res *res)
+{
+    res->expected = true;
+}
+
 bool res_started(const struct res *res)
 {
     return res->status != 0;

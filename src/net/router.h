@@ -145,6 +145,8 @@ Err res_redirect(struct res *res, int status, Str location) YIELDS;
 Err res_begin(struct res *res, int status, Str content_type) YIELDS;
 Err res_write(struct res *res, Str piece) YIELDS;
 Err res_end(struct res *res) YIELDS;
+/* The answer may be 500 or more: the client asked for that, and no error is logged. */
+void res_expected(struct res *res);
 bool res_started(const struct res *res);
 int res_status(const struct res *res);
 

@@ -173,6 +173,7 @@ onEachDatabase(
 
     test('a request says by Cache-Control what it takes', async () => {
       const r = await route();
+      const from = ctx.server.proc.stderr.length;
       const asks = async (value) => (await ask(r.name, {}, { headers: { 'cache-control': value } })).cache;
       const only = (e) => {
         assert.deepEqual([e.status, e.headers.get('x-should-retry')], [504, 'false']);
@@ -193,6 +194,8 @@ onEachDatabase(
       const plain = await ask(off.name, {}, { headers: { 'cache-control': 'max-age=60' } });
       assert.deepEqual([plain.cache, off.cache], [null, null]);
       await assert.rejects(ask(off.name, {}, { headers: { 'cache-control': 'only-if-cached' } }), only);
+      await ask(off.name); /* by now the log would have it */
+      assert.doesNotMatch(ctx.server.proc.stderr.slice(from), /a request failed/);
     });
 
     test('each key has its own answers, unless the tenant shares them', async () => {
