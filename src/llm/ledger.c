@@ -28,6 +28,7 @@ struct llm_ledger {
     struct wait *stopping;
     bool writing;
     bool complained;
+    bool refused;   /* the store refused a call, and it was told */
     Usec expire_at; /* monotonic */
 };
 
@@ -145,6 +146,27 @@ static void drop(struct llm_ledger *ledger, size_t n)
     }
 }
 
+/* The first that waits, alone: what the store never takes is dropped, so that the others do not
+ * wait for it. */
+static Err write_first(struct llm_ledger *ledger)
+{
+    AUTO(arena) *a = arena_new(MIB(16));
+    struct db_tx *tx = db_begin(ledger->db, a);
+
+    store_model_call_insert(tx, &ledger->first->row);
+    Err e = db_commit(tx);
+    if (e != OK && e != E_INVALID)
+        return e;
+    if (e == E_INVALID) {
+        metric_add(metric_series(&unrecorded), 1);
+        if (!ledger->refused)
+            LOG_ERROR("a model call was not recorded: the store does not take it", L_ERR(e));
+        ledger->refused = true;
+    }
+    drop(ledger, 1);
+    return OK;
+}
+
 /* One batch. */
 static Err write_batch(struct llm_ledger *ledger, bool *ret_full)
 {
@@ -152,8 +174,13 @@ static Err write_batch(struct llm_ledger *ledger, bool *ret_full)
     struct db_tx *tx = db_begin(ledger->db, a);
     size_t n = fill(ledger, tx, ret_full);
 
-    if (n)
-        TRY(db_commit(tx));
+    Err e = n ? db_commit(tx) : OK;
+    if (e == E_INVALID) {
+        while (n--)
+            TRY(write_first(ledger));
+        return OK;
+    }
+    TRY(e);
     drop(ledger, n);
     return OK;
 }

@@ -85,6 +85,23 @@ DB_TEST(ledger_writes_a_batch_again_that_may_have_been_written)
     t_expect_int(t_db_int(db, "SELECT COUNT(*) FROM model_call", DB_NO_ARGS), 1);
 }
 
+DB_TEST(ledger_drops_a_call_that_cannot_be_stored_and_writes_the_others)
+{
+    static const Str bad[] = {S_INIT("a\0b"), S_INIT("\xff\xfe")};
+    Id tenant = id_new();
+    struct model_call_row row = call_of(tenant, "good", 1);
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_ledger *ledger = llm_ledger_new(db, 0, 0);
+    for (size_t i = 0; i < 9; i++) {
+        row.id = id_new();
+        row.model = i % 3 < 2 ? bad[i % 3] : S("good");
+        llm_ledger_add(ledger, &row);
+    }
+    llm_ledger_free(ledger);
+    t_expect_int(t_db_int(db, "SELECT COUNT(*) FROM model_call", DB_NO_ARGS), 3);
+}
+
 DB_TEST(ledger_forgets_old_calls_and_no_others)
 {
     Id tenant = id_new();
