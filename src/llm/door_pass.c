@@ -78,8 +78,7 @@ Err llm_pass_form(struct llm_call *c)
         c->model = model;
     if (!c->model.n)
         return err_detail(E_BAD_INPUT, "You must provide a model parameter, a field of the form.");
-    if (c->model.n > LLM_MODEL_MAX)
-        return err_detail(E_BAD_INPUT, "\"model\" is longer than %d bytes.", LLM_MODEL_MAX);
+    TRY(llm_model_check(c->model));
     c->stream = str_eq(llm_member_text(c->body, &c->members[MEMBER_STREAM]), S("true"));
     return llm_pass_measure(c);
 }

@@ -103,6 +103,8 @@ struct llm_call {
     Str labels[LLM_LABELS];
 };
 
+/* A name that can be looked for and recorded. E_BAD_INPUT. (door_request.c) */
+Err llm_model_check(Str model);
 /* Read and check the client's request. */
 Err llm_call_read(struct llm_call *c) YIELDS;
 /* Find the wanted members of a body that was put in the place of the client's. (door_request.c) */

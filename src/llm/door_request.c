@@ -2,6 +2,7 @@
 #include "llm/door_private.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 enum { SMALL_MEMBER = 4096, PREFIX_MAX = 4096 };
 
@@ -22,12 +23,21 @@ static Err member_json(struct llm_call *c, int which, struct json **ret_value)
     return OK;
 }
 
+Err llm_model_check(Str model)
+{
+    if (model.n > LLM_MODEL_MAX)
+        return err_detail(E_BAD_INPUT, "\"model\" is longer than %d bytes.", LLM_MODEL_MAX);
+    if (!utf8_valid(model) || utf8_control_free(model) < model.n)
+        return err_detail(E_BAD_INPUT, "\"model\" must be UTF-8 without control characters.");
+    return OK;
+}
+
 static Err read_model(struct llm_call *c)
 {
     struct json *v;
 
     if (c->named && c->model.n > 0 && c->model.n <= LLM_MODEL_MAX)
-        return OK;
+        return llm_model_check(c->model);
     TRY(member_json(c, MEMBER_MODEL, &v));
     if (!v && c->op == LLM_MODERATIONS) { /* OpenAI's has no need of one */
         c->model = S("omni-moderation-latest");
@@ -36,9 +46,7 @@ static Err read_model(struct llm_call *c)
     c->model = str_dup(c->req->a, json_str_of(v, S(""))); /* its place in the body may change */
     if (!c->model.n)
         return err_detail(E_BAD_INPUT, "You must provide a model parameter, a string.");
-    if (c->model.n > LLM_MODEL_MAX)
-        return err_detail(E_BAD_INPUT, "\"model\" is longer than %d bytes.", LLM_MODEL_MAX);
-    return OK;
+    return llm_model_check(c->model);
 }
 
 static Err read_stream(struct llm_call *c)

@@ -31,6 +31,11 @@ onEachDatabase('gateway usage', (ctx) => {
     return count;
   }
 
+  function expectProblemOfName({ status, json }) {
+    assert.equal(status, 400, JSON.stringify(json));
+    assert.match(json.error.message, /"model" must be UTF-8 without control characters/);
+  }
+
   test('tokens are those that the provider counted, streamed or whole', async () => {
     const name = model({ text: 'twelve bytes' });
     const whole = await chat(name);
@@ -41,6 +46,28 @@ onEachDatabase('gateway usage', (ctx) => {
       [2, 0, 0, 2 * whole.usage.prompt_tokens, 2 * whole.usage.completion_tokens],
     );
     assert.ok(row.total_ms > 0 && row.first_byte_ms > 0 && row.overhead_us >= 0);
+  });
+
+  test('a name that cannot be recorded is refused, and stops nothing', async () => {
+    for (const name of ['demo/a\u0000b', 'demo/a\nb', 'demo/a\u0085b'])
+      for (const path of ['chat/completions', 'embeddings', 'rerank'])
+        expectProblemOfName(await ctx.api.post(`/v1/${path}`, { model: name, messages, input: 'x' }));
+    const form = ['--x', 'content-disposition: form-data; name="model"', '', 'demo/NAME', '--x--', ''];
+    const [before, behind] = form.join('\r\n').split('NAME');
+    const sent = await fetch(`${ctx.server.url}/v1/audio/transcriptions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${ctx.server.key}`,
+        'content-type': 'multipart/form-data; boundary=x',
+      },
+      body: Buffer.concat([Buffer.from(before), Buffer.from([0xff, 0xfe]), Buffer.from(behind)]),
+    });
+    expectProblemOfName({ status: sent.status, json: await sent.json() });
+    const named = await ctx.api.post('/openai/deployments/demo%2Fa%00b/chat/completions', { messages });
+    assert.equal(named.status, 400);
+    const name = model({ text: 'x' });
+    await chat(name);
+    await of(name, 1);
   });
 
   test('calls that end badly count, and what was seen of them', async () => {
