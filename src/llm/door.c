@@ -466,7 +466,7 @@ static void record(struct llm_call *c, Err e)
         .reasoning = usage.reasoning,
         .cost = cost,
         .saved = kept && kept->cost > 0 ? kept->cost : 0,
-        .overhead = c->first_sent_at - c->ready_at,
+        .overhead = c->first_sent_at ? c->first_sent_at - c->ready_at : 0,
         .first_byte = c->first_at ? c->first_at - c->sent_at : 0,
         .total = time_mono() - c->req->started,
         .agent = c->labels[LLM_LABEL_AGENT],

@@ -174,7 +174,11 @@ static Err serve_kept(struct llm_call *c)
     const struct llm_kept *kept = c->cache->hit;
     struct arena *a = c->req->a;
 
-    TRY(llm_call_reserve_kept(c));
+    Err e = llm_call_reserve_kept(c);
+    if (e != OK) { /* it is not given */
+        c->cache->hit = NULL;
+        return e;
+    }
     say(c, "hit");
     res_header(c->res, S("Age"),
                str_fmt(a, "%lld", (long long)((time_mono() - kept->stored_at) / USEC_S)));
