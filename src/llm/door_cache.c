@@ -232,21 +232,24 @@ static void look_up(struct llm_call *c, const struct llm_cache_control *control)
         use->hit = use->held;
 }
 
-/* Ask what the words mean, and look for an answer to the like of them. */
-static void look_for_meaning(struct llm_call *c, const struct llm_view *view,
-                             const struct llm_cache_control *control)
+/* Ask what the words mean, and look for an answer to the like of them. A limit that refuses the
+ * question refuses the call. */
+static Err look_for_meaning(struct llm_call *c, const struct llm_view *view,
+                            const struct llm_cache_control *control)
 {
     struct llm_cache_use *use = c->cache;
 
-    if (!use->words.n ||
-        !llm_meaning_find(c, view, str_c(use->rule.embeddings), use->words, &use->meaning))
-        return;
+    if (use->words.n)
+        TRY(llm_meaning_find(c, view, str_c(use->rule.embeddings), use->words, &use->meaning));
+    if (!use->meaning.vector.n)
+        return OK;
     llm_meaning_of(&use->meaning, use->near);
     Usec now = time_mono();
     llm_kept_unref(use->held);
     use->held = use->hit = llm_cache_near(
         c->llm->cache, use->near, use->meaning.vector, use->rule.similarity,
         control->max_age == USEC_NEVER ? -1 : now - control->max_age, now, &use->cosine);
+    return OK;
 }
 
 /* The call goes on as if there were no cache. */
@@ -280,22 +283,12 @@ Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_s
         return pass_by(c, &control);
     look_up(c, &control);
     if (!c->cache->hit && !control.no_cache && !control.no_store)
-        look_for_meaning(c, view, &control);
+        TRY(look_for_meaning(c, view, &control));
     *ret_served = c->cache->hit != NULL;
     if (c->cache->hit)
         return serve_kept(c);
     say(c, control.no_cache || control.no_store ? "bypass" : "miss");
     return control.only ? nothing_kept(c) : OK;
-}
-
-void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS])
-{
-    const struct llm_embedding *e = &c->cache->meaning;
-
-    if (!e->vector.n)
-        return;
-    used[LLM_TOKENS] += e->usage.prompt;
-    used[LLM_COST] += e->cost > 0 ? e->cost : 0;
 }
 
 /* ---- keeping ---- */

@@ -121,7 +121,7 @@ Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
 {
     if (c->op == LLM_COUNT_TOKENS || !llm_limits_apply(c->llm->limits, &c->hold))
         return OK;
-    c->hold.need[LLM_REQUESTS] = 1;
+    c->hold.need[LLM_REQUESTS] = !c->counted;
     for (unsigned i = 0; c->route && i < c->route->n_targets; i++) {
         const struct llm_route_target *t = &c->route->targets[i];
         const struct llm_provider *p = llm_view_named(view, c->req->who.tenant, t->provider);
@@ -140,17 +140,55 @@ Err llm_call_reserve_kept(struct llm_call *c)
 {
     if (!llm_limits_apply(c->llm->limits, &c->hold))
         return OK;
-    c->hold.need[LLM_REQUESTS] = 1;
+    c->hold.need[LLM_REQUESTS] = !c->counted;
     return reserve(c);
+}
+
+static int64_t at_most(int64_t n, int64_t most)
+{
+    return n < most ? n : most;
+}
+
+Err llm_call_reserve_aside(struct llm_call *c, Str name, int64_t tokens, int64_t cost,
+                           struct llm_hold *ret_hold)
+{
+    struct llm_limits *limits = c->llm->limits;
+    struct llm_hold hold;
+
+    /* The operation is what the key asked for, and may. */
+    TRY(llm_limits_open(limits, c->req->who.tenant, c->req->who.actor, name,
+                        llm_operation_name(c->op), &hold));
+    if (llm_limits_apply(limits, &hold)) {
+        hold.need[LLM_REQUESTS] = 1;
+        hold.need[LLM_TOKENS] = at_most(tokens, LLM_NEED_MAX);
+        hold.need[LLM_COST] = at_most(cost, LLM_NEED_MAX);
+        Err e = llm_limits_reserve(limits, &hold);
+        if (e != OK) {
+            memcpy(c->hold.left, hold.left, sizeof hold.left);
+            add_left(c);
+            llm_limits_settle(limits, &hold, (int64_t[LLM_WHATS]){0});
+            return e;
+        }
+        c->counted = true;
+    }
+    *ret_hold = hold;
+    return OK;
+}
+
+void llm_call_settle_aside(struct llm_call *c, struct llm_hold *hold, int64_t tokens, int64_t cost)
+{
+    int64_t used[LLM_WHATS] = {
+        [LLM_REQUESTS] = 1, [LLM_TOKENS] = tokens, [LLM_COST] = larger(cost, 0)};
+
+    llm_limits_settle(c->llm->limits, hold, used);
 }
 
 void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t cost)
 {
-    int64_t used[LLM_WHATS] = {[LLM_REQUESTS] = c->attempts > 0 || llm_cache_hit(c),
+    bool reached = c->attempts > 0 || llm_cache_hit(c);
+    int64_t used[LLM_WHATS] = {[LLM_REQUESTS] = reached && !c->counted,
                                [LLM_TOKENS] = usage->prompt + usage->completion,
                                [LLM_COST] = cost > 0 ? cost : 0};
 
-    if (c->cache)
-        llm_cache_count(c, used);
     llm_limits_settle(c->llm->limits, &c->hold, used);
 }

@@ -100,16 +100,25 @@ static void record(const struct llm_call *c, Str name, const struct llm_embeddin
     llm_ledger_add(c->llm->ledger, &row);
 }
 
-bool llm_meaning_find(struct llm_call *c, const struct llm_view *view, Str name, Str words,
-                      struct llm_embedding *ret_embedding)
+Err llm_meaning_find(struct llm_call *c, const struct llm_view *view, Str name, Str words,
+                     struct llm_embedding *ret_embedding)
 {
-    Err e = llm_embed(c->llm, c->req->a, view, c->req->who.tenant, name, words, usec_in(PATIENCE),
-                      ret_embedding);
+    int64_t tokens, cost;
+    struct llm_hold hold;
 
+    llm_embed_most(c->llm, c->req->a, view, c->req->who.tenant, name, words, &tokens, &cost);
+    Err e = llm_call_reserve_aside(c, name, tokens, cost, &hold);
+    if (e == E_FORBIDDEN) /* what the key does call it gets */
+        return OK;
+    TRY(e);
+    e = llm_embed(c->llm, c->req->a, view, c->req->who.tenant, name, words, usec_in(PATIENCE),
+                  ret_embedding);
+
+    llm_call_settle_aside(c, &hold, ret_embedding->usage.prompt, ret_embedding->cost);
     record(c, name, ret_embedding, e);
     if (e != OK)
         metric_add(metric_series(&failures), 1);
-    return e == OK;
+    return OK;
 }
 
 void llm_meaning_of(const struct llm_embedding *e, uint8_t near[LLM_CACHE_HASH])

@@ -11,9 +11,10 @@
  * are taken out of @body. Empty: they cannot. */
 Str llm_meaning_words(struct arena *a, struct json *body);
 
-/* What @words mean, by the model @name. False: it could not be found out in time. */
-bool llm_meaning_find(struct llm_call *c, const struct llm_view *view, Str name, Str words,
-                      struct llm_embedding *ret_embedding) YIELDS;
+/* What @words mean, by the model @name. Without a vector: it could not be found out in time, or the
+ * key may not call @name. E_RATE_LIMITED, E_BUDGET: a limit has no room for the question. */
+Err llm_meaning_find(struct llm_call *c, const struct llm_view *view, Str name, Str words,
+                     struct llm_embedding *ret_embedding) YIELDS;
 /* @near as it is for vectors of this maker alone. */
 void llm_meaning_of(const struct llm_embedding *e, uint8_t near[LLM_CACHE_HASH]);
 

@@ -92,6 +92,7 @@ struct llm_call {
     Usec first_at;      /* the first byte of its answer's body; 0: none came */
 
     struct llm_hold hold;
+    bool counted;           /* as a request, before hold was reserved */
     struct llm_price price; /* of the target */
     bool priced;            /* it is known */
     struct llm_usage usage;
@@ -167,6 +168,13 @@ void llm_call_settle(struct llm_call *c, const struct llm_usage *usage, int64_t 
 
 /* Reserve for a call that reaches nobody: a request. */
 Err llm_call_reserve_kept(struct llm_call *c) YIELDS;
+/* Before the model @name is asked on the way for at most @tokens at @cost: the call counts as a
+ * request from here on. E_FORBIDDEN: the key may not call that model. *ret_hold is for
+ * llm_call_settle_aside(). */
+Err llm_call_reserve_aside(struct llm_call *c, Str name, int64_t tokens, int64_t cost,
+                           struct llm_hold *ret_hold) YIELDS;
+/* What that used. */
+void llm_call_settle_aside(struct llm_call *c, struct llm_hold *hold, int64_t tokens, int64_t cost);
 
 /* What the call is for, from its headers and body. E_BAD_INPUT. (door_log.c, as what follows.) */
 Err llm_labels_read(struct llm_call *c);
@@ -182,8 +190,6 @@ enum llm_events llm_events_of(const struct llm_call *c);
 /* Answer with what is kept, or begin to keep what will be answered. *ret_served: it was answered.
  * (door_cache.c, as all of this.) */
 Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_served) YIELDS;
-/* Add what looking for the answer used. */
-void llm_cache_count(const struct llm_call *c, int64_t used[LLM_WHATS]);
 /* @piece of the answer goes out to the client, if c->cache. @last: with it the answer is whole, and
  * kept before anybody has it; @usage is what it used. */
 void llm_cache_note(struct llm_call *c, Str piece, bool last, const struct llm_usage *usage);

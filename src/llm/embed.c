@@ -79,6 +79,10 @@ static Err ask(struct asking *x)
 /* The target is told how it was: one that fails again and again rests, and costs no wait. */
 static Err ask_target(struct asking *x, unsigned most)
 {
+    struct llm_price price;
+
+    if (x->llm->refuse_unpriced && !llm_prices_find(x->llm->prices, &x->e->target, &price))
+        return err_set(E_INVALID, "the price of the target is not known");
     if (llm_target_take(x->llm, &x->e->target, most, false) != LLM_TAKEN)
         return err_set(E_UNAVAILABLE, "the target rests or is full");
     Usec began = time_mono();
@@ -124,4 +128,29 @@ Err llm_embed(struct llm *llm, struct arena *a, const struct llm_view *view, Id 
     }
     (void)fiber_deadline_set(before);
     return e;
+}
+
+void llm_embed_most(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant,
+                    Str name, Str text, int64_t *ret_tokens, int64_t *ret_cost)
+{
+    const struct llm_route *route = llm_route_named(view, tenant, name);
+    struct llm_usage most = {.prompt = (int64_t)(text.n / 2) + 1}; /* a token is rarely less */
+    unsigned n = route ? route->n_targets : 1;
+    struct llm_price price;
+    int64_t cost = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct llm_target t = {0};
+        if (!route && llm_resolve(llm, a, view, tenant, name, &t) != OK)
+            continue;
+        if (route)
+            t = (struct llm_target){llm_view_named(view, route->tenant, route->targets[i].provider),
+                                    route->targets[i].model};
+        int64_t its = t.provider && llm_prices_find(llm->prices, &t, &price)
+                          ? llm_price_most(&price, &most)
+                          : 0;
+        cost = its > cost ? its : cost;
+    }
+    *ret_tokens = most.prompt;
+    *ret_cost = cost;
 }

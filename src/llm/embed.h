@@ -18,4 +18,9 @@ struct llm_embedding {
 Err llm_embed(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant, Str name,
               Str text, Usec deadline, struct llm_embedding *ret_embedding) YIELDS;
 
+/* What that uses at most, of the targets that may be asked. Cost: in micro-units, where the price
+ * is known. */
+void llm_embed_most(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant,
+                    Str name, Str text, int64_t *ret_tokens, int64_t *ret_cost);
+
 #endif

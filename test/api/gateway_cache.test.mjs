@@ -410,6 +410,87 @@ onEachDatabase(
       assert.equal(resting.embeddings(), 5);
     });
 
+    test('a limit that refuses a call refuses what the cache would ask and give, too', async () => {
+      const r = await meaningful();
+      const price = { provider: 'openai', model: r.embedder, price: { input: 1e6, output: 1e6 } };
+      expectStatus(await ctx.api.put('/api/prices', price), 204);
+      const limit = async (limits, answers, code) => {
+        const k = await newKey({ limits });
+        const before = r.embeddings();
+        for (let i = 0; i < answers; i++) await r.said(`question ${n++}`, {}, k);
+        for (let i = 0; i < 3; i++)
+          await assert.rejects(r.said(`question ${n++}`, {}, k), (e) => e.status === code);
+        return { k, asked: r.embeddings() - before };
+      };
+      /* A limit lets in a call while anything is left. */
+      assert.equal((await limit({ cost_micros: { day: 1 } }, 1, 402)).asked, 1);
+      assert.equal((await limit({ tokens: { day: 1 } }, 0, 429)).asked, 1);
+      const { k, asked } = await limit({ requests: { day: 2 } }, 2, 429);
+      assert.equal(asked, 2);
+      await assert.rejects(r.said(`question ${n - 5}`, {}, k), OpenAI.RateLimitError); /* it is kept */
+      await r.said('the last of all');
+      const row = await usageOf(r.name, 4);
+      assert.deepEqual([row.calls, row.from_cache], [4, 1]);
+      assert.ok(row.overhead_us >= 0);
+      const counters = (await ctx.api.get(`/api/keys/${k.id}/limits`)).json.counters;
+      assert.deepEqual(
+        counters.map((c) => [c.what, c.used]),
+        [['requests', 2]],
+      );
+    });
+
+    test('who wants only what is kept has used a request where that had to be asked for', async () => {
+      const r = await meaningful();
+      const k = await newKey({ limits: { requests: { day: 2 }, tokens: { day: 1e9 } } });
+      const only = { ...k, headers: { 'cache-control': 'only-if-cached' } };
+      for (let i = 0; i < 2; i++)
+        await assert.rejects(r.said(`question ${i}`, {}, only), (e) => e.status === 504);
+      await assert.rejects(r.said('question 2', {}, only), OpenAI.RateLimitError);
+      assert.deepEqual([r.embeddings(), r.calls()], [2, 0]);
+      const counters = (await ctx.api.get(`/api/keys/${k.id}/limits`)).json.counters;
+      assert.deepEqual(
+        counters.map((c) => [c.what, c.used, c.reserved]),
+        [
+          ['requests', 2, 0],
+          ['tokens', 10, 0],
+        ],
+      );
+    });
+
+    test('a key that may not call the model of the embeddings gets answers to the same words', async () => {
+      const r = await meaningful();
+      const k = await newKey({ models: [r.name] });
+      const states = [];
+      for (const words of ['one two three four', 'one two three four', 'four three two one'])
+        states.push((await r.said(words, {}, k)).cache);
+      assert.deepEqual([states, r.embeddings()], [['miss', 'hit', 'miss'], 0]);
+    });
+
+    test(
+      'where calls without a price are refused none is asked for an embedding',
+      { skip: ctx.db !== 'sqlite' },
+      async () => {
+        const r = await meaningful();
+        const env = { ...ctx.server.env, HEDDLE_MODELS_UNKNOWN_PRICE: 'refuse' };
+        const server = await Server.start({ env });
+        try {
+          const targets = [{ provider: 'openai', model: r.model }];
+          expectStatus(await server.api.post('/api/routes', { name: r.name, targets, cache: r.cache }), 201);
+          const priced = async (model) => {
+            const price = { provider: 'openai', model, price: { input: 1, output: 1 } };
+            expectStatus(await server.api.put('/api/prices', price), 204);
+          };
+          await priced(r.model);
+          const here = { server, key: server.key };
+          assert.deepEqual([(await r.said('one question', {}, here)).cache, r.embeddings()], ['miss', 0]);
+          await priced(r.embedder);
+          assert.deepEqual([(await r.said('two questions', {}, here)).cache, r.embeddings()], ['miss', 1]);
+        } finally {
+          await server.drop();
+        }
+      },
+    );
+
     test('wrong rules are refused by name', async () => {
       const targets = [{ provider: 'openai', model: 'x' }];
       for (const cache of [
