@@ -277,15 +277,16 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
 /* A whole answer that calls tools and says it ended otherwise. */
 static Str mended(const struct llm_call *c, Str body, const struct llm_member *choices)
 {
-    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
+    AUTO(arena) *own = arena_new(ERROR_ARENA_MAX); /* the answer may fill it */
+    AUTO(arena) *more = arena_new(ERROR_ARENA_MAX);
     Str text = llm_member_text(body, choices);
     struct json *v;
 
     if (c->op != LLM_CHAT || !c->members[MEMBER_TOOLS].to || text.n > MENDED_MAX ||
         str_find(text, S("\"tool_calls\"")) == SIZE_MAX || json_parse(own, text, &v) != OK ||
-        !llm_repair_choices(own, v))
+        !llm_repair_choices(more, v))
         return body;
-    Str with = json_text(own, v);
+    Str with = json_text(more, v);
     return str_fmt(c->req->a, "%.*s%.*s%.*s", P(str_head(body, choices->from)), P(with),
                    P(str_skip(body, choices->to)));
 }

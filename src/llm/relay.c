@@ -1,7 +1,10 @@
 /* src/llm/relay.c - an event stream on its way from an upstream to a client. */
 #include "llm/relay.h"
 
-enum { KEEP_BUFFER = 4096 };
+enum {
+    KEEP_BUFFER = 4096,
+    REPAIR_MAX = 128 << 20, /* a copy of each object in 4 MiB of them, with one member more */
+};
 
 void llm_relay_init(struct llm_relay *r, bool hide_usage)
 {
@@ -136,10 +139,13 @@ static bool any_finish(const struct json *v)
     return false;
 }
 
-/* Put the event right, if it has to be. */
-static void mend(struct llm_relay *r, struct arena *a, struct json *v)
+/* Put the event right, if it has to be; @v is of no use afterwards. What is new does not lie where
+ * the event does, which may have filled that. */
+static void mend(struct llm_relay *r, struct json *v)
 {
-    if (!r->mend || !llm_repair_chunk(&r->repair, a, v))
+    AUTO(arena) *own = r->mend ? arena_new(REPAIR_MAX) : NULL;
+
+    if (!own || !llm_repair_chunk(&r->repair, own, v))
         return;
     buf_reset(&r->out_event);
     buf_add(&r->out_event, S("data: "));
@@ -163,7 +169,6 @@ static bool look_into(struct llm_relay *r, Str event)
     if (json_parse(a, text, &v) != OK)
         return true; /* the client's parser tells its user */
     r->finished |= any_finish(v);
-    mend(r, a, v);
     const struct json *error = json_at(v, "error");
     if (error && !json_is(error, JSON_NULL))
         r->failed = true;
@@ -174,6 +179,7 @@ static bool look_into(struct llm_relay *r, Str event)
     const struct json *choices = json_at(v, "choices");
     bool only_usage = json_is(json_at(v, "usage"), JSON_OBJ) && json_is(choices, JSON_ARR) &&
                       json_len(choices) == 0;
+    mend(r, v);
     return !(only_usage && r->hide_usage);
 }
 

@@ -293,6 +293,55 @@ TEST(relay_leaves_calls_alone_that_are_right)
     llm_relay_done(&r);
 }
 
+TEST(relay_numbers_calls_in_an_event_that_leaves_no_memory)
+{
+    /* 16 bytes for each element: about 4 MiB, which is all that an event may take. */
+    enum { FROM = 260000, TO = 262300, STEP = 50 };
+    size_t mended = 0;
+
+    for (size_t n = FROM; n < TO; n += STEP) {
+        AUTO_BUF(b, MIB(1));
+        struct llm_relay r;
+        buf_add_c(&b, "data: {\"x\":[0");
+        for (size_t i = 1; i < n; i++)
+            buf_add_c(&b, ",0");
+        buf_add_c(&b, "],\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"x\"");
+        for (int i = 0; i < 30; i++)
+            buf_add_fmt(&b, ",\"m%d\":0", i);
+        buf_add_c(&b, "}]}}]}\n\n");
+        llm_relay_init(&r, true);
+        r.mend = true;
+        Str out = llm_relay_feed(&r, buf_str(&b));
+        bool numbered = str_find(out, S(",\"index\":0}]")) != SIZE_MAX;
+        t_expect(numbered || str_eq(out, buf_str(&b)));
+        mended += numbered;
+        llm_relay_done(&r);
+    }
+    t_expect(mended > 0 && mended < (TO - FROM) / STEP);
+}
+
+TEST(relay_has_room_for_every_call_that_an_event_has_room_for)
+{
+    static const char *const calls[] = {"{},", "{\"a\":0},", "{\"id\":\"\",\"b\":0},",
+                                        "{\"a\":0,\"b\":0,\"c\":0,\"d\":0},"};
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        for (size_t most = KIB(32); most < MIB(1); most += most / 4) {
+            AUTO_BUF(b, MIB(2));
+            struct llm_relay r;
+            buf_add_c(&b, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[");
+            while (b.n < most)
+                buf_add_c(&b, calls[i]);
+            buf_add_c(&b, "{}]}}]}\n\n");
+            llm_relay_init(&r, true);
+            r.mend = true;
+            Str out = llm_relay_feed(&r, buf_str(&b));
+            t_expect(str_ends(out, S("}]}}]}\n\n")) && out.n >= b.n);
+            llm_relay_done(&r);
+        }
+    }
+}
+
 TEST(relay_ends_events_where_the_server_only_ended_their_lines)
 {
     static const char *const ends[] = {"\n", "\r\n"};

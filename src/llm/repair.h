@@ -20,7 +20,8 @@ struct llm_repair {
     bool numbered; /* the server numbers its calls: their fragments need not be looked at */
 };
 
-/* Put the chunk @v right; whether there was something to be done. What is new lives in @a. */
+/* Put the chunk @v right; whether there was something to be done. What is new lives in @a,
+ * which has room for a copy of each call. */
 bool llm_repair_chunk(struct llm_repair *r, struct arena *a, struct json *v);
 /* The same for the "choices" of a whole answer. */
 bool llm_repair_choices(struct arena *a, struct json *choices);
