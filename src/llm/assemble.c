@@ -193,6 +193,25 @@ static void read_block(struct assembly *s, const struct json *v, bool begins)
         buf_add(&p->text, json_str_of(json_get(block, texts[i]), S("")));
 }
 
+/* The last value of each member counts. Each is copied once: the events may be many. */
+static void read_usage(struct assembly *s, const struct json *usage)
+{
+    struct json *kept = json_get(s->answer, S("usage"));
+
+    if (!json_is(usage, JSON_OBJ))
+        return;
+    if (!json_is(kept, JSON_OBJ)) {
+        json_set(s->a, s->answer, S("usage"), json_obj(s->a, NULL));
+        kept = json_get(s->answer, S("usage"));
+    }
+    for (size_t i = 0; i < json_len(usage); i++) {
+        Str name = json_str_of(&usage->obj[i].key, S(""));
+        const struct json *value = &usage->obj[i].val;
+        if (!json_is(value, JSON_NULL))
+            json_set(s->a, kept, str_dup(s->a, name), json_dup(s->a, value));
+    }
+}
+
 static void read_message_event(struct assembly *s, const struct json *v)
 {
     static const Str names[] = {S_INIT("id"), S_INIT("type"), S_INIT("role"), S_INIT("model"),
@@ -206,10 +225,7 @@ static void read_message_event(struct assembly *s, const struct json *v)
         read_block(s, v, str_ends(type, S("start")));
     if (str_eq(type, S("message_delta"))) {
         keep(s, json_at(v, "delta"), S("stop_reason"));
-        struct json *usage =
-            json_merge_patch(s->a, json_at(s->answer, "usage"), json_at(v, "usage"));
-        if (json_is(usage, JSON_OBJ))
-            json_set(s->a, s->answer, S("usage"), json_dup(s->a, usage));
+        read_usage(s, json_at(v, "usage"));
     }
     if (str_eq(type, S("error")))
         keep(s, v, S("error"));

@@ -98,3 +98,20 @@ TEST(a_stream_that_was_cut_is_what_came_of_it)
     t_expect_str(assembled(LLM_EVENTS_CHUNKS, ""), S("nothing"));
     t_expect_str(assembled(LLM_EVENTS_MESSAGES, "data: [DONE]\n\n"), S("nothing"));
 }
+
+TEST(usage_that_is_said_many_times_takes_memory_for_its_last_values)
+{
+    enum { EVENTS = 9000 };
+    AUTO_BUF(b, MIB(1));
+    AUTO(arena) *a = arena_new(MIB(32));
+
+    for (int i = 0; i < EVENTS; i++)
+        buf_add_fmt(
+            &b,
+            "data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":%d,\"m%d\":null,"
+            "\"n%d\":1}}\n\n",
+            i, i, i);
+    const struct json *usage = json_at(llm_assemble(a, LLM_EVENTS_MESSAGES, buf_str(&b)), "usage");
+    t_expect_int(json_int_of(json_at(usage, "output_tokens"), 0), EVENTS - 1);
+    t_expect_int(json_len(usage), EVENTS + 1);
+}
