@@ -138,7 +138,7 @@ void llm_log_end(struct llm_call *c, struct model_call_row *row)
         job.secret = job.secret.p ? job.secret : p->auth;
     }
     job.events = llm_events_of(c);
-    bool much = c->log->request.n + c->log->answer.n > ON_A_WORKER;
+    bool much = c->log->patterns.n || c->log->request.n + c->log->answer.n > ON_A_WORKER;
     if ((much ? work_run(write_log, &job) : write_log(&job)) != OK)
         return; /* no worker was free: the record goes without */
     row->request = job.request;

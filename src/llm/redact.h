@@ -1,10 +1,12 @@
 /* src/llm/redact.h - what a log of calls keeps of a body: without credentials and what patterns
  * name, and no more than so much.
  *
- * Values of JSON are treated one by one, so that what is left is JSON. What looks like a credential
- * (keys of the usual services, bearer tokens, JSON web tokens, private keys), and any value of a
- * member with such a name, goes always; a text that a pattern takes too long for goes whole. Pure,
- * and may take milliseconds: call it on a worker for long texts.
+ * Values of JSON are treated one by one, so that what is left is JSON, and so are those in strings
+ * that are JSON themselves. What looks like a credential (keys of the usual services, bearer
+ * tokens, JSON web tokens, private keys), and any value of a member with such a name, goes always,
+ * also out of JSON that was cut. A text that a pattern takes too long for goes whole, and so does
+ * one that would grow much by its marks, and what the time for the body does not suffice for. Pure,
+ * and may take milliseconds: call it on a worker for long texts, and for patterns of users.
  */
 #ifndef LLM_REDACT_H
 #define LLM_REDACT_H
