@@ -146,6 +146,16 @@ static Str hash_in(Str secret, uint8_t out[CRYPTO_HASH_SIZE])
     return str_from((char *)out, CRYPTO_HASH_SIZE);
 }
 
+Err auth_key_name_check(Str name)
+{
+    if (name.n == 0 || name.n > NAME_MAX_BYTES)
+        return err_detail(E_INVALID, "A key needs a name of 1 to %d bytes.", NAME_MAX_BYTES);
+    if (!utf8_valid(name) || utf8_control_free(name) < name.n)
+        return err_detail(E_INVALID,
+                          "The name of a key is text in UTF-8 without control characters.");
+    return OK;
+}
+
 Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
                     Usec expires_at, Str *ret_key, Id *ret_id)
 {
@@ -156,11 +166,7 @@ Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str cap
     Str normal;
 
     name = str_trim(name);
-    if (name.n == 0 || name.n > NAME_MAX_BYTES)
-        return err_detail(E_INVALID, "A key needs a name of 1 to %d bytes.", NAME_MAX_BYTES);
-    if (!utf8_valid(name) || utf8_control_free(name) < name.n)
-        return err_detail(E_INVALID,
-                          "The name of a key is text in UTF-8 without control characters.");
+    TRY(auth_key_name_check(name));
     TRY(auth_capabilities_parse(a, capabilities, &normal));
     Str key = str_fmt(a, "hdl_%.*s", P(crypto_token(a, TOKEN_CHARS)));
     Id id = id_new();

@@ -37,6 +37,8 @@ struct auth_key {
 };
 typedef VEC(struct auth_key) AuthKeys;
 
+/* E_INVALID if no key can be named so. */
+Err auth_key_name_check(Str name);
 /* A new key. *ret_key, "hdl_...", is shown once and stored nowhere. @expires_at 0: never. */
 Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
                     Usec expires_at, Str *ret_key, Id *ret_id) YIELDS;

@@ -62,6 +62,8 @@ Err llm_limits_reserve(struct llm_limits *limits, struct llm_hold *hold) YIELDS;
 void llm_limits_settle(struct llm_limits *limits, struct llm_hold *hold,
                        const int64_t used[LLM_WHATS]);
 
+/* Whether a policy can be written as it is: E_INVALID. */
+Err llm_limits_check(struct arena *a, const struct json *policy);
 /* Write the policy of a key or, with @subject == @tenant, of the tenant. E_INVALID, E_NOT_FOUND. */
 Err llm_limits_put(struct llm_limits *limits, struct arena *a, Id tenant, Id subject,
                    const struct json *policy) YIELDS;

@@ -15,8 +15,8 @@ static Err check_endpoints(const struct json *list)
     return OK;
 }
 
-Err llm_limits_put(struct llm_limits *l, struct arena *a, Id tenant, Id subject,
-                   const struct json *v)
+/* @ret_text: as it is stored. */
+static Err policy_text(struct arena *a, const struct json *v, Str *ret_text)
 {
     struct llm_policy policy;
 
@@ -25,6 +25,23 @@ Err llm_limits_put(struct llm_limits *l, struct arena *a, Id tenant, Id subject,
     Str text = json_text(a, llm_policy_json(a, &policy));
     if (text.n > LLM_POLICY_TEXT_MAX)
         return err_detail(E_INVALID, "Limits are at most %d bytes of JSON.", LLM_POLICY_TEXT_MAX);
+    *ret_text = text;
+    return OK;
+}
+
+Err llm_limits_check(struct arena *a, const struct json *v)
+{
+    Str text;
+
+    return policy_text(a, v, &text);
+}
+
+Err llm_limits_put(struct llm_limits *l, struct arena *a, Id tenant, Id subject,
+                   const struct json *v)
+{
+    Str text;
+
+    TRY(policy_text(a, v, &text));
     TRY(store_model_limit_put(l->db, a, tenant, subject, text));
     uv_mutex_lock(&l->lock);
     struct llm_account *acc = map_get(l->accounts, llm_subject_key(&subject));

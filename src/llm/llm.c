@@ -504,7 +504,7 @@ Err llm_provider_check(const struct llm *llm, struct arena *a, const struct prov
     return check_url(llm, a, row);
 }
 
-static Err check_credential(Str credential)
+Err llm_credential_check(Str credential)
 {
     if (credential.n > LLM_CREDENTIAL_MAX)
         return err_detail(E_INVALID, "The credential is longer than %d bytes.", LLM_CREDENTIAL_MAX);
@@ -532,7 +532,7 @@ Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *r
     if (!row->timeout)
         row->timeout = LLM_TIMEOUT_DEFAULT;
     TRY(llm_provider_check(llm, a, row));
-    TRY(check_credential(row->credential));
+    TRY(llm_credential_check(row->credential));
     row->id = id_new();
     row->revision = 1;
     row->created_at = row->updated_at = time_wall();
@@ -551,6 +551,11 @@ static Str origin_of(Str url)
     return end == SIZE_MAX ? url : str_head(url, at + 3 + end);
 }
 
+bool llm_same_server(Str url, Str other)
+{
+    return str_eq_nocase(origin_of(url), origin_of(other));
+}
+
 /* The credential that is stored for @row; it does not go to another server than the one it was
  * given for. */
 static Err sealed_of(struct llm *llm, struct arena *a, const struct provider_row *row,
@@ -562,7 +567,7 @@ static Err sealed_of(struct llm *llm, struct arena *a, const struct provider_row
     vec_each(&rows, r) {
         if (!id_eq(r->id, row->id) || !id_eq(r->tenant, row->tenant))
             continue;
-        if (r->credential.n && !str_eq_nocase(origin_of(r->base_url), origin_of(row->base_url)))
+        if (r->credential.n && !llm_same_server(r->base_url, row->base_url))
             return err_detail(E_INVALID,
                               "base_url names another server: give the credential for it as well, "
                               "or an empty one.");
@@ -579,7 +584,7 @@ Err llm_provider_update(struct llm *llm, struct arena *a, struct provider_row *r
     if (!credential.p)
         TRY(sealed_of(llm, a, row, &row->credential));
     else
-        TRY(check_credential(credential));
+        TRY(llm_credential_check(credential));
     if (credential.p)
         row->credential =
             credential.n ? secrets_seal(llm->secrets, a, use_of(a, row->id), credential) : S("");

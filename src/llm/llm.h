@@ -116,6 +116,10 @@ const struct llm_provider *llm_view_get(const struct llm_view *view, Id tenant, 
 /* What is wrong with a provider that is to be stored: name, kind, base URL, whether it could be
  * called at all. E_INVALID or E_EGRESS with a detail. */
 Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row);
+/* E_INVALID if no credential can be so. */
+Err llm_credential_check(Str credential);
+/* Whether two base URLs are of one server: a stored credential does not go to another. */
+bool llm_same_server(Str url, Str other);
 Err llm_provider_create(struct llm *llm, struct arena *a, struct provider_row *row) YIELDS;
 /* @credential p == NULL: it stays. */
 Err llm_provider_update(struct llm *llm, struct arena *a, struct provider_row *row, Str credential)

@@ -1,8 +1,9 @@
 /* src/main/apply.h - a file that says which providers, routes, prices, keys and limits there are to
  * be.
  *
- * What it names is made, or changed into what it says; what it does not name stays. To apply it
- * again does nothing. All of it is checked before anything is written.
+ * What it names is made, or changed into what it says; what it does not name stays, as do a
+ * credential and limits that an entry leaves out (null takes them away). To apply it again does
+ * nothing. All of it is checked before anything is written.
  */
 #ifndef MAIN_APPLY_H
 #define MAIN_APPLY_H

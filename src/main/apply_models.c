@@ -69,6 +69,9 @@ static Err read_provider(struct apply *ap, const struct json *v, struct provider
     row->timeout = LLM_TIMEOUT_DEFAULT;
     TRY(span_of(v, S("timeout"), &row->timeout));
     TRY(apply_secret(ap, json_get(v, S("credential")), &row->credential));
+    if (json_is(json_get(v, S("credential")), JSON_NULL)) /* not left out: it is to have none */
+        row->credential = S("");
+    TRY(llm_credential_check(row->credential));
     if (!row->base_url.n)
         return err_detail(E_INVALID, "\"base_url\" is needed: kind %s has none of its own.",
                           kind->name);
@@ -78,6 +81,15 @@ static Err read_provider(struct apply *ap, const struct json *v, struct provider
 static Str credential_of(const struct llm_provider *p)
 {
     return str_starts(p->auth, S("Bearer ")) ? str_skip(p->auth, S("Bearer ").n) : p->auth;
+}
+
+/* What is not said of a credential leaves it as it is. */
+static void add_credential(struct buf *change, const struct llm_provider *p, Str to_be)
+{
+    bool gone = to_be.p && !to_be.n && p->has_credential;
+    bool other = to_be.p && to_be.n && (p->sealed || !str_eq(credential_of(p), to_be));
+
+    add_change(change, gone || other, gone ? "credential (taken away)" : "credential");
 }
 
 static Err change_provider(struct apply *ap, const struct llm_provider *p, struct provider_row *row)
@@ -94,17 +106,17 @@ static Err change_provider(struct apply *ap, const struct llm_provider *p, struc
     add_change(&change, p->private_network != row->private_network, "private_network");
     add_change(&change, p->enabled != row->enabled, "enabled");
     add_change(&change, p->timeout != row->timeout, "timeout");
-    add_change(&change,
-               row->credential.p ? p->sealed || !str_eq(credential_of(p), row->credential)
-                                 : p->has_credential,
-               "credential");
+    add_credential(&change, p, row->credential);
+    if (!row->credential.p && p->has_credential && !llm_same_server(p->base_url, row->base_url))
+        return err_detail(E_INVALID,
+                          "\"base_url\" names another server: give the credential for it "
+                          "as well, or null.");
     apply_note(ap, "provider", row->name, change_text(ap, &change));
     if (!change.n || ap->dry)
         return OK;
     row->id = p->id;
     row->revision = p->revision;
-    return llm_provider_update(ap->boot->llm, ap->a, row,
-                               row->credential.p ? row->credential : S(""));
+    return llm_provider_update(ap->boot->llm, ap->a, row, row->credential);
 }
 
 Err apply_provider(struct apply *ap, const struct json *v)

@@ -181,6 +181,66 @@ limits:
     assert.notEqual((await apply(path.join(folder, 'none.yaml'))).code, 0);
   });
 
+  test('a key that cannot have its limits is not made', async () => {
+    const before = expectStatus(await ctx.api.get('/api/keys'), 200).json.items.length;
+    const models = Array.from({ length: 200 }, (_, i) => `'m${i}-${'"'.repeat(200)}'`);
+    for (const [entry, reason] of [
+      ['{name: loose, capabilities: [model.call], endpoints: [nope], limits: {requests: {day: 1}}}', /"nope"/],
+      ['{name: loose, capabilities: [model.cal], limits: {requests: {day: 1}}}', /no capability "model.cal"/],
+      [`{name: loose, capabilities: [model.call], models: [${models}]}`, /bytes of JSON/],
+      [`{name: ${'l'.repeat(300)}, capabilities: [model.call]}`, /name of 1 to/],
+    ]) {
+      const file = write(`providers:\n  - {name: before, kind: demo}\nkeys:\n  - ${entry}\n`);
+      for (const args of [['--dry-run'], []]) {
+        const { code, stdout, stderr } = await apply(file, args);
+        assert.notEqual(code, 0, entry);
+        assert.match(stderr, reason);
+        assert.equal(stdout, '');
+      }
+    }
+    assert.equal(expectStatus(await ctx.api.get('/api/keys'), 200).json.items.length, before);
+    const file = write('limits: {endpoints: [nope]}\n');
+    assert.match((await apply(file, ['--dry-run'])).stderr, /"nope"/);
+  });
+
+  test('what an entry leaves out stays, and null takes it away', async () => {
+    const provider = (more) =>
+      write(
+        `providers:\n  - {name: kept, kind: openai-compatible, base_url: "${ctx.model.url}", private_network: true${more}}\n`,
+      );
+    const run = async (file) => {
+      const { code, stdout, stderr } = await apply(file);
+      assert.equal(code, 0, stderr);
+      return stdout.trim().split('\n');
+    };
+    const has = async () =>
+      (await ctx.api.get('/api/providers')).json.items.find((p) => p.name === 'kept')?.has_credential;
+    await run(provider(', credential: "${SHELF_KEY}"'));
+    await until('it has a credential', has);
+    assert.deepEqual(await run(provider('')), ['0 made, 0 changed, 1 as they are to be']);
+    assert.match((await run(provider(', timeout: 7s')))[0], /kept: timeout$/);
+    await until('it is changed', async () =>
+      (await ctx.api.get('/api/providers')).json.items.some((p) => p.name === 'kept' && p.timeout === '7s'),
+    );
+    assert.equal(await has(), true);
+    const moved = provider('');
+    fs.writeFileSync(moved, fs.readFileSync(moved, 'utf8').replace(ctx.model.url, 'http://127.0.0.1:1/v1'));
+    assert.match((await apply(moved, ['--dry-run'])).stderr, /names another server/);
+    assert.match((await run(provider(', credential: null')))[0], /timeout, credential \(taken away\)$/);
+    await until('it has none', async () => (await has()) === false);
+
+    const key = (more) => write(`keys:\n  - {name: kept, capabilities: [run.read, model.call]${more}}\n`);
+    await run(key(', limits: {requests: {day: 5}}, models: [tour]'));
+    const { id } = (await ctx.api.get('/api/keys')).json.items.find((k) => k.name === 'kept');
+    const policy = async () => expectStatus(await ctx.api.get(`/api/keys/${id}/limits`), 200).json;
+    assert.deepEqual(await run(key('')), ['0 made, 0 changed, 1 as they are to be']);
+    assert.equal((await run(key(', models: [other]')))[0], '~ key kept: models');
+    assert.deepEqual((await policy()).limits, { requests: { day: 5 } });
+    assert.equal((await run(key(', limits: null')))[0], '~ key kept: limits');
+    const now = await policy();
+    assert.deepEqual([now.limits, now.models], [{}, ['other']]);
+  });
+
   test('a server applies its file at the start, and does not start with a wrong one', async () => {
     const file = write(
       'providers:\n  - {kind: demo, name: stage}\nroutes:\n  - {name: play, targets: [{provider: stage, model: demo}]}\n',
