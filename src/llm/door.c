@@ -90,13 +90,15 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
 /* What the target's tokens cost. */
 static Err find_price(struct llm_call *c)
 {
+    c->price = (struct llm_price){0};
     c->priced = llm_pass_price(c, &c->target, &c->price);
-    if (c->priced || !c->llm->refuse_unpriced)
+    if (!c->llm->refuse_unpriced || (c->priced && llm_pass_covers(c->op, &c->price)))
         return OK;
     return err_detail(E_INVALID,
-                      "The price of \"%.*s\" at \"%.*s\" is not known, and calls without a price "
-                      "are refused.",
-                      P(str_head(c->target.model, 128)), P(c->target.provider->name));
+                      "The price of \"%.*s\" at \"%.*s\" is not known for such a call (%.*s), and "
+                      "calls without a price are refused.",
+                      P(str_head(c->target.model, 128)), P(c->target.provider->name),
+                      P(llm_operation_name(c->op)));
 }
 
 /* The status is not 200. That of a route's target waits: another one may answer. */

@@ -359,9 +359,10 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         !members[OUTPUT].to)
         return answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
-    if (llm_passes(c->op))
+    if (llm_passes(c->op)) {
         llm_pass_usage(c, str_head(text, USAGE_MAX), llm_member_text(body, &members[DURATION]));
-    else if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
+        llm_pass_data(c, llm_member_text(body, &members[DATA]));
+    } else if (text.n && text.n <= USAGE_MAX && json_parse(c->req->a, text, &usage) == OK)
         c->dialect->read_usage(usage, &c->usage);
     if (c->op == LLM_RESPONSES)
         pin_whole(c, llm_member_text(body, &members[ID]));

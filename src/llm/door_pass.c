@@ -12,12 +12,11 @@ enum {
     JSON_MAX = 64 << 20,
     FIELD_MAX = 256,
     IMAGES_MOST = 128,
-    /* What nobody counted is estimated, what is reserved bounded, by these. */
-    SOUND_BYTES_A_SECOND = 8000,      /* compressed as it usually is */
+    /* What is reserved is bounded by these, and what nobody counted is taken for the most that it
+     * can be: a budget is never passed by what was left unsaid. */
     SOUND_LEAST_BYTES_A_SECOND = 750, /* compressed as far as speech can be */
     SOUND_TOKENS_A_SECOND = 10,
-    SPOKEN_A_SECOND = 15, /* characters */
-    SPOKEN_LEAST_A_SECOND = 5,
+    SPOKEN_LEAST_A_SECOND = 5, /* characters */
     IMAGE_TOKENS_MOST = 8192,
     WRITTEN_MOST = 16384, /* tokens of what was said */
 };
@@ -83,15 +82,58 @@ Err llm_pass_form(struct llm_call *c)
     return llm_pass_measure(c);
 }
 
-/* A short member as text; empty if it is none. */
-static Str text_of(const struct llm_call *c, int which)
+/* A short member that the price goes by, as the provider will read it; NULL: it is not there. */
+static Err short_member(const struct llm_call *c, int which, struct json **ret_value)
 {
-    Str text = llm_member_text(c->body, &c->members[which]);
-    bool quoted = text.n >= 2 && text.p[0] == '"';
+    const struct llm_member *m = &c->members[which];
+    Str text = llm_member_text(c->body, m);
 
-    if (c->form || text.n > FIELD_MAX)
-        return str_head(text, FIELD_MAX);
-    return quoted ? str_dup(c->req->a, str_from(text.p + 1, text.n - 2)) : S("");
+    *ret_value = NULL;
+    if (text.n > FIELD_MAX)
+        return err_detail(E_BAD_INPUT, "\"%.*s\" is longer than %d bytes.", P(m->name), FIELD_MAX);
+    if (!text.n)
+        return OK;
+    if (c->form)
+        *ret_value = json_str(c->req->a, text);
+    else if (json_parse(c->req->a, text, ret_value) != OK)
+        return err_detail(E_BAD_INPUT, "\"%.*s\" is not valid JSON.", P(m->name));
+    if (json_is(*ret_value, JSON_NULL))
+        *ret_value = NULL;
+    return OK;
+}
+
+/* Empty if it is not there. */
+static Err text_of(const struct llm_call *c, int which, Str *ret_text)
+{
+    struct json *v;
+
+    TRY(short_member(c, which, &v));
+    if (v && !json_is(v, JSON_STR))
+        return err_detail(E_BAD_INPUT, "\"%.*s\" must be a string.", P(c->members[which].name));
+    *ret_text = json_str_of(v, S(""));
+    return OK;
+}
+
+/* 5, 5.0 and "5" are the same to some providers. What has no certain meaning is refused: it would
+ * be paid as something else than it is. */
+static Err images_of(const struct llm_call *c, int64_t *ret_n)
+{
+    struct json *v;
+
+    TRY(short_member(c, MEMBER_N, &v));
+    Str text = str_trim(json_str_of(v, S("")));
+    if (text.n && json_parse(c->req->a, text, &v) != OK)
+        v = json_bool(c->req->a, false);
+    int64_t n = v ? json_int_of(v, 0) : 1;
+    if (n < 1 || n > IMAGES_MOST)
+        return err_detail(E_BAD_INPUT, "\"n\" must be a whole number from 1 to %d.", IMAGES_MOST);
+    *ret_n = n;
+    return OK;
+}
+
+static bool makes_images(enum llm_op op)
+{
+    return op >= LLM_IMAGES && op <= LLM_IMAGE_VARIATIONS;
 }
 
 /* Characters of the text that is to be spoken: bytes that begin one. Escapes count as one byte
@@ -116,17 +158,13 @@ static int64_t count_characters(Str text)
 
 Err llm_pass_measure(struct llm_call *c)
 {
-    uint64_t n = 1;
-    Str given = llm_member_text(c->body, &c->members[MEMBER_N]);
-
-    if (given.n && (str_to_u64(given, &n) != OK || n < 1 || n > IMAGES_MOST))
-        n = 1; /* the provider's to judge */
-    c->images = (int64_t)n;
-    c->size = text_of(c, MEMBER_SIZE);
-    c->quality = text_of(c, MEMBER_QUALITY);
     if (c->op == LLM_SPEECH)
         c->characters = count_characters(llm_member_text(c->body, &c->members[MEMBER_INPUT]));
-    return OK;
+    if (!makes_images(c->op))
+        return OK;
+    TRY(images_of(c, &c->images));
+    TRY(text_of(c, MEMBER_SIZE, &c->size));
+    return text_of(c, MEMBER_QUALITY, &c->quality);
 }
 
 Err llm_pass_body(struct llm_call *c, struct http_call *call)
@@ -248,9 +286,44 @@ void llm_pass_usage(struct llm_call *c, Str usage, Str duration)
         c->usage.audio_ms = (int64_t)(seconds * 1000);
 }
 
-static bool makes_images(enum llm_op op)
+/* Where the string ends that begins at @at. */
+static size_t end_of_string(Str text, size_t at)
 {
-    return op >= LLM_IMAGES && op <= LLM_IMAGE_VARIATIONS;
+    for (;;) {
+        size_t n = str_find_char(str_skip(text, at + 1), '"'), slashes = 0;
+        if (n == SIZE_MAX)
+            return text.n;
+        at += n + 1;
+        while (text.p[at - 1 - slashes] == '\\')
+            slashes++;
+        if (slashes % 2 == 0)
+            return at;
+    }
+}
+
+/* How many items a list has, of JSON that was scanned already. */
+static int64_t count_items(Str list)
+{
+    int64_t n = 0, depth = 0;
+
+    if (!str_starts(list, S("[")) || str_starts(str_trim(str_skip(list, 1)), S("]")))
+        return 0;
+    for (size_t i = 0; i < list.n; i++) {
+        char ch = list.p[i];
+        if (ch == '"')
+            i = end_of_string(list, i);
+        depth += ch == '[' || ch == '{';
+        depth -= ch == ']' || ch == '}';
+        n += ch == ',' && depth == 1;
+    }
+    return n + 1;
+}
+
+void llm_pass_data(struct llm_call *c, Str data)
+{
+    int64_t n = makes_images(c->op) ? count_items(data) : 0;
+
+    c->images = n > c->images ? n : c->images;
 }
 
 /* "1024x1024" as the list of prices writes it, "1024-x-1024"; empty if it is no such size. */
@@ -309,28 +382,91 @@ struct llm_usage llm_pass_most(const struct llm_call *c)
     }
 }
 
+static bool has_tokens(const struct llm_price *p)
+{
+    return p->usual.input || p->usual.output;
+}
+
+/* Nothing, or so much for each call, whatever it uses. */
+static bool is_flat(const struct llm_price *p)
+{
+    return !has_tokens(p) && !p->image && !p->character && !p->second;
+}
+
+bool llm_pass_covers(enum llm_op op, const struct llm_price *p)
+{
+    if (is_flat(p))
+        return true;
+    switch (op) {
+    case LLM_TRANSCRIPTIONS:
+    case LLM_TRANSLATIONS:
+        return p->second || has_tokens(p);
+    case LLM_SPEECH:
+        return p->second || p->character || has_tokens(p);
+    default:
+        return makes_images(op) ? p->image || p->usual.output : has_tokens(p);
+    }
+}
+
+/* What has a price of tokens alone, and was not counted in them: the most it can be. */
+static void use_most(const struct llm_call *c, struct llm_usage *u)
+{
+    struct llm_usage most = llm_pass_most(c);
+
+    u->prompt = most.prompt;
+    u->completion = most.completion;
+    u->estimated = true;
+}
+
+static void use_sound(const struct llm_call *c, bool by_tokens, struct llm_usage *u)
+{
+    bool counted = u->prompt + u->completion > 0;
+
+    if (by_tokens) {
+        u->audio_ms = 0;
+        return;
+    }
+    if (!u->audio_ms && (c->price.second || !counted)) {
+        u->audio_ms = c->file_bytes * 1000 / SOUND_LEAST_BYTES_A_SECOND;
+        u->estimated = true;
+    }
+    if (c->price.second || !has_tokens(&c->price))
+        return;
+    u->prompt = u->audio_ms * SOUND_TOKENS_A_SECOND / 1000 + 1;
+    u->completion = u->prompt < WRITTEN_MOST ? u->prompt : WRITTEN_MOST;
+    u->estimated = true;
+}
+
+static void use_speech(const struct llm_call *c, bool by_tokens, struct llm_usage *u)
+{
+    const struct llm_price *p = &c->price;
+
+    if (by_tokens)
+        return;
+    u->characters = c->characters;
+    if (p->character)
+        return;
+    u->estimated = p->second;
+    if (p->second)
+        u->audio_ms = c->characters * 1000 / SPOKEN_LEAST_A_SECOND;
+    else if (has_tokens(p))
+        use_most(c, u);
+}
+
 /* Where the provider counted tokens, and these have a price, they are all there is to pay. */
 struct llm_usage llm_pass_used(const struct llm_call *c)
 {
     struct llm_usage u = c->usage;
     bool counted = u.prompt + u.completion > 0;
+    bool by_tokens = counted && has_tokens(&c->price);
 
     switch (c->op) {
     case LLM_TRANSCRIPTIONS:
     case LLM_TRANSLATIONS:
-        u.estimated = !counted && !u.audio_ms;
-        if (u.estimated)
-            u.audio_ms = c->file_bytes * 1000 / SOUND_BYTES_A_SECOND;
-        if (!counted && c->price.usual.input && !c->price.second)
-            u.prompt = u.audio_ms * SOUND_TOKENS_A_SECOND / 1000;
+        use_sound(c, by_tokens, &u);
         break;
     case LLM_SPEECH:
-        if (counted)
-            break;
-        u.characters = c->characters;
-        u.estimated = c->price.second && !c->price.character;
-        if (u.estimated)
-            u.audio_ms = c->characters * 1000 / SPOKEN_A_SECOND;
+        use_speech(c, by_tokens, &u);
         break;
     case LLM_RERANK:
     case LLM_MODERATIONS:
@@ -341,6 +477,8 @@ struct llm_usage llm_pass_used(const struct llm_call *c)
     default:
         if (!counted || !c->price.usual.output)
             u.images = c->images;
+        if (!counted && !c->price.image && c->price.usual.output)
+            use_most(c, &u);
         break;
     }
     return u;
@@ -348,8 +486,6 @@ struct llm_usage llm_pass_used(const struct llm_call *c)
 
 bool llm_pass_priced(const struct llm_price *p, const struct llm_usage *u)
 {
-    if (u->prompt + u->completion > 0)
-        return true;
-    return (!u->images || p->image) && (!u->characters || p->character || p->second) &&
-           (!u->audio_ms || p->second || p->character);
+    return is_flat(p) || (u->prompt + u->completion > 0 && has_tokens(p)) ||
+           (u->images && p->image) || (u->characters && p->character) || (u->audio_ms && p->second);
 }

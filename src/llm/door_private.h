@@ -141,6 +141,10 @@ bool llm_pass_price(const struct llm_call *c, const struct llm_target *target,
 /* What the call may use at most; what it did use. */
 struct llm_usage llm_pass_most(const struct llm_call *c);
 struct llm_usage llm_pass_used(const struct llm_call *c);
+/* A whole answer's list of what was made: more of it than was asked for is paid, too. */
+void llm_pass_data(struct llm_call *c, Str data);
+/* Whether the price says what a call of @op costs, however much it uses. */
+bool llm_pass_covers(enum llm_op op, const struct llm_price *price);
 /* Whether the price says what @usage costs. */
 bool llm_pass_priced(const struct llm_price *price, const struct llm_usage *usage);
 

@@ -4,6 +4,7 @@ import { after } from 'node:test';
 import OpenAI, { AzureOpenAI, toFile } from 'openai';
 import { expectStatus } from '../lib/api.mjs';
 import { Gate, until } from '../lib/gate.mjs';
+import { Server } from '../lib/server.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
 import { soundOf, startMediaServer } from '../doubles/media_server.mjs';
 
@@ -262,7 +263,7 @@ onEachDatabase(
         response_format: 'text',
       });
       const row = await usage(unsaid.full);
-      assert.deepEqual([row.cost_micros, row.estimated_calls], [1000, 1]);
+      assert.deepEqual([row.cost_micros, row.estimated_calls], [10_667, 1]);
 
       const drawn = model({});
       await price(drawn.name, { image: 40_000 });
@@ -280,6 +281,92 @@ onEachDatabase(
       await client().images.generate({ model: free.full, prompt: 'x' });
       const none = await usage(free.full);
       assert.deepEqual([none.cost_micros, none.unpriced_calls], [0, 1]);
+    });
+
+    test('images cost what the provider was asked for, however it is written, and what it made', async () => {
+      const json = { 'content-type': 'application/json' };
+      const draw = (text) => raw('/v1/images/generations', text, json);
+      const drawn = model({ json: { data: [] } });
+      await price(drawn.name, { image: 40_000 });
+      await price(`1024-x-1024/${drawn.name}`, { image: 90_000 });
+      const asked = ['5.0', '"5"', '5e0', '" 5 "', 'null'];
+      for (const many of asked) {
+        const answer = await draw(`{"model":"${drawn.full}","prompt":"x","n":${many}}`);
+        assert.equal(answer.status, 200);
+      }
+      assert.equal((await usage(drawn.full, 5)).cost_micros, 21 * 40_000);
+      await draw(`{"model":"${drawn.full}","prompt":"x","size":"1024\\u00781024"}`);
+      assert.equal((await usage(drawn.full, 6)).cost_micros, 21 * 40_000 + 90_000);
+      const wrong = [
+        '"n":1.5',
+        '"n":0',
+        '"n":"five"',
+        '"n":129',
+        '"n":true',
+        '"n":[5]',
+        '"n":""',
+        '"size":1',
+        '"quality":{}',
+        `"size":"${'x'.repeat(300)}"`,
+      ];
+      for (const member of wrong) {
+        const answer = await draw(`{"model":"${drawn.full}","prompt":"x",${member}}`);
+        const { error } = await answer.json();
+        assert.deepEqual([answer.status, /"(n|size|quality)" /.test(error.message)], [400, true], member);
+      }
+      assert.equal(media.of(drawn.name).length, 6);
+      const form = new FormData();
+      form.append('model', drawn.full);
+      form.append('n', '3.0');
+      assert.equal((await raw('/v1/images/variations', form)).status, 200);
+      assert.equal((await usage(drawn.full, 7)).cost_micros, 24 * 40_000 + 90_000);
+
+      const data = [{ url: 'a,"]\\' }, { more: [1, 2, { x: [3, 4] }] }, { b64_json: '\\"' }];
+      const more = model({ json: { data } });
+      await price(more.name, { image: 40_000 });
+      await draw(`{"model":"${more.full}","prompt":"x","n":2}`);
+      assert.equal((await usage(more.full)).cost_micros, 3 * 40_000);
+    });
+
+    test('what has a price of tokens alone and was not counted costs the most that it can', async () => {
+      const tokens = { input: 1_000_000, output: 2_000_000 };
+      const drawn = model({});
+      await price(drawn.name, tokens);
+      await client().images.generate({ model: drawn.full, prompt: 'x', n: 2 });
+      const row = await usage(drawn.full);
+      assert.equal(row.completion_tokens, 2 * 8192);
+      assert.deepEqual([row.estimated_calls, row.unpriced_calls], [1, 0]);
+      const heard = model({ json: { text: 'x', usage: { input_tokens: 10, output_tokens: 1 } } });
+      await price(heard.name, { second: 100_000_000 });
+      await client().audio.transcriptions.create({ file: await wav(7500), model: heard.full });
+      assert.equal((await usage(heard.full)).cost_micros, 1000);
+    });
+
+    test('without a price for what is asked it is refused, if that is the rule', async () => {
+      const strict = await Server.start({
+        db: ctx.db,
+        env: { OPENAI_BASE_URL: media.url, HEDDLE_MODELS_UNKNOWN_PRICE: 'refuse' },
+      });
+      try {
+        const to = new OpenAI({ baseURL: `${strict.url}/v1`, apiKey: strict.key, maxRetries: 0 });
+        const put = (name, value) =>
+          strict.api.put('/api/prices', { provider: 'openai', model: name, price: value });
+        const { name, full } = model({});
+        const draw = () => to.images.generate({ model: full, prompt: 'x' });
+        const hear = async () => to.audio.transcriptions.create({ file: await wav(10), model: full });
+        expectStatus(await put(name, { input: 1_000_000, output: 0 }), 204);
+        await assert.rejects(draw(), (e) => e.status === 422 && /images/.test(e.message));
+        await hear();
+        expectStatus(await put(name, { character: 1_000_000 }), 204);
+        await assert.rejects(hear(), { status: 422 });
+        expectStatus(await put(name, { image: 1_000_000 }), 204);
+        await draw();
+        expectStatus(await put(name, { input: 0, output: 0 }), 204);
+        await draw();
+        await hear();
+      } finally {
+        await strict.drop();
+      }
     });
 
     test('limits hold for them as for chats', async () => {
