@@ -185,7 +185,10 @@ limits:
     const before = expectStatus(await ctx.api.get('/api/keys'), 200).json.items.length;
     const models = Array.from({ length: 200 }, (_, i) => `'m${i}-${'"'.repeat(200)}'`);
     for (const [entry, reason] of [
-      ['{name: loose, capabilities: [model.call], endpoints: [nope], limits: {requests: {day: 1}}}', /"nope"/],
+      [
+        '{name: loose, capabilities: [model.call], endpoints: [nope], limits: {requests: {day: 1}}}',
+        /"nope"/,
+      ],
       ['{name: loose, capabilities: [model.cal], limits: {requests: {day: 1}}}', /no capability "model.cal"/],
       [`{name: loose, capabilities: [model.call], models: [${models}]}`, /bytes of JSON/],
       [`{name: ${'l'.repeat(300)}, capabilities: [model.call]}`, /name of 1 to/],
