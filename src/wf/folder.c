@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/utf8.h"
+#include "rt/inject.h"
 #include "rt/work.h"
 
 #include <dirent.h>
@@ -78,6 +79,16 @@ static Err err_of(int error, Str path)
                           P(str_head(path, 200)));
     return err_detail(E_IO, "The folder \"%.*s\" cannot be read: error %d of the system.",
                       P(str_head(path, 200)), error);
+}
+
+/* Whoever asked for the file names it. */
+static Err err_of_file(int error)
+{
+    if (error == ENOENT || error == ELOOP)
+        return err_set(E_CONFLICT, "the file is gone");
+    if (error == EACCES || error == EPERM)
+        return err_detail(E_FORBIDDEN, "The server may not read this file.");
+    return err_detail(E_IO, "The file cannot be read: error %d of the system.", error);
 }
 
 /* Down from the root, name by name. */
@@ -196,7 +207,7 @@ static Err read_whole(struct reading *r, int fd)
         if (k < 0 && errno == EINTR)
             continue;
         if (k < 0)
-            return err_of(errno, r->path);
+            return err_of_file(errno);
         if (k == 0)
             break;
         got += (size_t)k;
@@ -213,6 +224,7 @@ static Err read_file(void *arg)
     char name[256];
     int folder = -1;
 
+    TRY(INJECT("wf.folder.read"));
     TRY(open_folder(r->roots, r->path, &folder));
     if (r->file->name.n >= sizeof name) {
         close(folder);
@@ -224,8 +236,7 @@ static Err read_file(void *arg)
     int error = errno;
     close(folder);
     if (fd < 0)
-        return error == ENOENT || error == ELOOP ? err_set(E_CONFLICT, "the file is gone")
-                                                 : err_of(error, r->path);
+        return err_of_file(error);
     Err e = read_whole(r, fd);
     close(fd);
     return e;

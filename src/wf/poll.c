@@ -69,6 +69,7 @@ struct look {
     PollItems changes; /* to be written */
     VEC(struct ready) ready;
     Usec now, next_at; /* wall */
+    size_t unread;     /* of the ready ones: they cannot be read, and stay so */
     bool soon;         /* something is new, and has to settle */
     Str error;
 };
@@ -242,15 +243,13 @@ static Err input_of(struct look *l, struct arena *a, const struct ready *r, stru
     return OK;
 }
 
-static Err start(struct look *l, struct arena *a, const struct ready *r)
+static Err start(struct look *l, struct arena *a, const struct ready *r, struct json *input)
 {
     struct wf_engine *e = l->p->engine;
     void *ctx[] = {l, (void *)(uintptr_t)r};
     AUTO(wf_run) *run = NULL;
     struct wf_gathered gathered;
-    struct json *input;
 
-    TRY(input_of(l, a, r, &input));
     TRY(wf_def_check_input(l->def, a, input, NULL));
     struct wf_start s = {
         .tenant = l->row.tenant,
@@ -278,12 +277,27 @@ static void add_error(struct look *l, Str name, Err e)
         l->error = str_fmt(l->a, "%.*s: %s", P(name), err_client_text(e));
 }
 
+/* It waits until it can be read, and nothing else waits for it. */
+static void put_off(struct look *l, const struct ready *r, Err e)
+{
+    add_error(l, r->file->name, e);
+    if (!l->unread++ && !str_eq(l->error, l->row.error))
+        LOG_WARN("a file in a folder that a workflow watches cannot be read", L_ERR(e));
+}
+
 /* Errors that end the look are given. */
 static Err start_one(struct look *l, const struct ready *r)
 {
     AUTO(arena) *a = arena_new(MIB(128));
-    Err e = start(l, a, r);
+    struct json *input;
+    Err e = input_of(l, a, r, &input);
 
+    if (e == E_FORBIDDEN || e == E_IO) {
+        put_off(l, r, e);
+        return OK;
+    }
+    if (e == OK)
+        e = start(l, a, r, input);
     switch (e) {
     case E_CONFLICT: /* it changes, or is gone, or somebody else was faster */
         return OK;
@@ -302,7 +316,9 @@ static Err start_one(struct look *l, const struct ready *r)
 
 static Err start_ready(struct look *l)
 {
-    for (size_t i = 0; i < l->ready.n && i < STARTS_MAX; i++) {
+    size_t i = 0;
+
+    for (; i < l->ready.n && i - l->unread < STARTS_MAX; i++) {
         Err e = start_one(l, &l->ready.at[i]);
         if (e == E_RATE_LIMITED) {
             l->next_at = l->now + usec_max(err_record()->retry_after_us, l->cfg->every);
@@ -310,7 +326,7 @@ static Err start_ready(struct look *l)
         }
         TRY(e);
     }
-    if (l->ready.n > STARTS_MAX)
+    if (i < l->ready.n)
         l->next_at = l->now;
     return OK;
 }

@@ -218,6 +218,28 @@ for (const db of databases) {
       assert.deepEqual(files.map((file) => file.name).sort(), ['1', '2', '3']);
     });
 
+    test('a file that cannot be read holds up no other', async () => {
+      const dir = await folder('unread');
+      await server.restart({ env: { HEDDLE_INJECT: 'wf.folder.read=error:E_FORBIDDEN@1' } });
+      for (const name of ['a', 'b', 'c']) await writeFile(join(dir, name), name);
+      const id = await server.api.published(
+        watches('Unread', { folder: dir, existing: true, content: 'text', every: '5s' }),
+      );
+      const json = await until('it says which', async () => {
+        const poll = (await server.api.get(`/api/workflows/${id}/poll`)).json;
+        return poll.error && poll;
+      });
+      assert.match(json.error, /^[abc]: /);
+      assert.equal((await runsOf(id)).length, 2);
+      const files = await outputs(id, 3); /* it can be read now */
+      assert.deepEqual(files.map((file) => file.content).sort(), ['a', 'b', 'c']);
+      await until('nothing is wrong any more', async () => {
+        const poll = (await server.api.get(`/api/workflows/${id}/poll`)).json;
+        return !poll.error;
+      });
+      await server.restart({ env: { HEDDLE_INJECT: '' } });
+    });
+
     test('killed while files come, it starts one run for each', async () => {
       const dir = await folder('kill');
       const id = await server.api.published(watches('Killed', { folder: dir }));
