@@ -1,6 +1,8 @@
 /* src/store/store_poll.c - where workflows look for something new. */
 #include "store/store_poll.h"
 
+#include "store/store_flow.h"
+
 void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
 {
     static const char forget[] =
@@ -61,11 +63,15 @@ Err store_poll_get(struct db *db, struct arena *a, Id tenant, Id workflow, struc
     return OK;
 }
 
+/* Also what was looked at later than now: the clock was set back since. */
+#define IS_DUE "(next_at <= ?1 OR (looked_at > ?2 AND taken_by IS NULL))"
+
 Err store_poll_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is)
 {
     AUTO(db_cursor) *c = NULL;
 
-    TRY(db_query(db, a, "SELECT 1 FROM poll WHERE next_at <= ?1 LIMIT 1", DB_ARGS(D_INT(now)), &c));
+    TRY(db_query(db, a, "SELECT 1 FROM poll WHERE " IS_DUE " LIMIT 1",
+                 DB_ARGS(D_INT(now), D_INT(now + FLOW_CLOCK_SLACK)), &c));
     *ret_is = db_next(c);
     return db_finish(c);
 }
@@ -74,14 +80,16 @@ Err store_poll_take(struct db *db, struct arena *a, Id node, Usec now, Usec unti
                     PollRows *ret_rows)
 {
     /* The time is asked for twice: who waited for another node's taking sees what it has become. */
-    static const char sql[] =
-        "UPDATE poll SET next_at = ?2, taken_by = ?4 WHERE next_at <= ?1 AND workflow_id IN"
-        " (SELECT p.workflow_id FROM poll p WHERE p.next_at <= ?1 ORDER BY p.next_at LIMIT ?3)"
-        " RETURNING " COLUMNS;
+    static const char sql[] = "UPDATE poll SET next_at = ?3, taken_by = ?5 WHERE " IS_DUE
+                              " AND workflow_id IN (SELECT workflow_id FROM poll WHERE " IS_DUE
+                              " ORDER BY next_at LIMIT ?4) RETURNING " COLUMNS;
     struct db_tx *tx = db_begin(db, a);
     AUTO(db_cursor) *c = NULL;
 
-    db_exec_returning(tx, sql, DB_ARGS(D_INT(now), D_INT(until), D_INT(limit), D_ID(node)), &c);
+    db_exec_returning(
+        tx, sql,
+        DB_ARGS(D_INT(now), D_INT(now + FLOW_CLOCK_SLACK), D_INT(until), D_INT(limit), D_ID(node)),
+        &c);
     TRY(db_commit(tx));
     read_rows(c, a, ret_rows);
     return OK;

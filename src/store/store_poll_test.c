@@ -58,6 +58,35 @@ DB_TEST(one_takes_what_is_due_and_says_when_to_look_again)
     t_expect_int(again.n, 1);
 }
 
+DB_TEST(after_the_clock_was_set_back_it_is_looked_at_once_and_then_as_before)
+{
+    const Usec later = NOW + 3600 * USEC_S;
+    Id workflow = id_new(), tenant = id_new();
+    PollRows rows, again;
+    bool due;
+
+    t_expect_ok(db_migrate(db, migrations));
+    t_expect_ok(put(db, workflow, tenant, 1, S("a")));
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), later, later + USEC_MIN, 10, &rows));
+    t_expect_int(rows.n, 1);
+    t_expect_ok(store_poll_looked(db, t_arena(), &rows.at[0], later, later + USEC_S, true, S("")));
+    t_expect_ok(store_poll_is_due(db, t_arena(), later - USEC_S, &due));
+    t_expect(!due); /* so far clocks differ */
+    t_expect_ok(store_poll_is_due(db, t_arena(), NOW, &due));
+    t_expect(due);
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &rows));
+    t_expect_int(rows.n, 1);
+    t_expect_ok(store_poll_is_due(db, t_arena(), NOW, &due));
+    t_expect(!due); /* it is being looked at */
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &again));
+    t_expect_int(again.n, 0);
+    t_expect_ok(store_poll_looked(db, t_arena(), &rows.at[0], NOW, NOW + USEC_S, false, S("")));
+    t_expect_ok(store_poll_is_due(db, t_arena(), NOW, &due));
+    t_expect(!due);
+    t_expect_ok(store_poll_is_due(db, t_arena(), NOW + USEC_S, &due));
+    t_expect(due);
+}
+
 DB_TEST(what_was_seen_stays_as_long_as_the_same_is_looked_at)
 {
     Id workflow = id_new(), tenant = id_new();

@@ -454,12 +454,19 @@ static Err wait_next(struct polls *p)
     return e == E_TIMEOUT ? OK : e;
 }
 
+/* Next looks are never far; if one seems to be, the clock was set back. */
+static bool is_time(const struct polls *p)
+{
+    Usec now = time_wall();
+    return p->failing || now >= p->next_at || p->next_at > now + 2 * TICK;
+}
+
 static Err watch(void *arg)
 {
     struct polls *p = arg;
 
     while (!fiber_cancelled()) {
-        Err e = time_wall() >= p->next_at || p->failing ? take(p) : OK;
+        Err e = is_time(p) ? take(p) : OK;
         if (e != OK && e != E_CANCELLED && !p->failing)
             LOG_WARN("triggers that look for something wait for the store", L_ERR(e));
         p->failing = e != OK;
