@@ -30,7 +30,10 @@ static Err load(struct wf_engine *e, struct arena *a, Id tenant, Id id, struct s
     TRY(store_run_get(e->db, a, tenant, id, &ret->row));
     TRY(wf_engine_def(e, ret->row.hash, &def));
     arena_defer(a, unref_def, def); /* the state points into it */
-    return run_fold(e, a, id, def, NULL, &ret->state, &text);
+    TRY(run_fold(e, a, id, def, NULL, &ret->state, &text));
+    if (!ret->state->seq) /* its input is still being gathered */
+        return err_detail(E_CONFLICT, "The run has not begun yet.");
+    return OK;
 }
 
 /* @value as it is shown beside its path; NULL when there is none, or too much of it. */

@@ -218,6 +218,8 @@ Err wf_rerun_prepare(struct wf_engine *e, struct arena *a, const struct wf_rerun
     TRY(wf_engine_def(e, r->row->hash, &former));
     arena_defer(a, unref_def, former); /* the state points into it */
     TRY(run_fold(e, a, r->row->id, former, NULL, &state, &text));
+    if (!state->seq) /* its input is still being gathered */
+        return err_detail(E_CONFLICT, "The run has not begun yet.");
     p.state = state;
     p.same = memcmp(p.def->hash, former->hash, sizeof former->hash) == 0;
     p.again = arena_array(a, bool, p.def->n_nodes);

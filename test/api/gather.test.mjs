@@ -123,6 +123,20 @@ onEachDatabase('gathered starts', (ctx) => {
     assert.equal(await gate(run), undefined);
   });
 
+  test('a run that has not begun cannot be run again or compared', async () => {
+    const id = await ctx.api.workflow(gathers('Not yet', { debounce: { delay: '1h', max_delay: '1h' } }));
+    const run = await ctx.api.start(id, { n: 1 });
+    const again = expectProblem(await ctx.api.post(`/api/runs/${run}/rerun`, {}), 409, 'conflict');
+    assert.match(again.detail, /has not begun/);
+    const other = await ctx.api.start(await ctx.api.workflow(chain('Begun', { o: output(1) })), {});
+    await ctx.api.finished(other);
+    expectProblem(await ctx.api.get(`/api/runs/${other}/compare?with=${run}`), 409, 'conflict');
+    expectStatus(await ctx.api.post(`/api/runs/${run}/cancel`), 202);
+    assert.equal((await ctx.api.finished(run)).state, 'cancelled');
+    const { json } = expectStatus(await ctx.api.post(`/api/runs/${run}/rerun`, {}), 200);
+    assert.deepEqual([json.rerun_of.run_id, json.input], [run, { n: 1 }]);
+  });
+
   test('a start that is sent again is the same start, and who waits hears of the end', async () => {
     const id = await ctx.api.workflow(gathers('Once', { batch: { size: 3, timeout: '1h' } }));
     const key = { 'idempotency-key': 'once' };
