@@ -87,6 +87,21 @@ void run_event_put(struct wf_run *run, struct arena *a, struct db_tx *tx, Str na
     run->told = true;
 }
 
+void event_noticed_put(struct wf_engine *e, struct arena *a, struct db_tx *tx, Id tenant, Str name,
+                       Usec at, const struct json *data)
+{
+    struct event_start_row row = {.id = id_new(),
+                                  .tenant = tenant,
+                                  .event = name,
+                                  .cause = S("{\"path\":[]}"),
+                                  .created_at = time_wall()};
+
+    if (!event_starts_any(e))
+        return;
+    row.body = body_text(a, row.id, name, NULL, at, data);
+    store_event_start_put(tx, &row);
+}
+
 void event_sent_put(struct wf_engine *e, struct arena *a, struct db_tx *tx,
                     const struct event_row *sent, const struct wf_send *send)
 {
@@ -146,6 +161,8 @@ static bool is_meant(const struct wf_event_cfg *cfg, const struct event_start_ro
     if (!trigger_event_is_own(row->event))
         return !cfg->key.n || str_eq(cfg->key, json_str_of(json_at(event, "key"), S("")));
     Str id = json_str_of(json_at(data, "workflow_id"), S(""));
+    if (!id.n) /* it is of no workflow: a provider, a budget */
+        return true;
     if (cfg->workflow.n)
         return str_eq(cfg->workflow, id) ||
                str_eq(cfg->workflow, json_str_of(json_at(data, "workflow_name"), S("")));

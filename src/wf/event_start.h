@@ -15,6 +15,9 @@
 /* Queue that @name has happened to @run, with @data; if somebody listens. */
 void run_event_put(struct wf_run *run, struct arena *a, struct db_tx *tx, Str name, Usec at,
                    const struct json *data);
+/* Queue what has happened to no run: @data as the gateway tells it. */
+void event_noticed_put(struct wf_engine *e, struct arena *a, struct db_tx *tx, Id tenant, Str name,
+                       Usec at, const struct json *data);
 /* Queue that an event was sent. */
 void event_sent_put(struct wf_engine *e, struct arena *a, struct db_tx *tx,
                     const struct event_row *row, const struct wf_send *send);

@@ -530,13 +530,18 @@ static void changed(struct wf_engine *e)
 Err wf_notice_tell(struct wf_engine *e, struct arena *a, Id tenant, const char *event, Usec at,
                    const struct json *data)
 {
-    if (!atomic_load(&e->notices->any))
+    bool any = atomic_load(&e->notices->any);
+
+    if (!any && !event_starts_any(e))
         return OK;
     struct db_tx *tx = db_begin(e->db, a);
-    store_delivery_put(tx, tenant, ID_NONE, id_new(), str_c(event), ID_NONE,
-                       notice_text(a, event, at, data), time_wall());
+    if (any)
+        store_delivery_put(tx, tenant, ID_NONE, id_new(), str_c(event), ID_NONE,
+                           notice_text(a, event, at, data), time_wall());
+    event_noticed_put(e, a, tx, tenant, str_c(event), at, data);
     TRY(db_commit(tx));
     notices_moved(e->notices);
+    event_starts_moved(e->event_starts);
     return OK;
 }
 

@@ -207,6 +207,22 @@ onEachDatabase('event triggers', (ctx) => {
     await slow.ended(2);
   });
 
+  test('what the gateway notices of providers starts who listens for it', async () => {
+    const down = await listen(on('Down', ['provider.down']));
+    const mixed = await listen(on('Mixed', { on: ['run.failed', 'provider.down'], workflow: 'Elsewhere' }));
+    const model = `down-${ctx.db}`;
+    ctx.model.script(model, ...Array(5).fill({ status: 500 }), { text: 'well again' });
+    const route = { name: model, attempts: 10, targets: [{ provider: 'openai', model }] };
+    expectStatus(await ctx.api.post('/api/routes', route), 201);
+    const asked = { model, messages: [{ role: 'user', content: 'hello' }] };
+    await ctx.api.post('/v1/chat/completions', asked);
+    for (const runs of [down, mixed]) {
+      const [run] = await runs.ended(1);
+      assert.equal(run.output.type, 'provider.down');
+      assert.deepEqual(run.output.data, { provider: 'openai', model });
+    }
+  });
+
   test('what cannot be is said where it stands', async () => {
     const wrong = async (event) => {
       const r = await ctx.api.post('/api/workflows/validate', on('Wrong', event));
@@ -219,6 +235,7 @@ onEachDatabase('event triggers', (ctx) => {
     assert.deepEqual(await paths({ on: ['a', 'a'] }), ['/event/on/1']);
     assert.deepEqual(await paths({ on: ['a b'] }), ['/event/on/0']);
     assert.deepEqual(await paths({ on: ['a'], workflow: 'x' }), ['/event/workflow']);
+    assert.deepEqual(await paths({ on: ['budget.warning'], workflow: 'x' }), ['/event/workflow']);
     assert.deepEqual(await paths({ on: ['run.failed'], key: 'x' }), ['/event/key']);
     assert.deepEqual(await paths({ on: [] }), ['/event/on']);
     assert.deepEqual(await paths({}), ['/event/on']);
