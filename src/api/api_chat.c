@@ -41,9 +41,12 @@ Err api_chat_begin(struct chat_visit *v, struct res *res)
     if (!wf_chat_is_set(v->def))
         return err_detail(E_NOT_FOUND, "This workflow is not started by a chat.");
     v->cfg = &wf_trigger_cfg(v->def)->chat;
+    bool tries = req_header(v->req, S("authorization")).n && !str_eq(v->cfg->auth, S("none"));
+    if (tries) /* who has guessed too often learns nothing more */
+        TRY(auth_rate_peek(v->req));
     if (may_talk(v))
         return OK;
-    if (req_header(v->req, S("authorization")).n)
+    if (tries)
         TRY(auth_rate_take(v->req)); /* guesses are counted */
     res_header(res, S("WWW-Authenticate"),
                str_eq(v->cfg->auth, S("basic")) ? S("Basic realm=\"chat\", charset=\"UTF-8\"")

@@ -116,10 +116,15 @@ static Err find(struct visit *v, bool draft)
 /* Basic authentication is all that a page without a script and without an account can ask for. */
 static Err admit(struct visit *v, struct res *res)
 {
-    if (!str_eq(v->cfg->auth, S("basic")) ||
-        wf_hook_basic_matches(v->req->a, &v->req->headers, v->cfg->user, v->cfg->secret))
+    bool tries = req_header(v->req, S("authorization")).n > 0;
+
+    if (!str_eq(v->cfg->auth, S("basic")))
         return OK;
-    if (req_header(v->req, S("authorization")).n)
+    if (tries) /* who has guessed too often learns nothing more */
+        TRY(auth_rate_peek(v->req));
+    if (wf_hook_basic_matches(v->req->a, &v->req->headers, v->cfg->user, v->cfg->secret))
+        return OK;
+    if (tries)
         TRY(auth_rate_take(v->req)); /* guesses are counted */
     res_header(res, S("WWW-Authenticate"), S("Basic realm=\"form\", charset=\"UTF-8\""));
     return E_UNAUTHORIZED;

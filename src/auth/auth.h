@@ -68,6 +68,9 @@ Err auth_check(struct auth *auth, struct req *req) YIELDS;
 /* For routes of RATE_AUTH: 20 tries a minute for each remote address. E_RATE_LIMITED with
  * retry_after_us. */
 Err auth_rate_take(struct req *req);
+/* Whether a try is left, without taking it: asked before a secret is compared, where only wrong
+ * ones are counted. */
+Err auth_rate_peek(struct req *req);
 /* Whether req->who came from a session rather than a key. */
 bool auth_is_session(const struct req *req);
 

@@ -154,3 +154,18 @@ TEST(capabilities_are_checked_and_normalised)
     t_expect_err(auth_capabilities_parse(a, S("run.read,run.fly"), &list), E_INVALID);
     t_expect_err(auth_capabilities_parse(a, S(""), &list), E_INVALID);
 }
+
+TEST_FIBER(whether_a_try_is_left_is_asked_without_taking_it)
+{
+    struct req req = {.a = t_arena(), .remote = S("192.0.2.1")};
+    struct req other = {.a = t_arena(), .remote = S("192.0.2.2")};
+
+    for (int i = 0; i < 50; i++)
+        t_expect_ok(auth_rate_peek(&req));
+    for (int i = 0; i < 20; i++)
+        t_expect_ok(auth_rate_take(&req));
+    t_expect_err(auth_rate_peek(&req), E_RATE_LIMITED);
+    t_expect(err_record()->retry_after_us > 0);
+    t_expect_err(auth_rate_take(&req), E_RATE_LIMITED);
+    t_expect_ok(auth_rate_peek(&other));
+}

@@ -46,7 +46,7 @@ static struct bucket *bucket_of(Str remote)
     return b;
 }
 
-Err auth_rate_take(struct req *req)
+static Err look(struct req *req, double take)
 {
     struct bucket *b = bucket_of(req->remote);
     Usec now = time_mono();
@@ -60,6 +60,16 @@ Err auth_rate_take(struct req *req)
         err_record()->retry_after_us = (long long)((1 - b->tokens) / PER_SECOND * USEC_S);
         return e;
     }
-    b->tokens -= 1;
+    b->tokens -= take;
     return OK;
+}
+
+Err auth_rate_take(struct req *req)
+{
+    return look(req, 1);
+}
+
+Err auth_rate_peek(struct req *req)
+{
+    return look(req, 0);
 }

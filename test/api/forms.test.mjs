@@ -237,6 +237,27 @@ onEachDatabase('forms', (ctx) => {
     assert.equal((await runsOf(id)).length, 1);
   });
 
+  test('who has guessed too often is refused with the right password as well', async () => {
+    const id = await made({ auth: 'basic', user: 'ada', secret: 'pass-phrase' });
+    const guarded = ['trigger', { trigger: 'chat', chat: { auth: 'bearer', secret: 'token-of-chat' } }];
+    const chat = await ctx.api.published(flow('Chat', { in: guarded, out: output('x') }, ['in -> out']));
+    const one = anonymous(); /* on one connection: each shard counts by itself */
+    const basic = (text) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+    const look = (headers) => one.get(`/forms/${id}`, { headers });
+    for (let n = 0; n < 30; n++) expectStatus(await look(basic('ada:pass-phrase')), 200);
+    const guesses = [];
+    for (let n = 0; n < 40; n++) guesses.push((await look(basic(`ada:guess-${n}`))).status);
+    assert.ok(guesses.slice(0, 10).every((status) => status === 401));
+    assert.ok(guesses.filter((status) => status === 429).length >= 15);
+    const refused = expectStatus(await look(basic('ada:pass-phrase')), 429);
+    assert.ok(Number(refused.headers['retry-after']) > 0);
+    expectStatus(await look({}), 401);
+    const say = (authorization) =>
+      one.call('POST', `/chat/${chat}`, { body: { message: 'Hello' }, headers: { authorization } });
+    expectStatus(await say('Bearer token-of-chat'), 429);
+    expectStatus(await one.get(`/forms/${await made()}`, { headers: basic('nobody:asks') }), 200);
+  });
+
   test('a result that takes its time is waited for once, by whoever sends the same again', async () => {
     const gate = new Gate();
     const id = await ctx.api.published(
