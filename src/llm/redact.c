@@ -299,7 +299,7 @@ static Str marked(struct redactor *r, Str text)
     buf_reset(&r->out);
     r->out.max = GROWTH_MAX * text.n + KIB(1);
     for (size_t at = 0, end; at < text.n; at = end) {
-        const char *next = memchr(mask + at, !mask[at], text.n - at);
+        const char *next = memchr(mask + at, mask[at] ? 0 : 1, text.n - at);
         end = next ? (size_t)(next - mask) : text.n;
         buf_add(&r->out, mask[at] ? mark : str_from(text.p + at, end - at));
     }
