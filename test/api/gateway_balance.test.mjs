@@ -67,7 +67,7 @@ onEachDatabase('gateway balance', (ctx) => {
 
   test('calls wait for a target that has as many as it takes, in turns by key', async () => {
     const gate = new Gate();
-    const t = target({ text: 'x', gate }, { max_concurrent: 2 });
+    const t = target({ text: 'x', gate, delay: 150 }, { max_concurrent: 2 });
     const r = await route([t]);
     const many = Array.from({ length: 8 }, () => chat(r.name));
     const state = (what, want) =>
