@@ -425,6 +425,21 @@ static void redactor_done(struct redactor *r)
     buf_done(&r->out);
 }
 
+/* The credential wherever it still stands, such as in the name of a member; no byte longer. */
+static Str without(struct arena *a, Str text, Str secret)
+{
+    size_t at = str_find(text, secret);
+
+    if (!secret.n || at == SIZE_MAX)
+        return text;
+    text = str_dup(a, text);
+    for (Str rest = text; at != SIZE_MAX; at = str_find(rest, secret)) {
+        memset((char *)rest.p + at, '*', secret.n);
+        rest = str_skip(rest, at + secret.n);
+    }
+    return text;
+}
+
 Str llm_redact(struct arena *a, Str text, const LlmPatterns *patterns, Str secret)
 {
     AUTO(arena) *own = arena_new(MIB(1) + TREE_EACH * text.n);
@@ -439,5 +454,6 @@ Str llm_redact(struct arena *a, Str text, const LlmPatterns *patterns, Str secre
         text = clean_text(&r, own, storable(own, text));
     }
     redactor_done(&r);
+    text = without(own, text, secret);
     return storable(a, shortened(own, text, LLM_LOGGED_MAX));
 }
