@@ -1,5 +1,5 @@
-/* src/wf/engine_private.h - what engine.c (registry, upkeep), drive.c (one run) and run_show.c
- * share. */
+/* src/wf/engine_private.h - what engine.c (registry, upkeep), drive.c, commit.c, attempt.c and
+ * resume.c (one run) and run_show.c share. */
 #ifndef WF_ENGINE_PRIVATE_H
 #define WF_ENGINE_PRIVATE_H
 
@@ -171,17 +171,18 @@ struct wf_run *run_of_start(struct wf_engine *e, const struct wf_start *start);
 Err run_note_start(struct wf_run *run, const struct wf_start *start, const struct json *input);
 /* drive.c */
 struct wf_run *run_new(struct wf_engine *e, struct wf_def *def);
+/* Where events, answers and users find it while it is in memory. */
 void run_register(struct wf_run *run);
+void run_unregister(struct wf_run *run);
 Err run_drive(void *run); /* fiber function; takes a reference */
 void run_poke(struct wf_run *run);
-/* Apply @ev and keep it for the next commit. E_TOO_LARGE: the journal does not take it, nothing has
- * changed. */
-Err run_note(struct wf_run *run, const struct wf_event *ev);
-/* Load @row's run and drive it to its end; the lease is held. */
-Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
+/* The wall clock as it was when the run came into memory, gone on steadily. */
+Usec run_now(const struct wf_run *run);
 /* Give the lease of a run that cannot go on back, to be tried again; after too many times end it as
  * failed. */
 void run_give_up(struct wf_engine *e, const struct run_row *row, Err cause) YIELDS;
+/* resume.c: load @row's run and drive it to its end; the lease is held. */
+Err run_resume(struct wf_engine *e, const struct run_row *row) YIELDS;
 /* Fold the stored journal of run @id into a fresh state in @a. Gives the bytes of the journal.
  * E_TOO_LARGE when @a does not hold it. @keep may be NULL. */
 Err run_fold(struct wf_engine *e, struct arena *a, Id id, const struct wf_def *def,
@@ -195,18 +196,44 @@ const char *run_step_state_name(enum wf_node_state s);
 struct json *run_step_input(struct arena *a, const struct wf_state *s, const struct wf_facts *facts,
                             const struct wf_node_run *step) YIELDS;
 
-/* Record @ev with the next number and time; commit all that is pending, events and sides. */
+/* ---- commit.c ---- */
+
+/* Apply @ev and keep it for the next commit. E_TOO_LARGE: the journal does not take it, nothing has
+ * changed. */
+Err run_note(struct wf_run *run, const struct wf_event *ev);
+/* The same, with the next number and time; commits by itself what has become much. An event that
+ * cannot follow is a fault of this program: the run is stopped where its journal is still right. */
 Err run_record(struct wf_run *run, struct wf_event ev) YIELDS;
-Err run_record_failure(struct wf_run *run, struct wf_node_run *n, int number, Err e, Str message,
-                       Usec retry_after, Usec took) YIELDS;
+/* The wall clock is @shift further than the times of this run were written by. */
+Err run_record_clock(struct wf_run *run, Usec shift) YIELDS;
+/* Make all that is pending durable, events and sides, and tell watchers; the run is accepted with
+ * its first. */
 Err run_commit(struct wf_run *run) YIELDS;
-/* E_TOO_LARGE when a value of @n bytes as JSON does not go into the run's memory. */
-Err run_check_memory(const struct wf_run *run, size_t n);
+/* The same, and give the lease back: the run ends or is put away. */
+Err run_commit_release(struct wf_run *run) YIELDS;
 /* Whether @e is of the kind that passes: the store is away or full. */
 bool run_may_pass(Err e);
 bool run_must_stop(const struct wf_run *run);
-Usec run_now(const struct wf_run *run);
 Str run_clock(struct wf_run *run);
+
+/* ---- attempt.c ---- */
+
+/* Begin attempt @number of @n: at once when it is pure or waits; else with the next run_launch(),
+ * which follows the commit. */
+Err run_begin_step(struct wf_run *run, struct wf_node_run *n, int number) YIELDS;
+Err run_launch(struct wf_run *run) YIELDS;
+/* Record the ends of attempts that came in; oldest first. */
+Err run_take_outcomes(struct wf_run *run) YIELDS;
+/* Stop the calls of frames that were stopped since this was looked at last. */
+void run_stop_attempts(struct wf_run *run);
+/* Free what was never begun or recorded; none is in flight. */
+void run_drop_attempts(struct wf_run *run);
+/* Monotonic end of the whole run. */
+Usec run_deadline(const struct wf_run *run);
+Err run_record_failure(struct wf_run *run, struct wf_node_run *n, int number, Err e, Str message,
+                       Usec retry_after, Usec took) YIELDS;
+/* E_TOO_LARGE when a value of @n bytes as JSON does not go into the run's memory. */
+Err run_check_memory(const struct wf_run *run, size_t n);
 /* A step of @n as its type sees it; @names, which is filled, stays as long as @scope. */
 struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_node_run *n,
                         int number, struct wf_names *names, struct wf_scope *scope);
