@@ -267,7 +267,7 @@ static void read_text(struct reading *r, const struct form_field *f)
     json_set(r->a, r->out, f->name, json_str(r->a, s));
 }
 
-static struct json *file_json(struct arena *a, const struct form_value *v)
+struct json *wf_form_file(struct arena *a, const struct form_value *v)
 {
     return json_obj(a, "name", json_str(a, v->file_name), "type",
                     json_str(a, v->media_type.n ? v->media_type : S("application/octet-stream")),
@@ -288,7 +288,7 @@ static void read_list(struct reading *r, const struct form_field *f)
             wrong(r, f->name, FORM_NOT_CHOICE);
             return;
         }
-        json_push(r->a, list, files ? file_json(r->a, v) : json_str(r->a, v->value));
+        json_push(r->a, list, files ? wf_form_file(r->a, v) : json_str(r->a, v->value));
     }
     if (json_len(list) == 0 && f->required) {
         wrong(r, f->name, FORM_MISSING);

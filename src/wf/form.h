@@ -53,6 +53,9 @@ struct form_value {
 };
 typedef VEC(struct form_value) FormValues;
 
+/* A file as a value: {"name", "type", "size", "data"}, the last in base64. */
+struct json *wf_form_file(struct arena *a, const struct form_value *v);
+
 enum form_wrong {
     FORM_RIGHT,
     FORM_MISSING,

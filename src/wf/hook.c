@@ -7,12 +7,16 @@
 
 #include "base/crypto.h"
 #include "base/utf8.h"
+#include "net/multipart.h"
+#include "wf/form.h"
 #include "wf/headers.h"
 #include "wf/nodes/node_trigger.h"
 #include "wf/signature.h"
 
 enum {
     FIELDS_MAX = 10000, /* of a form or a query */
+    PARTS_MAX = 1000,   /* of a multipart body */
+    FILES_MAX = 100,    /* among them */
     DEPTH_MAX = 100,    /* of a JSON body: outputs made of it nest deeper, and 200 is the end */
 };
 
@@ -152,25 +156,21 @@ Str wf_hook_delivery(struct arena *a, const struct wf_def *def, const HttpHeader
 
 /* ---- what ---- */
 
-/* Pairs as an object; a name that comes again gives an array. */
-static struct json *pairs_json(struct arena *a, const HttpHeaders *pairs)
+/* A name that comes again gives an array. */
+static void add_pair(struct arena *a, struct json *obj, Str name, struct json *value)
 {
-    struct json *obj = json_obj(a, NULL);
+    struct json *there = json_get(obj, name);
 
-    vec_each(pairs, pair) {
-        struct json *there = json_get(obj, pair->name), *value = json_str(a, pair->value);
-        if (!there) {
-            json_set(a, obj, pair->name, value);
-            continue;
-        }
-        if (!json_is(there, JSON_ARR)) {
-            struct json *first = json_arr(a);
-            json_push(a, first, there);
-            *there = *first;
-        }
-        json_push(a, there, value);
+    if (!there) {
+        json_set(a, obj, name, value);
+        return;
     }
-    return obj;
+    if (!json_is(there, JSON_ARR)) {
+        struct json *first = json_arr(a);
+        json_push(a, first, there);
+        *there = *first;
+    }
+    json_push(a, there, value);
 }
 
 static Err form_json(struct arena *a, Str text, const char *what, struct json **ret_json)
@@ -186,7 +186,36 @@ static Err form_json(struct arena *a, Str text, const char *what, struct json **
             "The %s is not encoded as it must be: a %% is followed by two hex digits, "
             "and what they stand for is UTF-8.",
             what);
-    *ret_json = pairs_json(a, &pairs);
+    *ret_json = json_obj(a, NULL);
+    vec_each(&pairs, pair)
+        add_pair(a, *ret_json, pair->name, json_str(a, pair->value));
+    return OK;
+}
+
+/* Fields as a form has them; a file as a page of a form gives it (form.h). What stands in memory
+ * goes by the body's length, which the route bounds. */
+static Err multipart_json(struct arena *a, Str type, Str body, struct json **ret_json)
+{
+    struct json *obj = json_obj(a, NULL);
+    MultipartParts parts;
+    Str boundary;
+    int files = 0;
+
+    TRY(multipart_boundary(a, type, &boundary));
+    TRY(multipart_parse(a, body, boundary, PARTS_MAX, &parts));
+    vec_each(&parts, p) {
+        struct form_value v = {p->name, p->data, p->file, p->file_name, p->media_type};
+        if (p->file && !p->file_name.n && !p->data.n)
+            continue; /* a browser says so that none was chosen */
+        if (p->file && ++files > FILES_MAX)
+            return err_detail(E_TOO_LARGE, "The body may have %d files.", FILES_MAX);
+        if (!p->file && !utf8_valid(p->data))
+            return err_detail(
+                E_BAD_INPUT, "The field \"%.*s\" is not UTF-8: what is not text is sent as a file.",
+                P(str_head(p->name, 64)));
+        add_pair(a, obj, p->name, p->file ? wf_form_file(a, &v) : json_str(a, p->data));
+    }
+    *ret_json = obj;
     return OK;
 }
 
@@ -243,10 +272,10 @@ static Err parse_body(struct arena *a, Str type, Str body, struct json **ret_jso
         str_ends(bare, S("+xml")))
         return text_json(a, body, ret_json);
     if (str_starts(bare, S("multipart/")))
-        return err_detail(E_MEDIA_TYPE, "Multipart bodies are not taken here: send JSON or a form "
-                                        "(application/x-www-form-urlencoded).");
-    return err_detail(E_MEDIA_TYPE, "This content type is not taken here: send application/json, "
-                                    "application/x-www-form-urlencoded or text/plain.");
+        return multipart_json(a, type, body, ret_json);
+    return err_detail(E_MEDIA_TYPE,
+                      "This content type is not taken here: send application/json, "
+                      "application/x-www-form-urlencoded, multipart/form-data or text/plain.");
 }
 
 /* ---- what templates see of the request ---- */

@@ -1,5 +1,6 @@
 /* src/wf/hook_test.c - who may call a webhook, what bodies become, what templates see of the
  * request. */
+#include "base/buf.h"
 #include "base/crypto.h"
 #include "wf/hook.h"
 #include "wf/signature.h"
@@ -197,12 +198,55 @@ TEST(hook_bodies_become_the_input)
     t_expect_str(input_of(NULL, ""), S("{\"q\":[\"1\",\"2\"],\"r\":\"\xc3\xa4\"}"));
 }
 
+#define PART(name, data) "--x\r\ncontent-disposition: form-data; name=" name "\r\n\r\n" data "\r\n"
+
+TEST(hook_multipart_fields_and_files_become_the_input)
+{
+    static const char type[] = "multipart/form-data; boundary=x";
+
+    t_expect_str(
+        input_of(type, PART("a", "1") PART("\"b c\"", "x=%20") PART("a", "\xc3\xa4") "--x--"),
+        S("{\"a\":[\"1\",\"\xc3\xa4\"],\"b c\":\"x=%20\"}"));
+    t_expect_str(input_of(type,
+                          PART("f; filename=\"C:\\\\a.bin\"\r\nContent-Type: x/y", "\xff\xfe")
+                              PART("f; filename=two", "hi") PART("g; filename=\"\"", "") "--x--"),
+                 S("{\"f\":[{\"name\":\"a.bin\",\"type\":\"x/y\",\"size\":2,\"data\":\"//4=\"},"
+                   "{\"name\":\"two\",\"type\":\"application/octet-stream\",\"size\":2,\"data\":"
+                   "\"aGk=\"}]}"));
+    t_expect_str(input_of(type, "--x--"), S("{}"));
+}
+
+/* @n times @part. */
+static const char *times(int n, const char *part)
+{
+    AUTO_BUF(b, MIB(1));
+
+    for (int i = 0; i < n; i++)
+        buf_add_c(&b, part);
+    buf_add_c(&b, "--x--");
+    return str_dup_c(t_arena(), buf_str(&b));
+}
+
+TEST(hook_multipart_bodies_have_a_bounded_number_of_parts_and_files)
+{
+    static const char type[] = "multipart/form-data; boundary=x";
+
+    t_expect(str_starts(input_of(type, times(1000, PART("a", "1"))), S("{\"a\":[\"1\",")));
+    t_expect_str(input_of(type, times(1001, PART("a", "1"))), S("E_TOO_LARGE"));
+    t_expect(str_starts(input_of(type, times(100, PART("f;filename=n", "1"))), S("{\"f\":[{")));
+    t_expect_str(input_of(type, times(101, PART("f;filename=n", "1"))), S("E_TOO_LARGE"));
+}
+
 TEST(hook_bodies_that_cannot_be_read_are_refused)
 {
     t_expect_str(input_of("application/json", "{"), S("E_SYNTAX"));
     t_expect_str(input_of("application/json; charset=utf-16", "{}"), S("E_MEDIA_TYPE"));
     t_expect_str(input_of("application/x-www-form-urlencoded", "a=%zz"), S("E_SYNTAX"));
-    t_expect_str(input_of("multipart/form-data; boundary=x", "--x"), S("E_MEDIA_TYPE"));
+    t_expect_str(input_of("multipart/mixed; boundary=x", "--x--"), S("E_MEDIA_TYPE"));
+    t_expect_str(input_of("multipart/form-data", "--x--"), S("E_SYNTAX"));
+    t_expect_str(input_of("multipart/form-data; boundary=x", "--x"), S("E_SYNTAX"));
+    t_expect_str(input_of("multipart/form-data; boundary=x", PART("'a'", "\xff") "--x--"),
+                 S("E_BAD_INPUT"));
     t_expect_str(input_of("image/png", "x"), S("E_MEDIA_TYPE"));
     t_expect_str(input_of("text/plain", "\xff"), S("E_BAD_INPUT"));
     t_expect_str(input_of(NULL, "\xff"), S("E_BAD_INPUT"));

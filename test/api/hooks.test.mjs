@@ -1,5 +1,6 @@
 /* Webhooks in: who may call, what becomes the input, what is answered. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { expectProblem, expectStatus } from '../lib/api.mjs';
 import { Gate } from '../lib/gate.mjs';
@@ -35,6 +36,72 @@ onEachDatabase('hooks', (ctx) => {
     assert.equal(await sent('just words', 'text/plain'), 'just words');
     const run = (await runsOf(id))[0];
     assert.equal(run.trigger, 'webhook');
+  });
+
+  const upload = async (id, form, headers = {}) => {
+    const { body, type } = await encoded(form);
+    return deliver(id, body, { 'content-type': type, ...headers });
+  };
+  /* As fetch would send it; the bytes are needed to be signed. */
+  const encoded = async (form) => {
+    const request = new Response(form);
+    return {
+      body: Buffer.from(await request.arrayBuffer()),
+      type: request.headers.get('content-type'),
+    };
+  };
+
+  test('an open hook takes multipart bodies, of fetch and of curl', async () => {
+    const id = await echo({ auth: 'none' });
+    const bytes = crypto.randomBytes(300_000);
+    const form = new FormData();
+    form.append('note', 'J\u00fcrgen "x"\r\n--');
+    form.append('tag', 'a');
+    form.append('tag', 'b');
+    form.append('one', new Blob([bytes], { type: 'image/png' }), 'a "b"\u00e4.png');
+    form.append('many', new Blob(['1'], { type: 'text/plain' }), '1.txt');
+    form.append('many', new Blob([]), 'empty');
+    const file = (name, type, data) => ({ name, type, size: data.length, data: data.toString('base64') });
+    assert.deepEqual(expectStatus(await upload(id, form), 200).json, {
+      note: 'J\u00fcrgen "x"\r\n--',
+      tag: ['a', 'b'],
+      one: file('a "b"\u00e4.png', 'image/png', bytes),
+      many: [
+        file('1.txt', 'text/plain', Buffer.from('1')),
+        file('empty', 'application/octet-stream', Buffer.alloc(0)),
+      ],
+    });
+    const said = execFileSync(
+      'curl',
+      [
+        ...['-sS', '--max-time', '60', '-F', 'a=1', '-F', 'a=2', '-F', 'up=@-;filename=in.txt;type=text/csv'],
+        `${ctx.server.url}/hooks/${id}`,
+      ],
+      { input: 'x,y' },
+    );
+    assert.deepEqual(JSON.parse(said), { a: ['1', '2'], up: file('in.txt', 'text/csv', Buffer.from('x,y')) });
+  });
+
+  test('a multipart body is signed as it is sent, and bounded', async () => {
+    const id = await echo({ auth: 'hmac', secret: 'right', timestamp_header: '', signature_header: 'X-Sig' });
+    const form = new FormData();
+    form.append('f', new Blob(['x'.repeat(10)]), 'f');
+    const { body, type } = await encoded(form);
+    const mac = crypto.createHmac('sha256', 'right').update(body).digest('hex');
+    const send = (text, more) => deliver(id, text, { 'content-type': type, ...more });
+    assert.equal(expectStatus(await send(body, { 'x-sig': `sha256=${mac}` }), 200).json.f.size, 10);
+    const other = Buffer.from(body);
+    other[other.indexOf('xxxx')] = 121;
+    expectProblem(await send(other, { 'x-sig': `sha256=${mac}` }), 401);
+
+    const open = await echo({ auth: 'none' });
+    for (let i = 0; i < 100; i++) form.append('more', new Blob(['x']), 'x');
+    expectProblem(await upload(open, form), 413);
+    const cut = (await encoded(new FormData())).type;
+    expectProblem(await deliver(open, 'nothing', { 'content-type': cut }), 400);
+    expectProblem(await deliver(open, '--', { 'content-type': 'multipart/form-data' }), 400);
+    expectProblem(await deliver(open, '--', { 'content-type': 'multipart/mixed; boundary=x' }), 415);
+    assert.equal((await runsOf(open)).length, 0);
   });
 
   test('a body that is not what it says starts nothing', async () => {
