@@ -7,9 +7,9 @@ import { randomId } from '@/lib/id';
 import { pretty, tryParse } from '@/lib/json';
 import { tab } from '@/lib/prefs';
 import { Button } from '@/ui/button';
-import { CodeArea } from '@/ui/code-area';
 import { Dialog } from '@/ui/dialog';
-import { Field, Segmented, Switch } from '@/ui/field';
+import { Segmented, Switch } from '@/ui/field';
+import { JsonField, useJsonText } from '@/ui/json-field';
 import { ProblemNotice } from '@/ui/problem';
 import { FormField } from '@/run/form-field';
 import { exampleInput, formFields, formInput, formValues, inputSchema } from '@/run/input-schema';
@@ -38,19 +38,19 @@ export function StartDialog(props: StartDialogProps) {
   const start = useStartRun(workflowId);
   const fields = formFields(inputSchema(definition));
   const [first] = useState(() => firstInput(props));
-  const [text, setText] = useState(() => pretty(first));
+  const body = useJsonText(() => pretty(first), 'null');
   const [values, setValues] = useState(() => formValues(fields ?? [], first));
   const [view, setView] = useState<'form' | 'json'>(fields ? 'form' : 'json');
   // The same input asked for again (after a line that broke) must not run twice.
   const [dry, setDry] = useState(false);
   const keys = useRef(new Map<string, string>());
-  const parsed = tryParse(text.trim() === '' ? 'null' : text);
-  const input = view === 'form' && fields ? formInput(fields, values) : parsed.ok ? (parsed.value as Json) : undefined;
+  const { parsed } = body;
+  const input = view === 'form' && fields ? formInput(fields, values) : parsed.ok ? parsed.value : undefined;
   const ready = view === 'form' ? input !== null : parsed.ok;
 
   const switchView = (to: 'form' | 'json') => {
-    if (to === 'json' && fields) setText(pretty(formInput(fields, values) ?? first));
-    if (to === 'form' && fields && parsed.ok) setValues(formValues(fields, parsed.value as Json));
+    if (to === 'json' && fields) body.setText(pretty(formInput(fields, values) ?? first));
+    if (to === 'form' && fields && parsed.ok) setValues(formValues(fields, parsed.value));
     setView(to);
   };
   const go = () => {
@@ -117,19 +117,7 @@ export function StartDialog(props: StartDialogProps) {
             />
           ))
         ) : (
-          <Field label={t.run.input} error={parsed.ok ? undefined : t.common.jsonError(parsed.message, parsed.line)}>
-            {(ids) => (
-              <CodeArea
-                {...ids}
-                language="json"
-                numbered
-                value={text}
-                onChange={setText}
-                badLine={parsed.ok ? undefined : parsed.line}
-                boxClassName="h-56"
-              />
-            )}
-          </Field>
+          <JsonField label={t.run.input} body={body} boxClassName="h-56" />
         )}
         <div className="flex items-center gap-2 text-sm text-ink-2">
           <Switch label={t.run.start.dry} checked={dry} onChange={setDry} />

@@ -7,9 +7,8 @@ import { useI18n } from '@/i18n/i18n';
 import { absolute } from '@/lib/time';
 import { Button } from '@/ui/button';
 import { Icon } from '@/ui/icon';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
-import { ProblemNotice } from '@/ui/problem';
+import { ListCard } from '@/ui/list-card';
+import { Empty, Page } from '@/ui/page';
 import { TimeAgo } from '@/ui/time-text';
 import { DecideDialog } from '@/features/approvals/decide-dialog';
 import { approvalsQuery } from '@/features/approvals/queries';
@@ -17,30 +16,20 @@ import { approvalsQuery } from '@/features/approvals/queries';
 export function ApprovalList() {
   const { t } = useI18n();
   const [open, setOpen] = useState<Approval | null>(null);
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } =
-    useInfiniteQuery(approvalsQuery);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  const list = useInfiniteQuery(approvalsQuery);
 
   return (
     <Page title={t.approvals.title}>
-      <Card>
-        {isPending ? (
-          <RowsSkeleton label={t.common.loading} />
-        ) : error && !data ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : rows.length > 0 ? (
-          <ul className="divide-y">
-            {rows.map((row) => (
-              <Row key={row.id} row={row} onOpen={() => setOpen(row)} />
-            ))}
-          </ul>
-        ) : (
+      <ListCard
+        list={list}
+        id={(row) => row.id}
+        row={(row) => <Row row={row} onOpen={() => setOpen(row)} />}
+        empty={
           <Empty art={<Icon name="check" size={56} />} title={t.approvals.empty.title}>
             <p>{t.approvals.empty.text}</p>
           </Empty>
-        )}
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+        }
+      />
       {open && <DecideDialog key={open.id} approval={open} onClose={() => setOpen(null)} />}
     </Page>
   );

@@ -3,11 +3,10 @@ import { useState } from 'react';
 import { asProblem } from '@/api/problem';
 import type { Approval, Json } from '@/api/types';
 import { useT } from '@/i18n/i18n';
-import { tryParse } from '@/lib/json';
 import { Button } from '@/ui/button';
-import { CodeArea } from '@/ui/code-area';
 import { Dialog } from '@/ui/dialog';
 import { Field, TextArea } from '@/ui/field';
+import { JsonField, useJsonText } from '@/ui/json-field';
 import { ProblemNotice } from '@/ui/problem';
 import { useToast } from '@/ui/toast';
 import { FormField } from '@/run/form-field';
@@ -20,15 +19,14 @@ export function DecideDialog({ approval, onClose }: { approval: Approval; onClos
   const decide = useDecide(approval.id);
   const fields = formFields(approval.form);
   const [values, setValues] = useState(() => formValues(fields ?? [], {}));
-  const [text, setText] = useState('{}');
+  const body = useJsonText('{}');
   const [comment, setComment] = useState('');
-  const parsed = tryParse(text);
   const data: Json | undefined = !approval.form
     ? undefined
     : fields
       ? (formInput(fields, values) ?? undefined)
-      : parsed.ok
-        ? (parsed.value as Json)
+      : body.parsed.ok
+        ? body.parsed.value
         : undefined;
   const ready = !approval.form || data !== undefined;
 
@@ -91,14 +89,7 @@ export function DecideDialog({ approval, onClose }: { approval: Approval; onClos
                 onChange={(value) => setValues((all) => ({ ...all, [field.name]: value }))}
               />
             ))
-          : approval.form && (
-              <Field
-                label={t.approvals.data}
-                error={parsed.ok ? undefined : t.common.jsonError(parsed.message, parsed.line)}
-              >
-                {(ids) => <CodeArea {...ids} language="json" value={text} onChange={setText} boxClassName="h-40" />}
-              </Field>
-            )}
+          : approval.form && <JsonField label={t.approvals.data} body={body} boxClassName="h-40" />}
         <Field label={t.approvals.comment}>
           {(ids) => (
             <TextArea {...ids} value={comment} maxLength={2000} onChange={(event) => setComment(event.target.value)} />

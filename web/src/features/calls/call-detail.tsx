@@ -7,8 +7,8 @@ import { useI18n, useT } from '@/i18n/i18n';
 import { absolute, duration } from '@/lib/time';
 import { CopyButton } from '@/ui/copy-button';
 import { JsonView } from '@/ui/json-view';
-import { Card, Page, RowsSkeleton } from '@/ui/page';
-import { ProblemNotice } from '@/ui/problem';
+import { LoadingCard } from '@/ui/list-card';
+import { Card, Page } from '@/ui/page';
 import { CallBadge } from '@/features/calls/call-badge';
 import { money } from '@/features/calls/money';
 import { callQuery } from '@/features/calls/queries';
@@ -25,17 +25,7 @@ export function CallDetail({ id }: { id: string }) {
         </Link>
       }
     >
-      {data ? (
-        <Detail call={data} />
-      ) : (
-        <Card>
-          {error ? (
-            <ProblemNotice error={error} onRetry={() => void refetch()} />
-          ) : (
-            <RowsSkeleton label={t.common.loading} />
-          )}
-        </Card>
-      )}
+      {data ? <Detail call={data} /> : <LoadingCard error={error} onRetry={() => void refetch()} />}
     </Page>
   );
 }

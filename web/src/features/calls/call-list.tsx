@@ -1,14 +1,14 @@
 // Calls of models, newest first: who called what, how it went, and what it took.
 import { useState } from 'react';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import type { ModelCall, ModelCallOutcome } from '@/api/types';
 import { useI18n } from '@/i18n/i18n';
+import { useFilters } from '@/lib/use-filters';
 import { Select, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
-import { ProblemNotice } from '@/ui/problem';
+import { LinkRow, ListCard } from '@/ui/list-card';
+import { Empty, Page } from '@/ui/page';
 import { TimeAgo, Took } from '@/ui/time-text';
 import { CallBadge } from '@/features/calls/call-badge';
 import { money } from '@/features/calls/money';
@@ -18,24 +18,11 @@ const OUTCOMES: ModelCallOutcome[] = ['ok', 'failed', 'refused', 'limited', 'can
 
 export function CallList() {
   const { t } = useI18n();
-  const [params, setParams] = useSearchParams();
+  const [params, put] = useFilters();
   const model = params.get('model') ?? '';
   const [typed, setTyped] = useState(model);
   const outcome = OUTCOMES.find((one) => one === params.get('outcome'));
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
-    callsQuery({ model: model || undefined, outcome }),
-  );
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
-  const put = (name: string, value: string) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+  const list = useInfiniteQuery(callsQuery({ model: model || undefined, outcome }));
 
   return (
     <Page title={t.calls.title}>
@@ -65,28 +52,22 @@ export function CallList() {
           ]}
         />
       </form>
-      <Card>
-        {isPending ? (
-          <RowsSkeleton label={t.common.loading} />
-        ) : error && !data ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : rows.length > 0 ? (
-          <ul className="divide-y">
-            {rows.map((row) => (
-              <Row key={row.id} row={row} />
-            ))}
-          </ul>
-        ) : model || outcome ? (
-          <Empty title={t.common.nothingFound}>
-            <p>{t.calls.noMatch}</p>
-          </Empty>
-        ) : (
-          <Empty art={<Icon name="spark" size={56} />} title={t.calls.empty.title}>
-            <p>{t.calls.empty.text}</p>
-          </Empty>
-        )}
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      <ListCard
+        list={list}
+        id={(row) => row.id}
+        row={(row) => <Row row={row} />}
+        empty={
+          model || outcome ? (
+            <Empty title={t.common.nothingFound}>
+              <p>{t.calls.noMatch}</p>
+            </Empty>
+          ) : (
+            <Empty art={<Icon name="spark" size={56} />} title={t.calls.empty.title}>
+              <p>{t.calls.empty.text}</p>
+            </Empty>
+          )
+        }
+      />
     </Page>
   );
 }
@@ -101,7 +82,7 @@ function Row({ row }: { row: ModelCall }) {
     row.cost_micros !== null && row.cost_micros > 0 ? money(row.cost_micros, lang) : null,
   ].filter(Boolean);
   return (
-    <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-5">
+    <LinkRow>
       <span className="w-auto shrink-0 sm:w-28">
         <CallBadge outcome={row.outcome} />
       </span>
@@ -117,6 +98,6 @@ function Row({ row }: { row: ModelCall }) {
       <span className="w-auto text-right text-sm text-ink-3 sm:w-32">
         <TimeAgo iso={row.time} className="relative z-1" />
       </span>
-    </li>
+    </LinkRow>
   );
 }

@@ -10,13 +10,14 @@ import { Button } from '@/ui/button';
 import { CopyButton } from '@/ui/copy-button';
 import { Dialog } from '@/ui/dialog';
 import { Field, Switch, TextInput } from '@/ui/field';
+import { useJsonText } from '@/ui/json-field';
 import { JsonView } from '@/ui/json-view';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Page, RowsSkeleton } from '@/ui/page';
+import { ListCard, LoadingCard } from '@/ui/list-card';
+import { Page } from '@/ui/page';
 import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
-import { PromptEditor, useJsonText } from '@/features/prompts/prompt-editor';
+import { PromptEditor } from '@/features/prompts/prompt-editor';
 import {
   diffQuery,
   promptQuery,
@@ -32,13 +33,7 @@ export function PromptDetail({ id }: { id: string }) {
   if (data) return <Detail prompt={data} />;
   return (
     <Page title={t.prompts.title}>
-      <Card>
-        {error ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : (
-          <RowsSkeleton label={t.common.loading} />
-        )}
-      </Card>
+      <LoadingCard error={error} onRetry={() => void refetch()} />
     </Page>
   );
 }
@@ -105,44 +100,39 @@ function Detail({ prompt }: { prompt: Prompt }) {
 
 function Versions({ prompt, shown, onChoose }: { prompt: Prompt; shown: number; onChoose: (n: number) => void }) {
   const t = useT();
-  const { data, error, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
-    versionsQuery(prompt.id),
-  );
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  const list = useInfiniteQuery(versionsQuery(prompt.id));
   const labelsOf = (n: number) => Object.keys(prompt.labels).filter((label) => prompt.labels[label] === n);
   return (
     <section aria-label={t.prompts.versions}>
-      <Card>
-        {error && !data && <ProblemNotice error={error} onRetry={() => void refetch()} />}
-        {!data && !error && <RowsSkeleton rows={3} label={t.common.loading} />}
-        <ul className="divide-y">
-          {rows.map((row) => (
-            <li key={row.version}>
-              <button
-                type="button"
-                aria-pressed={row.version === shown}
-                onClick={() => onChoose(row.version)}
-                className={cx(
-                  'w-full px-4 py-2.5 text-left',
-                  row.version === shown ? 'bg-indigo-soft' : 'hover:bg-ink/3',
-                )}
-              >
-                <span className="flex items-center gap-2">
-                  <span className="font-medium">{t.prompts.version(row.version)}</span>
-                  {labelsOf(row.version).map((label) => (
-                    <span key={label} className="rounded-full bg-green-soft px-2 text-xs text-green">
-                      {label}
-                    </span>
-                  ))}
-                  <TimeAgo iso={row.created_at} className="ml-auto text-xs text-ink-3" />
-                </span>
-                {row.note && <span className="block truncate text-sm text-ink-3">{row.note}</span>}
-              </button>
-            </li>
-          ))}
-        </ul>
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      <ListCard
+        list={list}
+        id={(row) => String(row.version)}
+        empty={null}
+        row={(row) => (
+          <li>
+            <button
+              type="button"
+              aria-pressed={row.version === shown}
+              onClick={() => onChoose(row.version)}
+              className={cx(
+                'w-full px-4 py-2.5 text-left',
+                row.version === shown ? 'bg-indigo-soft' : 'hover:bg-ink/3',
+              )}
+            >
+              <span className="flex items-center gap-2">
+                <span className="font-medium">{t.prompts.version(row.version)}</span>
+                {labelsOf(row.version).map((label) => (
+                  <span key={label} className="rounded-full bg-green-soft px-2 text-xs text-green">
+                    {label}
+                  </span>
+                ))}
+                <TimeAgo iso={row.created_at} className="ml-auto text-xs text-ink-3" />
+              </span>
+              {row.note && <span className="block truncate text-sm text-ink-3">{row.note}</span>}
+            </button>
+          </li>
+        )}
+      />
     </section>
   );
 }

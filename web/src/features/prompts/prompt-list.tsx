@@ -9,19 +9,18 @@ import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { Field, TextInput } from '@/ui/field';
 import { Icon } from '@/ui/icon';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
+import { useJsonText } from '@/ui/json-field';
+import { LinkRow, ListCard } from '@/ui/list-card';
+import { Empty, Page } from '@/ui/page';
 import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo } from '@/ui/time-text';
-import { PromptEditor, useJsonText } from '@/features/prompts/prompt-editor';
+import { PromptEditor } from '@/features/prompts/prompt-editor';
 import { promptsQuery, useCreatePrompt } from '@/features/prompts/queries';
 
 export function PromptList() {
   const t = useT();
   const [making, setMaking] = useState(false);
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } =
-    useInfiniteQuery(promptsQuery);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  const list = useInfiniteQuery(promptsQuery);
   const make = (
     <Button kind="primary" icon="plus" onClick={() => setMaking(true)}>
       {t.prompts.new}
@@ -30,24 +29,16 @@ export function PromptList() {
 
   return (
     <Page title={t.prompts.title} actions={make}>
-      <Card>
-        {isPending ? (
-          <RowsSkeleton label={t.common.loading} />
-        ) : error && !data ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : rows.length > 0 ? (
-          <ul className="divide-y">
-            {rows.map((row) => (
-              <Row key={row.id} row={row} />
-            ))}
-          </ul>
-        ) : (
+      <ListCard
+        list={list}
+        id={(row) => row.id}
+        row={(row) => <Row row={row} />}
+        empty={
           <Empty art={<Icon name="pen" size={56} />} title={t.prompts.empty.title}>
             <p>{t.prompts.empty.text}</p>
           </Empty>
-        )}
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+        }
+      />
       {making && <NewPrompt onClose={() => setMaking(false)} />}
     </Page>
   );
@@ -57,7 +48,7 @@ function Row({ row }: { row: Prompt }) {
   const t = useT();
   const published = row.labels['published'];
   return (
-    <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-5">
+    <LinkRow>
       <div className="min-w-0 flex-1">
         <Link to={`/prompts/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">
           {row.name}
@@ -68,7 +59,7 @@ function Row({ row }: { row: Prompt }) {
         {published ? t.prompts.publishedText(published) : t.prompts.unpublished}
       </span>
       <TimeAgo iso={row.updated_at} className="relative z-1 hidden w-32 text-right text-sm text-ink-3 sm:block" />
-    </li>
+    </LinkRow>
   );
 }
 

@@ -8,8 +8,8 @@ import { absolute, duration } from '@/lib/time';
 import { Dialog } from '@/ui/dialog';
 import { Differences } from '@/ui/differences';
 import { Icon } from '@/ui/icon';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Page, RowsSkeleton, Skeleton } from '@/ui/page';
+import { MoreRows, Rows, rowsOf } from '@/ui/list-card';
+import { Card, Page, Skeleton } from '@/ui/page';
 import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo, Took } from '@/ui/time-text';
 import { isFinal } from '@/run/fold';
@@ -169,41 +169,34 @@ export function CompareWith({ run, onClose }: { run: Run; onClose: () => void })
   const t = useT();
   const navigate = useNavigate();
   const [taken, setTaken] = useState(false);
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
-    runsQuery({ workflow_id: run.workflow_id }),
-  );
-  const rows = data?.pages.flatMap((page) => page.items).filter((one) => one.id !== run.id) ?? [];
+  const list = useInfiniteQuery(runsQuery({ workflow_id: run.workflow_id }));
   const take = (id: string) => {
     setTaken(true);
     void navigate(`/runs/${run.id}/compare/${id}`);
   };
   return (
     <Dialog open onClose={onClose} title={t.compare.choose}>
-      {isPending ? (
-        <RowsSkeleton label={t.common.loading} />
-      ) : error && !data ? (
-        <ProblemNotice error={error} onRetry={() => void refetch()} />
-      ) : rows.length === 0 ? (
-        <p className="p-5 text-ink-2">{t.compare.noOther}</p>
-      ) : (
-        <ul className="divide-y">
-          {rows.map((row) => (
-            <li key={row.id}>
-              <button
-                type="button"
-                disabled={taken}
-                onClick={() => take(row.id)}
-                className="flex w-full items-center gap-3 px-5 py-3 text-left -outline-offset-2! hover:bg-ink/4"
-              >
-                <RunBadge state={row.state} />
-                <span className="flex-1 text-sm text-ink-2">{t.run.versionText(row.version)}</span>
-                <TimeAgo iso={row.created_at} className="text-sm text-ink-3" />
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      <Rows
+        list={list}
+        rows={rowsOf(list).filter((one) => one.id !== run.id)}
+        id={(row) => row.id}
+        empty={<p className="p-5 text-ink-2">{t.compare.noOther}</p>}
+        row={(row) => (
+          <li>
+            <button
+              type="button"
+              disabled={taken}
+              onClick={() => take(row.id)}
+              className="flex w-full items-center gap-3 px-5 py-3 text-left -outline-offset-2! hover:bg-ink/4"
+            >
+              <RunBadge state={row.state} />
+              <span className="flex-1 text-sm text-ink-2">{t.run.versionText(row.version)}</span>
+              <TimeAgo iso={row.created_at} className="text-sm text-ink-3" />
+            </button>
+          </li>
+        )}
+      />
+      <MoreRows list={list} />
     </Dialog>
   );
 }

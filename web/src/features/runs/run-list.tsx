@@ -1,15 +1,15 @@
 // All runs, newest first, kept up to date while one goes on.
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import type { RunState, RunSummary } from '@/api/types';
 import { useT } from '@/i18n/i18n';
+import { useFilters } from '@/lib/use-filters';
 import { workflowsQuery } from '@/flow/workflows';
 import { ButtonLink } from '@/ui/button';
 import { Select } from '@/ui/field';
 import { Icon } from '@/ui/icon';
-import { LoadMore } from '@/ui/load-more';
-import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
-import { ProblemNotice } from '@/ui/problem';
+import { LinkRow, ListCard, rowsOf } from '@/ui/list-card';
+import { Empty, Page } from '@/ui/page';
 import { TimeAgo, Took } from '@/ui/time-text';
 import { isFinal } from '@/run/fold';
 import { runsQuery } from '@/run/queries';
@@ -19,27 +19,14 @@ const STATES: RunState[] = ['queued', 'running', 'waiting', 'paused', 'poisoned'
 
 export function RunList() {
   const t = useT();
-  const [params, setParams] = useSearchParams();
+  const [params, put] = useFilters();
   const workflow = params.get('workflow_id') ?? '';
   const state = STATES.find((one) => one === params.get('state'));
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
-    runsQuery({ workflow_id: workflow, state }),
-  );
-  const workflows = useInfiniteQuery(workflowsQuery('', 200)).data?.pages.flatMap((page) => page.items) ?? [];
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
-  const put = (name: string, value: string) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+  const list = useInfiniteQuery(runsQuery({ workflow_id: workflow, state }));
+  const workflows = rowsOf(useInfiniteQuery(workflowsQuery('', 200)));
   const names = workflows.map((one) => ({ value: one.id, label: one.name }));
   if (workflow && !names.some((one) => one.value === workflow))
-    names.unshift({ value: workflow, label: rows[0]?.workflow_name ?? workflow });
+    names.unshift({ value: workflow, label: rowsOf(list)[0]?.workflow_name ?? workflow });
 
   return (
     <Page title={t.runs.title}>
@@ -62,36 +49,30 @@ export function RunList() {
           ]}
         />
       </div>
-      <Card>
-        {isPending ? (
-          <RowsSkeleton label={t.common.loading} />
-        ) : error && !data ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : rows.length > 0 ? (
-          <ul className="divide-y">
-            {rows.map((row) => (
-              <Row key={row.id} row={row} />
-            ))}
-          </ul>
-        ) : workflow || state ? (
-          <Empty title={t.common.nothingFound}>
-            <p>{t.runs.noMatch}</p>
-          </Empty>
-        ) : (
-          <Empty
-            art={<Icon name="thread" size={56} />}
-            title={t.runs.empty.title}
-            actions={
-              <ButtonLink to="/workflows" kind="primary" icon="workflow">
-                {t.runs.empty.go}
-              </ButtonLink>
-            }
-          >
-            <p>{t.runs.empty.text}</p>
-          </Empty>
-        )}
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      <ListCard
+        list={list}
+        id={(row) => row.id}
+        row={(row) => <Row row={row} />}
+        empty={
+          workflow || state ? (
+            <Empty title={t.common.nothingFound}>
+              <p>{t.runs.noMatch}</p>
+            </Empty>
+          ) : (
+            <Empty
+              art={<Icon name="thread" size={56} />}
+              title={t.runs.empty.title}
+              actions={
+                <ButtonLink to="/workflows" kind="primary" icon="workflow">
+                  {t.runs.empty.go}
+                </ButtonLink>
+              }
+            >
+              <p>{t.runs.empty.text}</p>
+            </Empty>
+          )
+        }
+      />
     </Page>
   );
 }
@@ -100,7 +81,7 @@ function Row({ row }: { row: RunSummary }) {
   const t = useT();
   const triggers: Record<string, string> = t.flow.triggerKinds;
   return (
-    <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-5">
+    <LinkRow>
       <span className="w-auto shrink-0 sm:w-28">
         <span className="sm:hidden">
           <RunBadge state={row.state} dot />
@@ -141,6 +122,6 @@ function Row({ row }: { row: RunSummary }) {
       <span className="w-auto text-right text-sm text-ink-3 sm:w-32">
         <TimeAgo iso={row.created_at} className="relative z-1" />
       </span>
-    </li>
+    </LinkRow>
   );
 }

@@ -10,10 +10,10 @@ import { useDebounced } from '@/lib/use';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { TextInput } from '@/ui/field';
-import { LoadMore } from '@/ui/load-more';
+import { LinkRow, ListCard, rowsOf } from '@/ui/list-card';
 import { Mark } from '@/ui/logo';
 import { Menu } from '@/ui/menu';
-import { Card, Empty, Page, RowsSkeleton } from '@/ui/page';
+import { Empty, Page } from '@/ui/page';
 import { ProblemNotice } from '@/ui/problem';
 import { TimeAgo } from '@/ui/time-text';
 import { useToast } from '@/ui/toast';
@@ -28,15 +28,11 @@ export function WorkflowList({ apiDialog }: WorkflowListProps) {
   const [params, setParams] = useSearchParams();
   const [search, setSearch] = useState('');
   const q = useDebounced(search.trim(), 250);
-  const { data, error, isPending, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({
-    ...workflowsQuery(q),
-    placeholderData: keepPreviousData,
-  });
+  const list = useInfiniteQuery({ ...workflowsQuery(q), placeholderData: keepPreviousData });
   const [shown, setShown] = useState<WorkflowSummary | null>(null);
   const [doomed, setDoomed] = useState<WorkflowSummary | null>(null);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
   const setNew = (open: boolean) => setParams(open ? { new: '1' } : {}, { replace: !open });
-  const none = data && rows.length === 0 && q === '' && search === '';
+  const none = list.data && rowsOf(list).length === 0 && q === '' && search === '';
 
   return (
     <Page
@@ -60,41 +56,35 @@ export function WorkflowList({ apiDialog }: WorkflowListProps) {
           />
         </div>
       )}
-      <Card>
-        {isPending ? (
-          <RowsSkeleton label={t.common.loading} />
-        ) : error && !data ? (
-          <ProblemNotice error={error} onRetry={() => void refetch()} />
-        ) : none ? (
-          <Empty
-            art={<Mark size={64} />}
-            title={t.workflows.empty.title}
-            actions={
-              <Button kind="primary" icon="plus" onClick={() => setNew(true)}>
-                {t.workflows.empty.go}
-              </Button>
-            }
-          >
-            <p>{t.workflows.empty.text}</p>
-            <ol className="mx-auto mt-4 max-w-sm list-decimal space-y-1 pl-5 text-left marker:text-ink-3">
-              {t.workflows.empty.steps.map((step) => (
-                <li key={step}>{step}</li>
-              ))}
-            </ol>
-          </Empty>
-        ) : rows.length === 0 ? (
-          <Empty title={t.common.nothingFound}>
-            <p>{t.workflows.noMatch(q)}</p>
-          </Empty>
-        ) : (
-          <ul className="divide-y">
-            {rows.map((row) => (
-              <Row key={row.id} row={row} onApi={() => setShown(row)} onDelete={() => setDoomed(row)} />
-            ))}
-          </ul>
-        )}
-      </Card>
-      <LoadMore more={hasNextPage} busy={isFetchingNextPage} onMore={() => void fetchNextPage()} />
+      <ListCard
+        list={list}
+        id={(row) => row.id}
+        row={(row) => <Row row={row} onApi={() => setShown(row)} onDelete={() => setDoomed(row)} />}
+        empty={
+          none ? (
+            <Empty
+              art={<Mark size={64} />}
+              title={t.workflows.empty.title}
+              actions={
+                <Button kind="primary" icon="plus" onClick={() => setNew(true)}>
+                  {t.workflows.empty.go}
+                </Button>
+              }
+            >
+              <p>{t.workflows.empty.text}</p>
+              <ol className="mx-auto mt-4 max-w-sm list-decimal space-y-1 pl-5 text-left marker:text-ink-3">
+                {t.workflows.empty.steps.map((step) => (
+                  <li key={step}>{step}</li>
+                ))}
+              </ol>
+            </Empty>
+          ) : (
+            <Empty title={t.common.nothingFound}>
+              <p>{t.workflows.noMatch(q)}</p>
+            </Empty>
+          )
+        }
+      />
       {params.has('new') && <NewDialog onClose={() => setNew(false)} />}
       {shown && apiDialog(shown, () => setShown(null))}
       {doomed && <DeleteDialog row={doomed} onClose={() => setDoomed(null)} />}
@@ -119,7 +109,7 @@ function Row({ row, onApi, onDelete }: { row: WorkflowSummary; onApi: () => void
     onError: toast.fail,
   });
   return (
-    <li className="relative flex items-center gap-3 px-4 py-3 transition-colors first:rounded-t-lg last:rounded-b-lg hover:bg-ink/3 md:gap-6">
+    <LinkRow>
       <div className="min-w-0 flex-1">
         <Link to={`/workflows/${row.id}`} className="block truncate font-medium after:absolute after:inset-0">
           {row.name}
@@ -149,7 +139,7 @@ function Row({ row, onApi, onDelete }: { row: WorkflowSummary; onApi: () => void
           ]}
         />
       </span>
-    </li>
+    </LinkRow>
   );
 }
 
