@@ -16,7 +16,8 @@ static Err get_poll(struct req *req, struct res *res)
                     json_obj(a, "kind", json_str(a, row.kind), "version", json_int(a, row.version),
                              "looked_at",
                              row.looked_at ? json_time(a, row.looked_at) : json_null(a), "next_at",
-                             row.next_at ? json_time(a, row.next_at) : json_null(a), "error",
+                             row.next_at ? json_time(a, row.next_at) : json_null(a), "failures",
+                             json_int(a, row.failures), "error",
                              row.error.n ? json_str(a, row.error) : json_null(a), NULL));
 }
 

@@ -592,7 +592,9 @@ const struct api_schema api_shapes[] = {
      "new.\",\"required\":["
      "\"kind\",\"version\"],\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"file\"]},"
      "\"version\":{\"type\":\"integer\"},\"looked_at\":" TIME_OR_NULL ",\"next_at\":" TIME_OR_NULL
-     ",\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when it looked "
+     ",\"failures\":{\"type\":\"integer\",\"description\":\"Looks in a row that went "
+     "wrong.\"},\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when "
+     "it looked "
      "last.\"}}}"},
     {"EventStart",
      "{\"type\":\"object\",\"description\":\"An event at the trigger of a workflow that has not "

@@ -10,12 +10,14 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
         " p.workflow_id = ?1 AND p.spec = ?2)";
     static const char put[] =
         "INSERT INTO poll (workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at,"
-        " looked_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 0, 0, '')"
+        " looked_at, error, watch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 0, 0, '', ?7)"
         " ON CONFLICT (workflow_id) DO UPDATE SET kind = excluded.kind,"
         " version = excluded.version, hash = excluded.hash, spec = excluded.spec, next_at = 0, "
         "taken_by = NULL,"
         " is_first = CASE WHEN poll.spec = excluded.spec THEN poll.is_first ELSE 1 END,"
-        " error = ''";
+        " watch = CASE WHEN poll.spec = excluded.spec THEN poll.watch ELSE excluded.watch END,"
+        " cursor = CASE WHEN poll.spec = excluded.spec THEN poll.cursor ELSE '' END,"
+        " failures = 0, error = ''";
 
     db_exec(tx, forget, DB_ARGS(D_ID(workflow), D_TEXT(row ? row->spec : S(""))));
     if (!row)
@@ -23,11 +25,12 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
     else
         db_exec(tx, put,
                 DB_ARGS(D_ID(workflow), D_ID(row->tenant), D_TEXT(row->kind), D_INT(row->version),
-                        D_BYTES(row->hash), D_TEXT(row->spec)));
+                        D_BYTES(row->hash), D_TEXT(row->spec), D_ID(id_new())));
 }
 
 #define COLUMNS                                                                                    \
-    "workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at, looked_at, error"
+    "workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at, looked_at, error,"      \
+    " watch, cursor, failures"
 
 static void read_rows(struct db_cursor *c, struct arena *a, PollRows *ret_rows)
 {
@@ -44,7 +47,10 @@ static void read_rows(struct db_cursor *c, struct arena *a, PollRows *ret_rows)
                                     .is_first = db_int(c, 6) != 0,
                                     .next_at = db_usec(c, 7),
                                     .looked_at = db_usec(c, 8),
-                                    .error = db_text(c, 9)}));
+                                    .error = db_text(c, 9),
+                                    .watch = db_id(c, 10),
+                                    .cursor = db_text(c, 11),
+                                    .failures = (int)db_int(c, 12)}));
     *ret_rows = rows;
 }
 
@@ -112,16 +118,17 @@ Err store_poll_free(struct db *db, struct arena *a, Id node)
                     DB_ARGS(D_ID(node)));
 }
 
-Err store_poll_looked(struct db *db, struct arena *a, const struct poll_row *row, Usec now,
-                      Usec next_at, bool first_done, Str error)
+Err store_poll_looked(struct db *db, struct arena *a, const struct poll_row *row, Usec now)
 {
     /* A version that was published meanwhile is looked at at once. */
     return exec_one(db, a,
                     "UPDATE poll SET next_at = ?3, taken_by = NULL, looked_at = ?4, error = ?5,"
-                    " is_first = CASE WHEN ?6 = 1 THEN 0 ELSE is_first END"
-                    " WHERE workflow_id = ?1 AND hash = ?2 AND next_at > 0",
-                    DB_ARGS(D_ID(row->workflow), D_BYTES(row->hash), D_INT(next_at), D_INT(now),
-                            D_TEXT(error), D_INT(first_done)));
+                    " is_first = CASE WHEN ?6 = 1 THEN is_first ELSE 0 END, cursor = ?7,"
+                    " failures = ?8 WHERE workflow_id = ?1 AND hash = ?2 AND next_at > 0 AND"
+                    " (watch IS NULL OR watch = ?9)",
+                    DB_ARGS(D_ID(row->workflow), D_BYTES(row->hash), D_INT(row->next_at),
+                            D_INT(now), D_TEXT(row->error), D_INT(row->is_first),
+                            D_TEXT(row->cursor), D_INT(row->failures), D_ID(row->watch)));
 }
 
 /* ---- items ---- */

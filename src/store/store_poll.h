@@ -10,12 +10,15 @@
 
 struct poll_row {
     Id workflow, tenant;
-    Str kind; /* "file" */
+    Str kind; /* of poll_source.h */
     int version;
     Str hash; /* of the definition, 32 bytes */
     Str spec; /* what it looks at: as long as that is the same, what was seen stays */
+    Id watch; /* another one when that changes; none in rows of before */
     bool is_first;
     Usec next_at, looked_at;
+    Str cursor;   /* how far its kind came */
+    int failures; /* looks in a row that went wrong */
     Str error;
 };
 typedef VEC(struct poll_row) PollRows;
@@ -31,9 +34,9 @@ Err store_poll_take(struct db *db, struct arena *a, Id node, Usec now, Usec unti
                     PollRows *ret_rows) YIELDS;
 /* Give back what @node had taken, which is gone; none: what anybody had. */
 Err store_poll_free(struct db *db, struct arena *a, Id node) YIELDS;
-/* It was looked: look again at @next_at. @first_done: all that is there was seen. */
-Err store_poll_looked(struct db *db, struct arena *a, const struct poll_row *row, Usec now,
-                      Usec next_at, bool first_done, Str error) YIELDS;
+/* It was looked at @now, and is as @row says: look again at .next_at; not .is_first: all that was
+ * there at first was seen. Nothing changes when something else is to be looked at meanwhile. */
+Err store_poll_looked(struct db *db, struct arena *a, const struct poll_row *row, Usec now) YIELDS;
 
 enum poll_state { POLL_NEW, POLL_DONE, POLL_CHANGED };
 struct poll_item {

@@ -32,6 +32,13 @@ static Err done(struct db *db, Id workflow, struct poll_item item)
     return db_commit(tx);
 }
 
+static Err looked(struct db *db, struct poll_row row, Usec now)
+{
+    row.is_first = false;
+    row.next_at = now + USEC_S;
+    return store_poll_looked(db, t_arena(), &row, now);
+}
+
 DB_TEST(one_takes_what_is_due_and_says_when_to_look_again)
 {
     Id workflow = id_new(), tenant = id_new();
@@ -45,7 +52,8 @@ DB_TEST(one_takes_what_is_due_and_says_when_to_look_again)
     t_expect(rows.at[0].is_first && id_eq(rows.at[0].tenant, tenant));
     t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &again));
     t_expect_int(again.n, 0);
-    t_expect_ok(store_poll_looked(db, t_arena(), &rows.at[0], NOW, NOW + USEC_S, true, S("x")));
+    rows.at[0].error = S("x");
+    t_expect_ok(looked(db, rows.at[0], NOW));
     t_expect_ok(store_poll_get(db, t_arena(), tenant, workflow, &row));
     t_expect(!row.is_first);
     t_expect_int(row.next_at, NOW + USEC_S);
@@ -69,7 +77,7 @@ DB_TEST(after_the_clock_was_set_back_it_is_looked_at_once_and_then_as_before)
     t_expect_ok(put(db, workflow, tenant, 1, S("a")));
     t_expect_ok(store_poll_take(db, t_arena(), id_new(), later, later + USEC_MIN, 10, &rows));
     t_expect_int(rows.n, 1);
-    t_expect_ok(store_poll_looked(db, t_arena(), &rows.at[0], later, later + USEC_S, true, S("")));
+    t_expect_ok(looked(db, rows.at[0], later));
     t_expect_ok(store_poll_is_due(db, t_arena(), later - USEC_S, &due));
     t_expect(!due); /* so far clocks differ */
     t_expect_ok(store_poll_is_due(db, t_arena(), NOW, &due));
@@ -80,7 +88,7 @@ DB_TEST(after_the_clock_was_set_back_it_is_looked_at_once_and_then_as_before)
     t_expect(!due); /* it is being looked at */
     t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &again));
     t_expect_int(again.n, 0);
-    t_expect_ok(store_poll_looked(db, t_arena(), &rows.at[0], NOW, NOW + USEC_S, false, S("")));
+    t_expect_ok(looked(db, rows.at[0], NOW));
     t_expect_ok(store_poll_is_due(db, t_arena(), NOW, &due));
     t_expect(!due);
     t_expect_ok(store_poll_is_due(db, t_arena(), NOW + USEC_S, &due));
@@ -110,6 +118,38 @@ DB_TEST(what_was_seen_stays_as_long_as_the_same_is_looked_at)
     t_expect_ok(store_poll_items(db, t_arena(), workflow, &items));
     t_expect_int(items.n, 0);
     t_expect_err(store_poll_get(db, t_arena(), tenant, workflow, &row), E_NOT_FOUND);
+}
+
+DB_TEST(how_far_a_look_came_stays_as_long_as_the_same_is_looked_at)
+{
+    Id workflow = id_new(), tenant = id_new();
+    PollRows rows;
+    struct poll_row row;
+
+    t_expect_ok(db_migrate(db, migrations));
+    t_expect_ok(put(db, workflow, tenant, 1, S("a")));
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &rows));
+    t_expect(!rows.at[0].failures && !rows.at[0].cursor.n);
+    rows.at[0].cursor = S("so far");
+    rows.at[0].failures = 3;
+    t_expect_ok(looked(db, rows.at[0], NOW));
+    t_expect_ok(store_poll_get(db, t_arena(), tenant, workflow, &row));
+    t_expect_str(row.cursor, S("so far"));
+    t_expect_int(row.failures, 3);
+    t_expect_ok(put(db, workflow, tenant, 2, S("a")));
+    t_expect_ok(store_poll_get(db, t_arena(), tenant, workflow, &row));
+    t_expect_str(row.cursor, S("so far"));
+    t_expect(id_eq(row.watch, rows.at[0].watch) && !row.failures);
+    t_expect_ok(put(db, workflow, tenant, 3, S("b")));
+    t_expect_ok(store_poll_get(db, t_arena(), tenant, workflow, &row));
+    t_expect(!row.cursor.n && row.is_first && !id_eq(row.watch, rows.at[0].watch));
+    /* Who still looks at what was there before leaves no trace. */
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10, &rows));
+    row.cursor = S("old");
+    row.watch = id_new();
+    t_expect_ok(looked(db, row, NOW));
+    t_expect_ok(store_poll_get(db, t_arena(), tenant, workflow, &row));
+    t_expect(!row.cursor.n && row.is_first);
 }
 
 DB_TEST(an_item_is_done_once_and_only_as_it_was_seen)

@@ -1,9 +1,8 @@
-/* src/wf/poll.h - workflows that begin when something new is there: files in a folder.
+/* src/wf/poll.h - workflows that begin when something new is there; poll_source.h lists where.
  *
  * A row for each of them says when to look next (store_poll.h); of all nodes one takes it and
- * looks. What is there is compared with what was seen; what is new, and has not changed for a
- * while, starts a run in the transaction in which it is noted as done. Each counts once, whatever
- * crashes.
+ * looks. What is new starts a run in the transaction in which it is noted as done: each counts
+ * once, whatever crashes.
  */
 #ifndef WF_POLL_H
 #define WF_POLL_H
