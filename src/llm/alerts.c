@@ -22,8 +22,6 @@ struct llm_alerts {
     llm_tell_fn *tell;
     void *ctx;
     struct fiber *fiber;
-    struct wait *stopping;
-    bool running;
 };
 
 static void count(const struct llm_alert *alert, const char *outcome)
@@ -108,9 +106,6 @@ static Err run(void *arg)
         said = e != OK;
         pause = e == OK ? TICK : AGAIN;
     }
-    alerts->running = false;
-    if (alerts->stopping)
-        wait_end(alerts->stopping, OK);
     return OK;
 }
 
@@ -118,26 +113,14 @@ void llm_alerts_begin(struct llm_alerts *alerts, llm_tell_fn *fn, void *ctx)
 {
     alerts->tell = fn;
     alerts->ctx = ctx;
-    alerts->running = true;
     alerts->fiber = fiber_start_ref("llm.alerts", run, alerts);
 }
 
 void llm_alerts_end(struct llm_alerts *alerts)
 {
-    struct wait w;
-
-    if (!alerts || !alerts->fiber)
+    if (!alerts)
         return;
-    fiber_cancel(alerts->fiber);
-    fiber_shield();
-    if (alerts->running) {
-        wait_init(&w);
-        alerts->stopping = &w;
-        (void)wait_for(&w, USEC_NEVER); /* shielded, and the fiber ends when it was cancelled */
-        alerts->stopping = NULL;
-    }
-    fiber_unshield();
-    fiber_unref(alerts->fiber);
+    fiber_end(alerts->fiber);
     alerts->fiber = NULL;
 }
 

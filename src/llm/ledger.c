@@ -25,8 +25,6 @@ struct llm_ledger {
     uint64_t lost;
 
     struct fiber *writer;
-    struct wait *stopping;
-    bool writing;
     bool complained;
     bool refused;   /* the store refused a call, and it was told */
     Usec expire_at; /* monotonic */
@@ -240,9 +238,6 @@ static Err write_on(void *arg)
         expire(ledger);
         pause = e == OK ? GATHER : RETRY;
     }
-    ledger->writing = false;
-    if (ledger->stopping)
-        wait_end(ledger->stopping, OK);
     return OK;
 }
 
@@ -259,23 +254,8 @@ struct llm_ledger *llm_ledger_new(struct db *db, Usec retention, Usec bodies)
     ledger->bodies_kept = bodies;
     ledger->last = &ledger->first;
     ledger->expire_at = usec_in(USEC_MIN);
-    ledger->writing = true;
     ledger->writer = fiber_start_ref("llm.ledger", write_on, ledger);
     return ledger;
-}
-
-static void stop_writer(struct llm_ledger *ledger)
-{
-    struct wait w;
-
-    fiber_cancel(ledger->writer);
-    if (ledger->writing) {
-        wait_init(&w);
-        ledger->stopping = &w;
-        (void)wait_for(&w, USEC_NEVER); /* shielded, and the writer ends when it was cancelled */
-        ledger->stopping = NULL;
-    }
-    fiber_unref(ledger->writer);
 }
 
 void llm_ledger_free(struct llm_ledger *ledger)
@@ -283,7 +263,7 @@ void llm_ledger_free(struct llm_ledger *ledger)
     if (!ledger)
         return;
     fiber_shield();
-    stop_writer(ledger);
+    fiber_end(ledger->writer);
     Err e = write_all(ledger);
     complain(ledger, e);
     if (ledger->n) {

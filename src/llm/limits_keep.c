@@ -115,9 +115,6 @@ static Err keep(void *arg)
         pause = e == OK ? TICK : RETRY;
         expire(l);
     }
-    l->keeping = false;
-    if (l->stopping)
-        wait_end(l->stopping, OK);
     return OK;
 }
 
@@ -133,26 +130,16 @@ struct llm_limits *llm_limits_new(struct db *db, struct llm_alerts *alerts)
     l->alerts = alerts;
     l->accounts = map_new();
     l->expire_at = usec_in(USEC_MIN);
-    l->keeping = true;
     l->keeper = fiber_start_ref("llm.limits", keep, l);
     return l;
 }
 
 void llm_limits_free(struct llm_limits *l)
 {
-    struct wait w;
-
     if (!l)
         return;
     fiber_shield();
-    fiber_cancel(l->keeper);
-    if (l->keeping) {
-        wait_init(&w);
-        l->stopping = &w;
-        (void)wait_for(&w, USEC_NEVER); /* shielded, and the keeper ends when it was cancelled */
-        l->stopping = NULL;
-    }
-    fiber_unref(l->keeper);
+    fiber_end(l->keeper);
     Err e;
     while ((e = give_back(l, true)) == OK && l->dirty)
         ;

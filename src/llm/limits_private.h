@@ -38,8 +38,7 @@ struct llm_limits {
     struct llm_account *dirty;
 
     struct fiber *keeper;
-    struct wait *stopping;
-    bool keeping, complained;
+    bool complained;
     Usec expire_at; /* monotonic */
 };
 

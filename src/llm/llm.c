@@ -281,9 +281,6 @@ static Err watch(void *arg)
             LOG_WARN("the providers could not be read again; the last known ones stay", L_ERR(e));
         said = e != OK;
     }
-    llm->watching = false;
-    if (llm->stopping)
-        wait_end(llm->stopping, OK);
     return OK;
 }
 
@@ -358,28 +355,9 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
         bodies = usec_min(bodies, options->retention);
     if (options->record)
         llm->ledger = llm_ledger_new(llm->db, options->retention, bodies);
-    llm->watching = true;
     llm->watcher = fiber_start_ref("llm.watch", watch, llm);
     *ret_llm = llm;
     return OK;
-}
-
-static void stop_watching(struct llm *llm)
-{
-    struct wait w;
-
-    if (!llm->watcher)
-        return;
-    fiber_cancel(llm->watcher);
-    fiber_shield();
-    if (llm->watching) {
-        wait_init(&w);
-        llm->stopping = &w;
-        (void)wait_for(&w, USEC_NEVER); /* shielded, and the watcher ends when it was cancelled */
-        llm->stopping = NULL;
-    }
-    fiber_unshield();
-    fiber_unref(llm->watcher);
 }
 
 struct llm_alerts *llm_alerts_of(struct llm *llm)
@@ -396,7 +374,7 @@ void llm_free(struct llm *llm)
 {
     if (!llm)
         return;
-    stop_watching(llm);
+    fiber_end(llm->watcher);
     llm_ledger_free(llm->ledger);
     llm_limits_free(llm->limits);
     llm_alerts_free(llm->alerts);

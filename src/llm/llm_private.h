@@ -57,8 +57,6 @@ struct llm {
     uint64_t reloads, reloaded;  /* begun; the one whose view is in force */
 
     struct fiber *watcher;
-    struct wait *stopping;
-    bool watching;
 };
 
 /* The bytes of an id as a key. */

@@ -121,6 +121,8 @@ static void fiber_main(void *arg)
     else if (e != OK && e != E_CANCELLED)
         LOG_ERROR("a fiber failed", L_CSTR("fiber", f->name), L_ERR(e));
     f->ended = true;
+    if (f->awaited_by)
+        wait_end(f->awaited_by, OK);
     coro_leave(&f->coro, &s->main, true);
 }
 
@@ -331,6 +333,28 @@ void wait_end(struct wait *w, Err result)
         make_ready(w->fiber);
 }
 
+void bell_ring(struct bell *b)
+{
+    b->rung = true;
+    if (b->listener)
+        wait_end(b->listener, OK);
+}
+
+Err bell_wait(struct bell *b, Usec deadline)
+{
+    Err e = OK;
+
+    if (!b->rung) {
+        struct wait w;
+        wait_init(&w);
+        b->listener = &w;
+        e = wait_for(&w, deadline);
+        b->listener = NULL;
+    }
+    b->rung = false;
+    return e;
+}
+
 static void end_posted(void *arg)
 {
     struct wait *w = arg;
@@ -352,6 +376,24 @@ void fiber_cancel(struct fiber *f)
         fiber_group_cancel(g);
     if (f->waiting && !f->shield)
         make_ready(f);
+}
+
+void fiber_end(struct fiber *f)
+{
+    struct wait w;
+
+    if (!f)
+        return;
+    fiber_cancel(f);
+    if (!f->ended) {
+        wait_init(&w);
+        f->awaited_by = &w;
+        fiber_shield();
+        Err e = wait_for(&w, USEC_NEVER);
+        (void)e; /* shielded and without a deadline: it ends when the fiber does */
+        fiber_unshield();
+    }
+    fiber_unref(f);
 }
 
 bool fiber_cancelled(void)

@@ -30,6 +30,9 @@ bool fiber_ended(const struct fiber *f);
  * outside of a shield. Its children are cancelled too. May be called again, or for a fiber that has
  * ended. */
 void fiber_cancel(struct fiber *f);
+/* Cancel @f (same shard; not the caller), wait until it has ended, whoever cancels the caller
+ * meanwhile, and drop the reference. One caller at most; NULL: nothing. */
+void fiber_end(struct fiber *f) YIELDS;
 /* Whether this fiber was asked to stop. True inside a shield too. */
 bool fiber_cancelled(void);
 /* Between these, waits of this fiber are not ended by cancellation or by its own deadline: for
@@ -91,6 +94,17 @@ void wait_end(struct wait *w, Err result);
 /* From any thread: ends a wait of a fiber of @s. The waiter must be sure to be there still
  * (shielded). */
 void wait_end_from(struct shard *s, struct wait *w, Err result);
+
+/* For a fiber that sleeps until there is something to do: a ring is kept until it was heard. Zero
+ * is silent. One listener; ring and wait on its shard. */
+struct bell {
+    struct wait *listener;
+    bool rung;
+};
+void bell_ring(struct bell *b);
+/* Until it is rung, or was since the last wait: OK. E_TIMEOUT at @deadline (monotonic),
+ * E_CANCELLED. */
+Err bell_wait(struct bell *b, Usec deadline) YIELDS;
 
 /* Fibers of one shard waiting for the same thing, first come first served. Zero is empty. */
 struct wait_queue {

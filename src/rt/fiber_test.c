@@ -126,6 +126,82 @@ static Err shielded_sleep(void *arg)
     return fiber_sleep(USEC_S);
 }
 
+struct listening {
+    struct bell bell;
+    int heard;
+    bool tidied;
+};
+
+static Err listen_on(void *arg)
+{
+    struct listening *l = arg;
+    Err e;
+
+    while ((e = bell_wait(&l->bell, USEC_NEVER)) == OK)
+        l->heard++;
+    fiber_shield();
+    TRY(fiber_sleep(5 * USEC_MS)); /* whoever ends it waits for this, too */
+    fiber_unshield();
+    l->tidied = true;
+    return e;
+}
+
+TEST_FIBER(a_ring_is_kept_until_it_was_heard_and_two_are_heard_once)
+{
+    struct listening l = {0};
+
+    bell_ring(&l.bell); /* nobody listens yet */
+    struct fiber *f = fiber_start_ref("listener", listen_on, &l);
+    t_expect_ok(fiber_pause());
+    t_expect_int(l.heard, 1);
+    bell_ring(&l.bell);
+    bell_ring(&l.bell);
+    t_expect_ok(fiber_pause());
+    t_expect_int(l.heard, 2);
+    fiber_end(f);
+    t_expect_int(l.heard, 2);
+    struct bell silent = {0};
+    t_expect_err(bell_wait(&silent, usec_in(5 * USEC_MS)), E_TIMEOUT);
+}
+
+TEST_FIBER(ending_a_fiber_waits_until_it_has_ended)
+{
+    struct listening l = {0};
+    struct fiber *f = fiber_start_ref("listener", listen_on, &l);
+
+    t_expect_ok(fiber_pause());
+    fiber_end(f);
+    t_expect(l.tidied);
+    struct fiber *over = fiber_start_ref("note", note_twice, &(char){'x'});
+    while (!fiber_ended(over))
+        t_expect_ok(fiber_pause());
+    fiber_end(over); /* it has ended before */
+    fiber_end(NULL);
+}
+
+static Err end_the_other(void *arg)
+{
+    struct fiber **f = arg;
+
+    fiber_end(*f);
+    *f = NULL;
+    return fiber_pause();
+}
+
+TEST_FIBER(ending_a_fiber_is_not_broken_off_by_ones_own_end)
+{
+    struct listening l = {0};
+    struct fiber *f = fiber_start_ref("listener", listen_on, &l);
+    struct fiber *ender = fiber_start_ref("ender", end_the_other, &f);
+
+    t_expect_ok(fiber_pause());
+    fiber_cancel(ender);
+    while (!fiber_ended(ender))
+        t_expect_ok(fiber_sleep(USEC_MS));
+    t_expect(!f && l.tidied);
+    fiber_unref(ender);
+}
+
 TEST_FIBER(a_shield_holds_cancellation_back_until_it_ends)
 {
     Err seen = E_INTERNAL;

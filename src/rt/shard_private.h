@@ -21,7 +21,8 @@ struct fiber {
     struct fiber *next_ready;
     struct fiber *next, *prev; /* all fibers of the shard */
     struct wait *waiting;
-    struct timer timer; /* the deadline of the present wait */
+    struct wait *awaited_by; /* of fiber_end() */
+    struct timer timer;      /* the deadline of the present wait */
     Usec deadline;
     uint32_t parked_turn; /* when it began to wait, in sweeps */
     uint32_t refs;

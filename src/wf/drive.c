@@ -91,24 +91,7 @@ Usec run_now(const struct wf_run *run)
 
 void run_poke(struct wf_run *run)
 {
-    run->poked = true;
-    if (run->wake)
-        wait_end(run->wake, OK);
-}
-
-/* Until poked or @deadline (monotonic). */
-static Err wait_poke(struct wf_run *run, Usec deadline)
-{
-    Err e = OK;
-    if (!run->poked) {
-        struct wait w;
-        wait_init(&w);
-        run->wake = &w;
-        e = wait_for(&w, deadline);
-        run->wake = NULL;
-    }
-    run->poked = false;
-    return e;
+    bell_ring(&run->bell);
 }
 
 /* ---- the loop ---- */
@@ -229,7 +212,7 @@ static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parke
     }
     run->held = long_wait;
     Usec deadline = until ? usec_in(usec_max(until - now, 0)) : USEC_NEVER;
-    Err e = wait_poke(run, deadline);
+    Err e = bell_wait(&run->bell, deadline);
     run->held = false;
     return e == E_TIMEOUT ? OK : e;
 }
@@ -251,7 +234,7 @@ static Err wind_down(struct wf_run *run, bool *ret_down)
         fiber_group_cancel(run->group);
         deadline = usec_in(USEC_S);
     }
-    Err e = wait_poke(run, deadline);
+    Err e = bell_wait(&run->bell, deadline);
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -263,7 +246,7 @@ static Err hold(struct wf_run *run, bool *ret_down)
     TRY(run_commit(run));
     TRY(run_launch(run));
     if (run->in_flight) {
-        Err e = wait_poke(run, run_deadline(run));
+        Err e = bell_wait(&run->bell, run_deadline(run));
         return e == E_TIMEOUT ? OK : e;
     }
     if (!wf_run_state_rests(run->state->run))

@@ -107,8 +107,8 @@ struct wf_run {
     struct attempt *starting, *outcomes;
     int in_flight;
     unsigned stops_seen; /* of state->stops: steps in flight in frames stopped later are to stop */
-    struct wait *wake;
-    bool poked, cancel_asked, stopping;
+    struct bell bell;    /* something happened to it */
+    bool cancel_asked, stopping;
     bool pause_asked;       /* begin nothing new */
     bool poisoned;          /* the next commit says so */
     bool mail;              /* answers came */

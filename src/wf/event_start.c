@@ -26,8 +26,8 @@ struct event_starts {
     struct wf_engine *engine;
     struct shard *shard;
     struct fiber *fiber;
-    struct wait *wake;
-    bool poked, failing;
+    struct bell bell;
+    bool failing;
     atomic_bool any; /* somebody listens */
     atomic_uint changes;
     atomic_int busy; /* messages and fibers under way */
@@ -317,13 +317,6 @@ static Err start_fiber(void *arg)
     return OK;
 }
 
-static void poke(struct event_starts *s)
-{
-    s->poked = true;
-    if (s->wake)
-        wait_end(s->wake, OK);
-}
-
 /* Back on the shard of the fiber. */
 static void started(void *arg)
 {
@@ -333,7 +326,7 @@ static void started(void *arg)
     arena_free(t->a);
     free(t);
     s->starting--;
-    poke(s);
+    bell_ring(&s->bell);
     atomic_fetch_sub(&s->busy, 1);
 }
 
@@ -375,16 +368,8 @@ static Err take(struct event_starts *s)
 
 static Err wait_next(struct event_starts *s, Usec until)
 {
-    Err e = OK;
+    Err e = bell_wait(&s->bell, until);
 
-    if (!s->poked) {
-        struct wait w;
-        wait_init(&w);
-        s->wake = &w;
-        e = wait_for(&w, until);
-        s->wake = NULL;
-    }
-    s->poked = false;
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -432,7 +417,7 @@ static void poke_here(void *arg)
 {
     struct event_starts *s = arg;
 
-    poke(s);
+    bell_ring(&s->bell);
     atomic_fetch_sub(&s->busy, 1);
 }
 

@@ -252,8 +252,8 @@ struct gatherer {
     struct shard *shard;
     struct fiber *fiber;
     struct schedule_queue *queue; /* runs to close, by the steady clock */
-    struct wait *wake;
-    bool poked, failing;
+    struct bell bell;
+    bool failing;
     atomic_int pokes;
     unsigned turn;
 };
@@ -333,16 +333,8 @@ static Err look(struct gatherer *g, bool *ret_more)
 
 static Err wait_next(struct gatherer *g, Usec until)
 {
-    Err e = OK;
+    Err e = bell_wait(&g->bell, usec_min(until, schedule_queue_next(g->queue)));
 
-    if (!g->poked) {
-        struct wait w;
-        wait_init(&w);
-        g->wake = &w;
-        e = wait_for(&w, usec_min(until, schedule_queue_next(g->queue)));
-        g->wake = NULL;
-    }
-    g->poked = false;
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -381,9 +373,7 @@ static void expect_here(void *arg)
     struct gatherer *g = m->g;
 
     meet(g, m->run, m->due_at);
-    g->poked = true;
-    if (g->wake)
-        wait_end(g->wake, OK);
+    bell_ring(&g->bell);
     atomic_fetch_sub(&g->pokes, 1);
     free(m);
 }

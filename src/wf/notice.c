@@ -43,8 +43,8 @@ struct notices {
     struct shard *shard;
     struct fiber *fiber;
     struct map *busy; /* ids of subscriptions that are being sent to */
-    struct wait *wake;
-    bool poked, failing;
+    struct bell bell;
+    bool failing;
     atomic_bool any; /* there are subscriptions */
     atomic_int pokes;
 };
@@ -338,16 +338,8 @@ static Err start_senders(struct notices *n, struct fiber_group *g)
 
 static Err wait_next(struct notices *n)
 {
-    Err e = OK;
+    Err e = bell_wait(&n->bell, usec_in(TICK));
 
-    if (!n->poked) {
-        struct wait w;
-        wait_init(&w);
-        n->wake = &w;
-        e = wait_for(&w, usec_in(TICK));
-        n->wake = NULL;
-    }
-    n->poked = false;
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -389,9 +381,7 @@ static void poke_here(void *arg)
 {
     struct notices *n = arg;
 
-    n->poked = true;
-    if (n->wake)
-        wait_end(n->wake, OK);
+    bell_ring(&n->bell);
     atomic_fetch_sub(&n->pokes, 1);
 }
 

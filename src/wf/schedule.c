@@ -46,8 +46,8 @@ struct wf_scheduler {
     struct shard *shard;
     struct fiber *fiber;
     struct schedule_queue *queue;
-    struct wait *wake;
-    bool poked, loaded, failing;
+    struct bell bell;
+    bool loaded, failing;
     int clock_checks;          /* how many more looks mind the clock */
     Usec loaded_to;            /* wall: rows due before it are in the queue */
     Usec load_at;              /* monotonic */
@@ -59,13 +59,6 @@ struct wf_scheduler {
     atomic_bool stopping;
     _Atomic Usec said_at; /* monotonic */
 };
-
-static void poke(struct wf_scheduler *s)
-{
-    s->poked = true;
-    if (s->wake)
-        wait_end(s->wake, OK);
-}
 
 static void count(const char *outcome)
 {
@@ -252,7 +245,7 @@ static void fired(void *arg)
         schedule_queue_forget(s->queue, f->workflow); /* a later look brings it in again */
     }
     free(f);
-    poke(s);
+    bell_ring(&s->bell);
 }
 
 /* Whether more may be fired now. The rest of a herd waits in the queue, not in the engine. */
@@ -410,19 +403,11 @@ static Err look(struct wf_scheduler *s)
 static Err wait_next(struct wf_scheduler *s, Usec look_at)
 {
     Usec next = schedule_queue_next(s->queue), until = look_at;
-    Err e = OK;
 
     if (next != USEC_NEVER && s->firing < FIRING_MAX)
         until = usec_min(until,
                          time_mono() + (has_room(s) ? usec_max(next - time_wall(), 0) : ROOM_TICK));
-    if (!s->poked) {
-        struct wait w;
-        wait_init(&w);
-        s->wake = &w;
-        e = wait_for(&w, until);
-        s->wake = NULL;
-    }
-    s->poked = false;
+    Err e = bell_wait(&s->bell, until);
     return e == E_TIMEOUT ? OK : e;
 }
 
@@ -466,7 +451,7 @@ static void change_here(void *arg)
 
     if (!atomic_load(&c->s->stopping)) {
         schedule_queue_put(c->s->queue, c->workflow, time_wall());
-        poke(c->s);
+        bell_ring(&c->s->bell);
     }
     free(c);
 }
