@@ -81,6 +81,8 @@ struct api_page {
     Id before;
 };
 Err api_page_of(struct req *req, struct api_page *ret_page);
+/* The time in query parameter @name (RFC 3339); @otherwise without it. E_BAD_INPUT. */
+Err api_time_of(const struct req *req, Str name, Usec otherwise, Usec *ret_time);
 /* {"items": @items, "next_cursor": ...}: a cursor if the page was full. */
 struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, Id last);
 

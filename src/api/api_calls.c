@@ -57,18 +57,6 @@ static struct json *row_json(struct arena *a, const struct model_call_row *r)
     return v;
 }
 
-static Err read_time(const struct req *req, Str name, Usec otherwise, Usec *ret_time)
-{
-    Str text;
-
-    TRY(req_query(req, name, &text));
-    *ret_time = otherwise;
-    if (text.n && (time_parse_rfc3339(text, ret_time) != OK || *ret_time < 0))
-        return err_detail(E_BAD_INPUT, "%.*s must be a time such as 2027-01-31T00:00:00Z.",
-                          P(name));
-    return OK;
-}
-
 static Err read_flag(const struct req *req, Str name, int *ret_flag)
 {
     Str text;
@@ -97,8 +85,8 @@ static Err read_filters(const struct req *req, struct model_call_query *q)
     if (key.n && id_parse(key, &q->key) != OK)
         return err_detail(E_BAD_INPUT, "key must be the id of a key.");
     TRY(read_flag(req, S("from_cache"), &q->from_cache));
-    TRY(read_time(req, S("to"), time_wall() + USEC_S, &q->to));
-    return read_time(req, S("from"), usec_max(q->to - USUAL_SPAN, 0), &q->from);
+    TRY(api_time_of(req, S("to"), time_wall() + USEC_S, &q->to));
+    return api_time_of(req, S("from"), usec_max(q->to - USUAL_SPAN, 0), &q->from);
 }
 
 static Err list_calls(struct req *req, struct res *res)

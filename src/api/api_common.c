@@ -21,6 +21,18 @@ Err api_page_of(struct req *req, struct api_page *ret_page)
     return OK;
 }
 
+Err api_time_of(const struct req *req, Str name, Usec otherwise, Usec *ret_time)
+{
+    Str text;
+
+    TRY(req_query(req, name, &text));
+    *ret_time = otherwise;
+    if (text.n && (time_parse_rfc3339(text, ret_time) != OK || *ret_time < 0))
+        return err_detail(E_BAD_INPUT, "%.*s must be a time such as 2027-01-31T00:00:00Z.",
+                          P(name));
+    return OK;
+}
+
 struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, Id last)
 {
     return json_obj(a, "items", items, "next_cursor",

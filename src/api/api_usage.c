@@ -7,18 +7,6 @@
 enum { GROUPS_MAX = 1000 };
 static const Usec USUAL_SPAN = 30 * USEC_DAY;
 
-static Err read_time(const struct req *req, Str name, Usec otherwise, Usec *ret_time)
-{
-    Str text;
-
-    TRY(req_query(req, name, &text));
-    *ret_time = otherwise;
-    if (text.n && (time_parse_rfc3339(text, ret_time) != OK || *ret_time < 0))
-        return err_detail(E_BAD_INPUT, "%.*s must be a time such as 2027-01-31T00:00:00Z.",
-                          P(name));
-    return OK;
-}
-
 static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_AGENT] = S_INIT("agent"),
                                               [USAGE_BY_STEP] = S_INIT("step"),
                                               [USAGE_BY_USER] = S_INIT("user"),
@@ -61,8 +49,8 @@ static Err read_usage(const struct req *req, struct usage_query *ret_query)
 
     TRY(read_word(req, S("group"), group_names, USAGE_GROUPS, USAGE_BY_MODEL, &group));
     TRY(read_word(req, S("bucket"), bucket_names, USAGE_BUCKETS, USAGE_WHOLE, &bucket));
-    TRY(read_time(req, S("to"), time_wall() + USEC_S, &q.to));
-    TRY(read_time(req, S("from"), usec_max(q.to - USUAL_SPAN, 0), &q.from));
+    TRY(api_time_of(req, S("to"), time_wall() + USEC_S, &q.to));
+    TRY(api_time_of(req, S("from"), usec_max(q.to - USUAL_SPAN, 0), &q.from));
     q.group = (enum usage_group)group;
     q.bucket = (enum usage_bucket)bucket;
     if (q.bucket != USAGE_WHOLE && (q.group == USAGE_BY_DAY || q.group == USAGE_BY_HOUR))

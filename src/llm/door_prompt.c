@@ -30,8 +30,7 @@ static Err find(struct llm_call *c, Str *ret_name, struct json **ret_version)
 
     Err e = store_prompt_get(c->llm->db, a, c->req->who.tenant, ID_NONE, name, &row);
     if (e == E_NOT_FOUND)
-        return err_detail(e, "There is no prompt \"%.*s\".",
-                          P(str_head(name, LLM_PROMPT_NAME_MAX)));
+        return err_detail(e, "There is no prompt \"%.*s\".", P(str_head(name, LLM_NAME_MAX)));
     TRY(e);
     TRY(llm_prompt_number(a, &row, which, &number));
     TRY(store_prompt_version(c->llm->db, a, row.id, number, &version));

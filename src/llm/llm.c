@@ -395,7 +395,7 @@ void llm_free(struct llm *llm)
 
 /* ---- changes ---- */
 
-static bool is_name(Str s)
+bool llm_is_name(Str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -463,7 +463,7 @@ static Err check_demo(const struct provider_row *row, const struct llm_kind *kin
 
 Err llm_provider_check(const struct llm *llm, struct arena *a, const struct provider_row *row)
 {
-    if (!is_name(row->name))
+    if (!llm_is_name(row->name))
         return err_detail(E_INVALID,
                           "A provider's name is 1 to %d of a-z, 0-9, \"-\", \"_\" and \".\", and "
                           "begins with a letter or digit.",

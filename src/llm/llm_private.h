@@ -79,4 +79,7 @@ Err llm_call_error(const struct llm_provider *p, Err e);
  * @what: "provider", "route". (llm.c) */
 Err llm_written(struct llm *llm, Err e, const char *what, Str name) YIELDS;
 
+/* Whether @s may name a provider, a prompt or a label: small letters, digits, and -_. not first. */
+bool llm_is_name(Str s);
+
 #endif

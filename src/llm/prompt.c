@@ -14,17 +14,6 @@ bool llm_is_prompt(Str model)
     return str_starts(model, prefix);
 }
 
-static bool is_name(Str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!word && (i == 0 || (c != '-' && c != '_' && c != '.')))
-            return false;
-    }
-    return s.n > 0 && s.n <= LLM_PROMPT_NAME_MAX;
-}
-
 /* ---- versions ---- */
 
 static Err check_message(const struct json *m)
@@ -294,11 +283,11 @@ static Err written(Err e, Str name)
 Err llm_prompt_create(struct llm *llm, struct arena *a, struct prompt_row *row,
                       struct prompt_version_row *version)
 {
-    if (!is_name(row->name))
+    if (!llm_is_name(row->name))
         return err_detail(E_INVALID,
                           "A prompt's name is 1 to %d of a-z, 0-9, \"-\", \"_\" and \".\", and "
                           "begins with a letter or digit.",
-                          LLM_PROMPT_NAME_MAX);
+                          LLM_NAME_MAX);
     TRY(check_text("description", row->description));
     TRY(check_version(llm, a, version));
     row->id = version->prompt = id_new();
@@ -327,7 +316,7 @@ Err llm_prompt_label(struct llm *llm, struct arena *a, struct prompt_row *row, S
     struct prompt_version_row version;
     uint64_t n;
 
-    if (!is_name(label) || str_to_u64(label, &n) == OK)
+    if (!llm_is_name(label) || str_to_u64(label, &n) == OK)
         return err_detail(E_INVALID, "A label is made as a prompt's name, and is no number.");
     if (number)
         TRY(store_prompt_version(llm->db, a, row->id, number, &version));

@@ -15,7 +15,6 @@
 #include "store/store_prompt.h"
 
 enum {
-    LLM_PROMPT_NAME_MAX = 64,
     LLM_PROMPT_BODY_MAX = 256 * 1024,
     LLM_PROMPT_FILLED_MAX = 8 << 20, /* of its messages with their values, as JSON */
     LLM_PROMPT_LABELS_MAX = 32,

@@ -1,31 +1,17 @@
 /* anthropic_server.mjs - a model server that speaks Anthropic's messages as strictly as the real one, and misbehaves
  * on request. What it does is the script of the model's name (`script`): a list, each request takes the next entry,
  * the last one stays. */
-import { Listener, gone, send as sendTo, sendJson } from './listener.mjs';
+import { gone, send as sendTo, sendJson } from './listener.mjs';
+import { ScriptedServer } from './scripted.mjs';
 
-export class AnthropicServer extends Listener {
+export class AnthropicServer extends ScriptedServer {
   constructor() {
     super();
-    this.scripts = new Map();
-    this.turns = new Map();
     this.apiKey = 'sk-ant-test-0123456789';
-  }
-
-  script(model, ...behaviours) {
-    this.scripts.set(model, behaviours);
-    this.turns.delete(model);
   }
 
   of(model) {
     return this.seen((r) => r.body?.model === model);
-  }
-
-  #behaviour(model) {
-    const list = this.scripts.get(model);
-    if (!list?.length) return {};
-    const turn = this.turns.get(model) ?? 0;
-    this.turns.set(model, turn + 1);
-    return list[Math.min(turn, list.length - 1)];
   }
 
   async answer(entry, req, res) {
@@ -53,7 +39,7 @@ export class AnthropicServer extends Listener {
      * events, then close the line;  error_after: n events, then an overloaded_error;  malformed_after: n events,
      * then one that is no JSON;  no_stop: leave message_stop out;  endless;  packet: bytes of each write;
      * line_end: "\r\n". */
-    const b = this.#behaviour(entry.body.model);
+    const b = this.next(entry.body.model);
     entry.behaviour = b;
     if (b.hang) return gone(res);
     if (b.html) {

@@ -1,31 +1,17 @@
 /* gemini_server.mjs - a model server that speaks Gemini's generateContent as strictly as the real one, and misbehaves
  * on request. What it does is the script of the model's name (`script`): a list, each request takes the next entry,
  * the last one stays. */
-import { Listener, gone, send as sendTo, sendJson } from './listener.mjs';
+import { gone, send as sendTo, sendJson } from './listener.mjs';
+import { ScriptedServer } from './scripted.mjs';
 
-export class GeminiServer extends Listener {
+export class GeminiServer extends ScriptedServer {
   constructor() {
     super();
-    this.scripts = new Map();
-    this.turns = new Map();
     this.apiKey = 'AIza-test-0123456789';
-  }
-
-  script(model, ...behaviours) {
-    this.scripts.set(model, behaviours);
-    this.turns.delete(model);
   }
 
   of(model) {
     return this.seen((r) => r.path.startsWith(`/v1beta/models/${model}:`));
-  }
-
-  #behaviour(model) {
-    const list = this.scripts.get(model);
-    if (!list?.length) return {};
-    const turn = this.turns.get(model) ?? 0;
-    this.turns.set(model, turn + 1);
-    return list[Math.min(turn, list.length - 1)];
   }
 
   async answer(entry, req, res) {
@@ -55,7 +41,7 @@ export class GeminiServer extends Listener {
      * text;  pieces: texts that are streamed;  reason: the finishReason;  blocked: no candidates;  empty: neither
      * candidates nor a reason;  usage;  gate: {after, gate}: wait before the n-th event;  cut_after, error_after,
      * malformed_after: n events;  endless;  packet: bytes of each write;  line_end. */
-    const b = this.#behaviour(model);
+    const b = this.next(model);
     if (b.hang) return gone(res);
     if (b.html) {
       res.writeHead(b.status ?? 502, { 'content-type': 'text/html' });

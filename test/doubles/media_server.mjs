@@ -4,7 +4,8 @@
  * What it does is found by the model's name (`script`): status, body, headers: answer so;  hang: say nothing;
  * html: a page;  bytes: so many of them, seeded by their place;  gate: {after, gate}: of these bytes;  cut_after: so
  * many, then close the line;  type: their Content-Type;  json, events: answer so;  no_end: leave the last event out. */
-import { Listener, gone, send, sendJson } from './listener.mjs';
+import { gone, send, sendJson } from './listener.mjs';
+import { ScriptedServer } from './scripted.mjs';
 
 const created = 1_790_000_000;
 
@@ -15,20 +16,9 @@ export function soundOf(n, from = 0) {
   return bytes;
 }
 
-export class MediaServer extends Listener {
-  constructor() {
-    super();
-    this.scripts = new Map();
-    this.turns = new Map();
-  }
-
+export class MediaServer extends ScriptedServer {
   get url() {
     return `${this.origin}/v1`;
-  }
-
-  script(model, ...behaviours) {
-    this.scripts.set(model, behaviours);
-    this.turns.delete(model);
   }
 
   of(model) {
@@ -50,10 +40,7 @@ export class MediaServer extends Listener {
       entry.body = Object.fromEntries([...entry.form].filter(([, v]) => typeof v === 'string'));
     }
     entry.model = entry.body?.model;
-    const list = this.scripts.get(entry.model) ?? [{}];
-    const turn = this.turns.get(entry.model) ?? 0;
-    this.turns.set(entry.model, turn + 1);
-    const b = list[Math.min(turn, list.length - 1)];
+    const b = this.next(entry.model);
     if (b.hang) return gone(res);
     if (b.html) {
       res.writeHead(200, { 'content-type': 'text/html' });

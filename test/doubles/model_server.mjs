@@ -4,26 +4,20 @@
  * "double", the header x-double (JSON), the script of the model's name (`script`), else an echo of the last
  * message. A script is a list: each request takes the next entry, the last one stays.
  */
-import { Listener, gone, send as sendTo, sendJson } from './listener.mjs';
+import { gone, send as sendTo, sendJson } from './listener.mjs';
+import { ScriptedServer } from './scripted.mjs';
 import { pause } from '../lib/gate.mjs';
 
 const created = 1_790_000_000;
 
-export class ModelServer extends Listener {
+export class ModelServer extends ScriptedServer {
   constructor() {
     super();
-    this.scripts = new Map();
-    this.turns = new Map();
     this.apiKey = null; /* when set, other keys get 401 */
   }
 
   get url() {
     return `${this.origin}/v1`;
-  }
-
-  script(model, ...behaviours) {
-    this.scripts.set(model, behaviours);
-    this.turns.delete(model);
   }
 
   of(model) {
@@ -33,11 +27,7 @@ export class ModelServer extends Listener {
   #behaviour(entry) {
     if (entry.body?.double) return entry.body.double;
     if (entry.headers['x-double']) return JSON.parse(entry.headers['x-double']);
-    const list = this.scripts.get(entry.body?.model);
-    if (!list?.length) return {};
-    const turn = this.turns.get(entry.body.model) ?? 0;
-    this.turns.set(entry.body.model, turn + 1);
-    return list[Math.min(turn, list.length - 1)];
+    return this.next(entry.body?.model);
   }
 
   async answer(entry, req, res) {

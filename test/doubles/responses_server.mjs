@@ -1,31 +1,17 @@
 /* responses_server.mjs - a model server that speaks OpenAI's responses, remembers them, and misbehaves on request.
  * What it does is the script of the model's name: a list, each request takes the next entry, the last one stays. */
-import { Listener, gone, send as sendTo, sendJson } from './listener.mjs';
+import { gone, send as sendTo, sendJson } from './listener.mjs';
+import { ScriptedServer } from './scripted.mjs';
 
-export class ResponsesServer extends Listener {
+export class ResponsesServer extends ScriptedServer {
   constructor(name) {
     super();
     this.name = name;
-    this.scripts = new Map();
-    this.turns = new Map();
     this.made = new Map();
-  }
-
-  script(model, ...behaviours) {
-    this.scripts.set(model, behaviours);
-    this.turns.delete(model);
   }
 
   of(model) {
     return this.seen((r) => r.body?.model === model);
-  }
-
-  #behaviour(model) {
-    const list = this.scripts.get(model);
-    if (!list?.length) return {};
-    const turn = this.turns.get(model) ?? 0;
-    this.turns.set(model, turn + 1);
-    return list[Math.min(turn, list.length - 1)];
   }
 
   async answer(entry, req, res) {
@@ -49,7 +35,7 @@ export class ResponsesServer extends Listener {
 
     /* status: an error instead;  text: what is said;  extra: bytes more in the last event;  cut_after,
      * failed_after, error_after: n events;  endless;  packet: bytes of each write. */
-    const b = this.#behaviour(model);
+    const b = this.next(model);
     if (b.status) return fail(b.status, null, `scripted ${b.status}`);
     const text = b.text ?? `${this.name} heard ${JSON.stringify(input)}`;
     const response = {
