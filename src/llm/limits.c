@@ -300,6 +300,16 @@ static void reserve_all(struct llm_limits *l, struct llm_hold *h)
     }
 }
 
+static Err refuse_busy(void)
+{
+    Err e = err_detail(E_RATE_LIMITED,
+                       "What is left of a limit is reserved by other calls; try again when they "
+                       "have ended.");
+
+    err_record()->retry_after_us = USEC_S;
+    return e;
+}
+
 /* Take from the store's counter, giving back in the same step what is free. The lock is held before
  * and after, not meanwhile. */
 static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack)
@@ -307,27 +317,32 @@ static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack
     AUTO(arena) *a = arena_new(KIB(64));
     struct llm_slot *s = &lack->account->slots[lack->slot];
     int64_t need = need_of(h, lack->slot), max = s->c.max, taken = 0, total = 0;
-    int64_t most = need + s->wanted + max / PARTS;
+    int64_t most = need + s->wanted + max / PARTS, least = need, spare = llm_counter_free(&s->c);
     struct model_counter c = {.subject = lack->account->subject,
                               .slot = lack->slot,
                               .from = s->c.from,
                               .to = s->c.to,
-                              .back = llm_counter_free(&s->c)};
+                              .back = spare};
 
+    if (h->at_once) { /* what lacks, all of it, or nothing */
+        most = need - spare;
+        least = c.back = 0;
+    }
     s->c.granted -= c.back;
     s->asking = true;
     uv_mutex_unlock(&l->lock);
-    Err e = store_model_counter_take(l->db, a, &c, max, need, most, &taken, &total);
+    Err e = store_model_counter_take(l->db, a, &c, max, least, most, &taken, &total);
     uv_mutex_lock(&l->lock);
     s->asking = false;
     if (s->c.from == c.from) {
         bool undone = llm_limits_undone(e, c.back) || (e == OK && taken == 0);
         s->c.granted += undone ? c.back : taken;
         bool more = llm_counter_free(&s->c) > c.back; /* something came free meanwhile */
-        s->full_until = e == OK && taken == 0 && !more ? usec_in(LOOK_AGAIN) : 0;
+        if (!h->at_once)
+            s->full_until = e == OK && taken == 0 && !more ? usec_in(LOOK_AGAIN) : 0;
         if (!undone)
             s->c.over = total > max ? total - max : 0;
-        if (e == OK) {
+        if (e == OK && (taken || !h->at_once)) {
             (void)spent(s);                                   /* of this window */
             s->others = (taken ? total : max) - s->c.granted; /* nothing taken: all of it is */
         }
@@ -335,7 +350,7 @@ static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack
             h->over[lack->side] |= 1u << lack->slot;
     }
     (void)llm_gate_wake(&s->gate); /* whoever waits looks for itself */
-    return e;
+    return e == OK && !taken && h->at_once ? refuse_busy() : e;
 }
 
 static Str amount_text(struct arena *a, int slot, int64_t n)
@@ -359,16 +374,6 @@ static Err refuse(const struct lack *lack, bool is_key)
         err_detail(money ? E_BUDGET : E_RATE_LIMITED, "The %s's limit of %.*s a %.*s is used up.",
                    is_key ? "key" : "tenant", P(amount), P(llm_per_names[lack->slot % LLM_PERS]));
     err_record()->retry_after_us = left;
-    return e;
-}
-
-static Err refuse_busy(void)
-{
-    Err e = err_detail(E_RATE_LIMITED,
-                       "What is left of a limit is reserved by other calls; try again when they "
-                       "have ended.");
-
-    err_record()->retry_after_us = USEC_S;
     return e;
 }
 
@@ -411,7 +416,7 @@ static Err reserve(struct llm_limits *l, struct llm_hold *h)
             watch_budget(l, h, lack.side, lack.slot);
             return refuse(&lack, lack.account == h->accounts[0]);
         }
-        if (time_mono() >= deadline) {
+        if (time_mono() >= deadline || (h->at_once && turn == TURN_WAIT)) {
             (void)llm_gate_wake(
                 &lack.account->slots[lack.slot].gate); /* the turn it may have had */
             return refuse_busy();
@@ -458,6 +463,17 @@ double llm_limits_log(struct llm_limits *l, const struct llm_hold *h, struct are
             vec_push(a, ret_patterns, str_dup(a, *p));
     uv_mutex_unlock(&l->lock);
     return rate;
+}
+
+void llm_limits_share(struct llm_limits *l, const struct llm_hold *of, struct llm_hold *ret_hold)
+{
+    *ret_hold = (struct llm_hold){0};
+    uv_mutex_lock(&l->lock);
+    for (size_t i = 0; i < ARRAY_LEN(of->accounts) && of->accounts[i]; i++) {
+        ret_hold->accounts[i] = of->accounts[i];
+        of->accounts[i]->refs++;
+    }
+    uv_mutex_unlock(&l->lock);
 }
 
 Err llm_limits_reserve(struct llm_limits *l, struct llm_hold *h)

@@ -40,7 +40,8 @@ struct llm_hold {
     unsigned slots[2];               /* a bit for each that is reserved */
     unsigned over[2];                /* for each that may go beyond its limit: it was asked for */
     int64_t need[LLM_WHATS];
-    Usec at;                         /* wall time of the reservation */
+    bool at_once; /* it fits into what is left now, or is refused: else one call may go beyond */
+    Usec at;      /* wall time of the reservation */
     struct llm_left left[LLM_WHATS]; /* after it, or after it was refused */
 };
 
@@ -56,6 +57,9 @@ double llm_limits_log(struct llm_limits *limits, const struct llm_hold *hold, st
                       LlmPatterns *ret_patterns);
 /* Whether there is any limit on the call. */
 bool llm_limits_apply(struct llm_limits *limits, const struct llm_hold *hold);
+/* A hold of the same accounts as @of, which is not over; nothing is reserved. */
+void llm_limits_share(struct llm_limits *limits, const struct llm_hold *of,
+                      struct llm_hold *ret_hold);
 /* Reserve hold->need. E_RATE_LIMITED, E_BUDGET (money) with a detail, and when to try again. */
 Err llm_limits_reserve(struct llm_limits *limits, struct llm_hold *hold) YIELDS;
 /* What was used; the hold is over. Does not yield. */

@@ -105,6 +105,57 @@ DB_TEST(limits_say_what_a_key_may_call)
     llm_limits_free(l);
 }
 
+static Err begin_again(struct llm_limits *l, const struct llm_hold *of, struct llm_hold *hold)
+{
+    llm_limits_share(l, of, hold);
+    memcpy(hold->need, of->need, sizeof hold->need);
+    hold->at_once = true;
+    Err e = llm_limits_reserve(l, hold);
+    if (e != OK)
+        end(l, hold, 0);
+    return e;
+}
+
+DB_TEST(limits_let_a_call_be_made_twice_where_both_fit)
+{
+    Id tenant = id_new();
+    struct llm_hold first, second, third;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db, NULL);
+    set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000},\"requests\":{\"day\":3}}}");
+    t_expect_ok(begin(l, tenant, tenant, 400, &first));
+    t_expect_ok(begin_again(l, &first, &second));
+    Usec before = time_mono();
+    t_expect_err(begin_again(l, &first, &third), E_RATE_LIMITED); /* 200 are left */
+    t_expect(time_mono() - before < 5 * USEC_S);                  /* it waits for nobody */
+    end(l, &second, 10);
+    t_expect_ok(begin_again(l, &first, &third)); /* the tokens came back, the request did not */
+    end(l, &third, 10);
+    t_expect_err(begin_again(l, &first, &third), E_RATE_LIMITED);
+    end(l, &first, 10);
+    llm_limits_free(l);
+    t_expect_int(taken(db), 3 + 30);
+}
+
+DB_TEST(limits_do_not_refuse_others_for_a_second_call_that_did_not_fit)
+{
+    Id tenant = id_new();
+    struct llm_hold first, second, other;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db, NULL);
+    set_limits(l, tenant, "{\"limits\":{\"tokens\":{\"month\":1000}}}");
+    t_expect_ok(begin(l, tenant, tenant, 600, &first));
+    t_expect_err(begin_again(l, &first, &second), E_RATE_LIMITED);
+    t_expect_ok(begin(l, tenant, tenant, 600, &other)); /* the one that may go beyond */
+    end(l, &other, 600);
+    end(l, &first, 600);
+    t_expect_err(call(l, tenant, 1, 1), E_RATE_LIMITED);
+    llm_limits_free(l);
+    t_expect_int(taken(db), 1200);
+}
+
 /* ---- many callers ---- */
 
 struct crowd {
