@@ -22,13 +22,14 @@ static struct json *speed_json(struct arena *a, const struct model_call_row *r)
 
 static struct json *row_json(struct arena *a, const struct model_call_row *r)
 {
-    struct json *v = json_obj(
-        a, "id", json_id(a, r->id), "time", json_time(a, id_time(r->id)), "key", json_id(a, r->key),
-        "model", json_str(a, r->model), "provider", json_str(a, r->provider), "upstream_model",
-        json_str(a, r->upstream_model), "operation", json_str(a, r->operation), "streamed",
-        json_bool(a, r->streamed), "outcome", json_str(a, r->outcome), "status",
-        json_int(a, r->status), "error", text_or_null(a, r->error), "attempts",
-        json_int(a, r->attempts), "from_cache", json_bool(a, r->from_cache), NULL);
+    struct json *v =
+        json_obj(a, "id", json_id(a, r->id), "time", json_time(a, id_time(r->id)), "key",
+                 json_id(a, r->key), "model", json_str(a, r->model), "provider",
+                 json_str(a, r->provider), "upstream_model", json_str(a, r->upstream_model),
+                 "operation", json_str(a, r->operation), "streamed", json_bool(a, r->streamed),
+                 "outcome", json_str(a, r->outcome), "status", json_int(a, r->status), "error",
+                 text_or_null(a, r->error), "attempts", json_int(a, r->attempts), "from_cache",
+                 json_bool(a, r->from_cache), "hedged", json_bool(a, r->hedged), NULL);
     const struct {
         const char *name;
         const struct json *value;

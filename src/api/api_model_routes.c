@@ -30,6 +30,7 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
     struct arena *a = req->a;
     struct json *targets = json_arr(a);
     const struct json *cache = llm_cache_rule_json(a, &r->cache);
+    const struct json *hedge = llm_hedge_json(a, &r->hedge);
     char span[TIME_RFC3339_SIZE];
 
     for (unsigned i = 0; i < r->n_targets; i++)
@@ -40,8 +41,9 @@ static struct json *route_json(struct req *req, const struct llm_view *view,
         r->sticky.n ? json_str(a, r->sticky) : json_null(a), "attempts", json_int(a, r->attempts),
         "context", r->context ? json_str(a, llm_context_names[r->context]) : json_null(a),
         "timeout", r->timeout ? json_str(a, str_dup(a, time_span(r->timeout, span))) : json_null(a),
-        "cache", cache ? cache : json_null(a), "revision", json_int(a, r->revision), "created_at",
-        json_time(a, r->created_at), "updated_at", json_time(a, r->updated_at), NULL);
+        "cache", cache ? cache : json_null(a), "hedge", hedge ? hedge : json_null(a), "revision",
+        json_int(a, r->revision), "created_at", json_time(a, r->created_at), "updated_at",
+        json_time(a, r->updated_at), NULL);
 }
 
 static Err find(const struct req *req, const struct llm_view *view,
@@ -98,6 +100,9 @@ static Err read_route(struct req *req, struct json *body, struct model_route_row
     row->sticky = json_str_of(json_at(body, "sticky"), S(""));
     row->cache = json_is(json_at(body, "cache"), JSON_OBJ)
                      ? json_text(req->a, json_at(body, "cache"))
+                     : S("");
+    row->hedge = json_is(json_at(body, "hedge"), JSON_OBJ)
+                     ? json_text(req->a, json_at(body, "hedge"))
                      : S("");
     row->context = json_str_of(json_at(body, "context"), S(""));
     row->timeout = 0;

@@ -64,9 +64,11 @@
     "\"streamed\":{\"type\":\"boolean\"},\"outcome\":{\"type\":\"string\",\"enum\":[\"ok\","       \
     "\"failed\",\"refused\",\"limited\",\"cancelled\"]},\"status\":" INT_TYPE                      \
     ",\"error\":" TEXT_OR_NULL ",\"attempts\":" INT_TYPE                                           \
-    ",\"from_cache\":{\"type\":\"boolean\"},\"prompt_tokens\":" INT_TYPE                           \
-    ",\"cached_tokens\":" INT_TYPE ",\"completion_tokens\":" INT_TYPE                              \
-    ",\"reasoning_tokens\":" INT_TYPE ",\"estimated\":{\"type\":\"boolean\"},"                     \
+    ",\"from_cache\":{\"type\":\"boolean\"},\"hedged\":{\"type\":\"boolean\",\"description\":"     \
+    "\"Targets were called beside each other; the losers have rows of their own, with the error "  \
+    "hedge_lost.\"},\"prompt_tokens\":" INT_TYPE ",\"cached_tokens\":" INT_TYPE                    \
+    ",\"completion_tokens\":" INT_TYPE ",\"reasoning_tokens\":" INT_TYPE                           \
+    ",\"estimated\":{\"type\":\"boolean\"},"                                                       \
     "\"cost_micros\":{\"type\":[\"integer\",\"null\"]},\"saved_micros\":" INT_TYPE                 \
     ",\"overhead_us\":" INT_TYPE ",\"first_byte_ms\":" NUMBER_OR_NULL                              \
     ",\"total_ms\":{\"type\":\"number\"},\"tokens_per_second\":" NUMBER_OR_NULL                    \
@@ -90,6 +92,12 @@
     "0.5,\"maximum\":1,\"description\":\"From which cosine on other words mean the same.\"},"      \
     "\"embeddings\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"The " \
     "model that tells what words mean.\"}}}"
+#define HEDGE_TYPE                                                                                 \
+    "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"after\"],"     \
+    "\"description\":\"When the next target is called beside one that is silent; the first to "    \
+    "answer is taken.\",\"properties\":{\"after\":{\"type\":\"string\",\"description\":\"A span "  \
+    "such as \\\"800ms\\\", or \\\"p95\\\": what 95 of 100 of the target's last calls needed.\"}," \
+    "\"max\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":3,\"default\":1}}}"
 #define LIMITS_PROPERTIES                                                                          \
     "\"limits\":{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"By windows " \
     "of "                                                                                          \
@@ -202,7 +210,7 @@ const struct api_schema api_schemas[] = {
      "says.\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
-     "\"cache\":" CACHE_TYPE ","
+     "\"cache\":" CACHE_TYPE ",\"hedge\":" HEDGE_TYPE ","
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
      "its provider if not given.\"}}}"},
     {"ModelRouteChange",
@@ -222,7 +230,7 @@ const struct api_schema api_schemas[] = {
      "says.\"},\"sticky\":{\"type\":\"string\",\"maxLength\":64,\"description\":"
      "\"A request header: calls with the same value go to the same target.\"},"
      "\"attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10,\"default\":3},"
-     "\"cache\":" CACHE_TYPE ","
+     "\"cache\":" CACHE_TYPE ",\"hedge\":" HEDGE_TYPE ","
      "\"timeout\":{\"type\":\"string\",\"description\":\"How long a target may be silent; that of "
      "its provider if not given.\"},"
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
@@ -721,8 +729,9 @@ const struct api_schema api_shapes[] = {
      "\"balance\":{\"type\":\"string\"},\"context\":{\"type\":[\"string\",\"null\"]},\"sticky\":{"
      "\"type\":[\"string\",\"null\"]},"
      "\"attempts\":{\"type\":\"integer\"},\"timeout\":{\"type\":[\"string\",\"null\"]},"
-     "\"cache\":" CACHE_TYPE ",\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE
-     ",\"updated_at\":" TIME_TYPE "}}"},
+     "\"cache\":" CACHE_TYPE ",\"hedge\":" HEDGE_TYPE
+     ",\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE ",\"updated_at\":" TIME_TYPE
+     "}}"},
     {"ModelLimitsState",
      "{\"type\":\"object\",\"description\":\"What a key or the tenant may use of models, and how "
      "much "

@@ -111,6 +111,7 @@ Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str 
     c->missed = c->follows.n && !other && llm_is_missing(status, body);
     if (c->route && (other || c->missed))
         return OK;
+    TRY(llm_claim(c));
     struct llm_refusal told = c->refusal;
     c->refusal.status = 0;
     return llm_answer_error(c, told.status, &told.headers, told.body);
@@ -118,10 +119,36 @@ Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str 
 
 /* ---- whole answers ---- */
 
+/* As http_fetch(), and with the first byte of a result it is this attempt that answers. */
+static Err fetch_claimed(struct llm_call *c, const struct http_call *call,
+                         struct http_reply *ret_reply)
+{
+    AUTO(http_stream) *up = NULL;
+    AUTO_BUF(b, ANSWER_MAX);
+    Str piece;
+    Err e;
+
+    TRY(http_open(c->req->a, call, &up));
+    int status = http_stream_status(up);
+    while ((e = http_read(up, &piece)) == OK) {
+        if (status == 200)
+            TRY(llm_claim(c));
+        buf_add(&b, piece);
+    }
+    if (e != E_EOF)
+        return e;
+    char *to = b.failed ? NULL : arena_try(c->req->a, b.n + 1);
+    if (!to)
+        return err_set(E_TOO_LARGE, "an answer that does not fit");
+    memcpy(to, b.n ? b.p : "", b.n);
+    *ret_reply = (struct http_reply){status, *http_stream_headers(up), str_from(to, b.n)};
+    return status == 200 ? llm_claim(c) : OK;
+}
+
 static Err call_whole(struct llm_call *c, const struct http_call *call)
 {
     struct http_reply reply;
-    Err e = http_fetch(c->req->a, call, &reply);
+    Err e = c->race ? fetch_claimed(c, call, &reply) : http_fetch(c->req->a, call, &reply);
 
     if (e != OK)
         return llm_call_error(c->target.provider, e);
@@ -264,19 +291,31 @@ Err llm_read_error_body(struct llm_call *c, struct http_stream *up, Str *ret_bod
     return e == E_CANCELLED ? e : OK;
 }
 
+/* The first piece of a stream in a race, which is won by it. */
+static Err claim_stream(struct llm_call *c, struct http_stream *up, Str *ret_piece)
+{
+    Err e = http_read(up, ret_piece);
+
+    if (e != OK)
+        return llm_call_error(c->target.provider, e == E_EOF ? E_UPSTREAM_CUT : e);
+    c->first_at = time_mono();
+    return llm_claim(c);
+}
+
 /* Some name a stream what it is not. Whether it is one is told by how it begins; @ret_piece is what
  * was read for that. */
-static Err check_stream(const struct llm_call *c, struct http_stream *up, Str *ret_piece)
+static Err check_stream(struct llm_call *c, struct http_stream *up, Str *ret_piece)
 {
     static const Str beginnings[] = {S_INIT("data:"), S_INIT("event:"), S_INIT(":"), S_INIT("id:")};
     Str type = http_header_get(http_stream_headers(up), S("content-type")), piece;
 
     *ret_piece = (Str){0};
     if (!http_type_is(type, S("application/json")) && !http_type_is(type, S("text/html")))
-        return OK;
+        return c->race ? claim_stream(c, up, ret_piece) : OK;
     Err e = http_read(up, &piece);
     if (e != OK && e != E_EOF)
         return llm_call_error(c->target.provider, e);
+    TRY(llm_claim(c));
     for (size_t i = 0; e == OK && i < ARRAY_LEN(beginnings); i++)
         if (str_starts(str_trim(piece), beginnings[i])) {
             *ret_piece = piece;
@@ -433,20 +472,14 @@ int64_t llm_call_cost(const struct llm_call *c, const struct llm_usage *usage)
     return c->priced && llm_pass_priced(&c->price, usage) ? llm_price_cost(&c->price, usage) : -1;
 }
 
-/* Settle and record what the call used. */
-static void record(struct llm_call *c, Err e)
+/* The record of a call that ended with @e. */
+static struct model_call_row row_of(const struct llm_call *c, Err e, const struct llm_usage *usage,
+                                    int64_t cost)
 {
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
-    struct llm_usage usage = used(c, cancelled);
-    int64_t cost = llm_call_cost(c, &usage);
-
     const struct llm_kept *kept = llm_cache_hit(c);
 
-    llm_call_settle(c, &usage, cost);
-    if (!c->llm->ledger || (!c->attempts && !kept) ||
-        c->op == LLM_COUNT_TOKENS) /* which costs nothing */
-        return;
-    struct model_call_row row = {
+    return (struct model_call_row){
         .id = id_new(),
         .tenant = c->req->who.tenant,
         .key = c->req->who.actor,
@@ -457,15 +490,16 @@ static void record(struct llm_call *c, Err e)
         .outcome = str_c(outcome_of(c, e)),
         .streamed = c->stream,
         .from_cache = kept != NULL,
-        .estimated = usage.estimated,
+        .hedged = c->hedged,
+        .estimated = usage->estimated,
         .status = cancelled   ? 499
                   : c->status ? c->status
                               : err_http(e),
         .attempts = c->attempts,
-        .prompt = usage.prompt,
-        .cached = usage.cached,
-        .completion = usage.completion,
-        .reasoning = usage.reasoning,
+        .prompt = usage->prompt,
+        .cached = usage->cached,
+        .completion = usage->completion,
+        .reasoning = usage->reasoning,
         .cost = cost,
         .saved = kept && kept->cost > 0 ? kept->cost : 0,
         .overhead = c->first_sent_at ? c->first_sent_at - c->ready_at : 0,
@@ -480,7 +514,34 @@ static void record(struct llm_call *c, Err e)
                            : S(""),
         .request_id = c->req->request_id,
     };
+}
+
+/* Settle and record what the call used. */
+static void record(struct llm_call *c, Err e)
+{
+    struct llm_usage usage = used(c, e == E_CANCELLED || e == E_CLOSED);
+    int64_t cost = llm_call_cost(c, &usage);
+
+    llm_call_settle(c, &usage, cost);
+    if (!c->llm->ledger || (!c->attempts && !llm_cache_hit(c)) ||
+        c->op == LLM_COUNT_TOKENS) /* which costs nothing */
+        return;
+    struct model_call_row row = row_of(c, e, &usage, cost);
     llm_log_end(c, &row);
+    llm_ledger_add(c->llm->ledger, &row);
+}
+
+void llm_call_lost(struct llm_call *c, struct llm_hold *hold)
+{
+    struct llm_usage usage = used(c, true);
+    int64_t cost = llm_call_cost(c, &usage);
+
+    llm_count_attempt(c, "lost");
+    llm_call_settle_aside(c, hold, usage.prompt + usage.completion, cost);
+    if (!c->llm->ledger)
+        return;
+    struct model_call_row row = row_of(c, E_CANCELLED, &usage, cost);
+    row.error = S("hedge_lost");
     llm_ledger_add(c->llm->ledger, &row);
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "rt/work.h"
 
+#include <assert.h>
 #include <math.h>
 
 enum {
@@ -248,6 +249,7 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     struct arena *a = c->req->a;
     size_t n = 0, bytes = 0;
 
+    assert(llm_is_claimed(c)); /* else two would write */
     vec_each(headers, h) {
         bool empty = str_starts(h->value, S("-")); /* Azure's limits that are none */
         if (!is_handed_on(h->name) || !http_header_valid(h->name, h->value) || empty ||
@@ -262,6 +264,8 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
         res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
     res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
+    if (c->hedged)
+        res_header(c->res, S("X-Heddle-Hedged"), S("true"));
     if (c->trimmed.n)
         res_header(c->res, S("X-Heddle-Trimmed"), c->trimmed);
     if (c->dropped.n)

@@ -268,6 +268,8 @@ Err llm_demo_call(struct llm_call *c)
         TRY(work_run(compute, &job));
     else
         TRY(compute(&job));
+    if (c->op <= LLM_MESSAGES)
+        TRY(llm_claim(c));
     switch (c->op) {
     case LLM_CHAT:
     case LLM_MESSAGES:

@@ -144,6 +144,26 @@ Err llm_call_reserve_kept(struct llm_call *c)
     return reserve(c);
 }
 
+Err llm_call_reserve_again(struct llm_call *c, struct llm_hold *ret_hold)
+{
+    struct llm_limits *limits = c->llm->limits;
+    struct llm_hold hold;
+
+    llm_limits_share(limits, &c->hold, &hold);
+    if (llm_limits_apply(limits, &hold)) {
+        memcpy(hold.need, c->hold.need, sizeof hold.need);
+        hold.need[LLM_REQUESTS] = 1;
+        hold.at_once = true;
+        Err e = llm_limits_reserve(limits, &hold);
+        if (e != OK) {
+            llm_limits_settle(limits, &hold, (int64_t[LLM_WHATS]){0});
+            return e;
+        }
+    }
+    *ret_hold = hold;
+    return OK;
+}
+
 static int64_t at_most(int64_t n, int64_t most)
 {
     return n < most ? n : most;

@@ -209,6 +209,7 @@ static Err read_json(struct llm_call *c, struct http_stream *up, struct buf *b)
     while ((e = http_read(up, &piece)) == OK) {
         if (!c->first_at)
             c->first_at = time_mono();
+        TRY(llm_claim(c));
         buf_add(b, piece);
     }
     if (e != E_EOF)
@@ -226,6 +227,7 @@ static Err answer_json(struct llm_call *c, struct http_stream *up)
     AUTO_BUF(b, JSON_MAX);
 
     TRY(read_json(c, up, &b));
+    TRY(llm_claim(c)); /* of an answer without a body, too */
     return llm_answer_whole(c, http_stream_headers(up), buf_str(&b));
 }
 
@@ -240,6 +242,7 @@ static Err answer_bytes(struct llm_call *c, struct http_stream *up, Str type)
     if (e != OK && e != E_EOF)
         return llm_call_error(c->target.provider, e);
     c->first_at = time_mono();
+    TRY(llm_claim(c));
     llm_answer_headers(c, headers);
     if (str_to_u64(length, &n) == OK)
         res_header(c->res, S("Content-Length"), length);

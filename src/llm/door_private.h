@@ -46,6 +46,7 @@ enum llm_label { LLM_LABEL_AGENT, LLM_LABEL_WORKFLOW, LLM_LABEL_STEP, LLM_LABEL_
 
 struct llm_cache_use;
 struct llm_call_log;
+struct llm_race;
 
 /* A request as it came, while the target gets less of it. */
 struct llm_untrimmed {
@@ -77,6 +78,8 @@ struct llm_call {
 
     const struct llm_route *route; /* NULL: the name is a provider's */
     struct llm_target target;
+    struct llm_race *race; /* other attempts are under way beside this one; NULL: none can be */
+    bool hedged;           /* there were such */
     struct llm_refusal refusal; /* of the last attempt; status 0: none */
     struct buf edited;
     bool untranslatable; /* the last attempt ended before it began: its dialect has no words for it
@@ -219,6 +222,16 @@ Err llm_answer_stream(struct llm_call *c, struct http_stream *up) YIELDS;
 Err llm_attempt(struct llm_call *c) YIELDS;
 /* Attempts at the targets of c->route until one answers. */
 Err llm_route_call(struct llm_call *c, const struct llm_view *view) YIELDS;
+/* The answer begins with what comes now, or is the refusal at hand: the other attempts of the race,
+ * if there is one, end. Before anything is written to the client. E_CANCELLED: another was first.
+ * (door_hedge.c) */
+Err llm_claim(struct llm_call *c);
+bool llm_is_claimed(const struct llm_call *c);
+/* Reserve once more what @c has reserved, without waiting for others. (door_limit.c) */
+Err llm_call_reserve_again(struct llm_call *c, struct llm_hold *ret_hold) YIELDS;
+/* An attempt that was under way when another one answered: settle and record what it may have
+ * used. (door.c) */
+void llm_call_lost(struct llm_call *c, struct llm_hold *hold);
 /* Count an attempt that ended with @e by @outcome. */
 void llm_count_attempt(const struct llm_call *c, const char *outcome);
 

@@ -178,15 +178,15 @@ static void end_of_model(const struct llm_call *c, struct buf *b, size_t at)
 }
 
 /* Put @value in the place of the model's name without a copy of the body: what stands before it,
- * which is little, moves up to it. False if it has no room there. (Of a stream the options that
- * were read stand in the body, too.) */
+ * which is little, moves up to it. False if it has no room there, or another attempt reads the
+ * body, too. (Of a stream the options that were read stand in the body, too.) */
 static bool patch_in_place(struct llm_call *c, Str value)
 {
     struct llm_member *model = &c->members[MEMBER_MODEL];
     char *body = (char *)(uintptr_t)c->body.p; /* it is ours until the call ends */
     size_t spare = model->to - model->from - value.n;
 
-    if (c->stream || value.n > model->to - model->from || model->from > PREFIX_MAX)
+    if (c->race || c->stream || value.n > model->to - model->from || model->from > PREFIX_MAX)
         return false;
     memmove(body + spare, body, model->from);
     memcpy(body + spare + model->from, value.p, value.n);

@@ -5,7 +5,7 @@
  * pause, or as long as a target asked for if that is little; what asks for more is told to the
  * client, with the time.
  */
-#include "llm/door_private.h"
+#include "llm/door_rounds.h"
 
 #include "base/crypto.h"
 #include "rt/log.h"
@@ -14,19 +14,6 @@ static const Usec PAUSE_FIRST = 250 * USEC_MS;
 static const Usec PAUSE_MOST = 5 * USEC_S;
 static const Usec QUEUE_MOST = 30 * USEC_S;
 enum { ROUNDS_MAX = 6 };
-
-struct rounds {
-    struct llm_call *c;
-    const struct llm_view *view;
-    unsigned attempts; /* allowed */
-    Err error;         /* of the last attempt; OK: it left a refusal */
-    struct err_record record;
-    bool any;                 /* an attempt was made */
-    struct llm_target target; /* of the last one */
-    unsigned char order[LLM_TARGETS_MAX];
-    unsigned untold; /* a bit for each target whose dialect has no words for the request, or that
-                      * does not know the response before */
-};
 
 static unsigned attempts_of(const struct llm_call *c)
 {
@@ -37,21 +24,25 @@ static unsigned attempts_of(const struct llm_call *c)
     return before < c->route->attempts ? c->route->attempts - (unsigned)before : 1;
 }
 
-/* Make target @i that of the call; false if it cannot be called at all. */
-static bool pick(struct rounds *r, unsigned i)
+bool llm_rounds_pick(const struct llm_rounds *r, unsigned i, struct llm_target *ret_target)
 {
-    struct llm_call *c = r->c;
-    const struct llm_route_target *t = &c->route->targets[i];
-    const struct llm_provider *p = llm_view_named(r->view, c->req->who.tenant, t->provider);
+    const struct llm_route_target *t = &r->c->route->targets[i];
+    const struct llm_provider *p = llm_view_named(r->view, r->c->req->who.tenant, t->provider);
 
     if (!p || llm_usable(p) != OK || (r->untold >> i & 1))
         return false;
-    c->target = (struct llm_target){p, t->model};
+    *ret_target = (struct llm_target){p, t->model};
     return true;
 }
 
+/* Make target @i that of the call; false if it cannot be called at all. */
+static bool pick(struct llm_rounds *r, unsigned i)
+{
+    return llm_rounds_pick(r, i, &r->c->target);
+}
+
 /* In which order the targets are called. */
-static void find_order(struct rounds *r)
+static void find_order(struct llm_rounds *r)
 {
     const struct llm_call *c = r->c;
     const struct llm_route *route = c->route;
@@ -99,24 +90,28 @@ static void note(struct llm_call *c, Err e, bool again)
         llm_target_note(c->llm, &c->target, LLM_WELL, 0, first_byte);
 }
 
-/* One attempt; whether another one may follow. */
-static bool attempt(struct rounds *r)
+/* Another attempt of a race may have begun to answer: that says nothing of this one. */
+static bool has_answered(const struct llm_call *c)
 {
-    struct llm_call *c = r->c;
-    struct llm_refusal before = c->refusal;
-    Err e = llm_attempt(c);
-    bool again = !res_started(c->res) && (e == OK ? c->refusal.status != 0 : other_may_do(e));
+    return llm_is_claimed(c) && res_started(c->res);
+}
 
-    if ((c->untranslatable || c->missed) &&
-        r->any) { /* what another target said tells the client more */
+bool llm_rounds_judge(struct llm_rounds *r, struct llm_call *c, unsigned i, Err e)
+{
+    bool again = !has_answered(c) && (e == OK ? c->refusal.status != 0 : other_may_do(e));
+    bool no_words = c->untranslatable || c->missed;
+
+    if (no_words)
+        r->untold |= 1u << i;
+    if (no_words && r->any) { /* what another target said tells the client more */
         note(c, e, true);
-        c->refusal = before;
         return true;
     }
     again |= c->untranslatable;
     r->any = true;
     r->target = c->target;
     r->error = e;
+    r->refusal = c->refusal;
     r->record = *err_record();
     note(c, e, again);
     if (again && !c->untranslatable)
@@ -125,17 +120,17 @@ static bool attempt(struct rounds *r)
 }
 
 /* An attempt at target @i, which was taken. Gives true when the call is over. */
-static bool attempt_at(struct rounds *r, unsigned i)
+static bool attempt_at(struct llm_rounds *r, unsigned i)
 {
-    if (!attempt(r))
-        return true;
-    if (r->c->untranslatable || r->c->missed)
-        r->untold |= 1u << i;
-    return false;
+    Usec delay = llm_race_delay(r);
+
+    r->tried |= 1u << i;
+    Err e = delay ? llm_race(r, delay, &i) : llm_attempt(r->c);
+    return !llm_rounds_judge(r, r->c, i, e);
 }
 
 /* The call ends without an attempt. */
-static bool give_up(struct rounds *r, Err e)
+static bool give_up(struct llm_rounds *r, Err e)
 {
     const struct llm_call *c = r->c;
 
@@ -152,7 +147,7 @@ static bool give_up(struct rounds *r, Err e)
 }
 
 /* Wait for a place at target @i, and attempt it. Gives true when the call is over. */
-static bool queue(struct rounds *r, unsigned i)
+static bool queue(struct llm_rounds *r, unsigned i)
 {
     struct llm_call *c = r->c;
     Usec deadline = usec_in(QUEUE_MOST);
@@ -170,14 +165,15 @@ static bool queue(struct rounds *r, unsigned i)
 
 /* Every target once; if those that are well have no room, wait for the first of them. Gives true
  * when the call is over. */
-static bool round_once(struct rounds *r)
+static bool round_once(struct llm_rounds *r)
 {
     struct llm_call *c = r->c;
     unsigned before = c->attempts, full = LLM_TARGETS_MAX;
 
+    r->tried = 0;
     for (unsigned k = 0; k < c->route->n_targets && c->attempts < r->attempts; k++) {
         unsigned i = r->order[k];
-        if (!pick(r, i))
+        if ((r->tried >> i & 1) || !pick(r, i))
             continue;
         enum llm_take took =
             llm_target_take(c->llm, &c->target, c->route->targets[i].concurrent, false);
@@ -190,7 +186,7 @@ static bool round_once(struct rounds *r)
 }
 
 /* When the first of the targets may be called again; USEC_NEVER if none can be. */
-static Usec soonest(struct rounds *r, Usec least)
+static Usec soonest(struct llm_rounds *r, Usec least)
 {
     struct llm_target kept = r->c->target;
     Usec at = USEC_NEVER;
@@ -206,14 +202,14 @@ static Usec soonest(struct rounds *r, Usec least)
 }
 
 /* All attempts were in vain, or none could be made. */
-static Err tell(struct rounds *r)
+static Err tell(struct llm_rounds *r)
 {
     struct llm_call *c = r->c;
 
     if (r->any)
         c->target = r->target;
     if (r->any && r->error == OK)
-        return llm_answer_error(c, c->refusal.status, &c->refusal.headers, c->refusal.body);
+        return llm_answer_error(c, r->refusal.status, &r->refusal.headers, r->refusal.body);
     if (r->any) {
         *err_record() = r->record;
         return r->error;
@@ -227,7 +223,7 @@ static Err tell(struct rounds *r)
 }
 
 /* A response follows another: only who made that can answer, if it is known who did. */
-static void heed_pin(struct rounds *r)
+static void heed_pin(struct llm_rounds *r)
 {
     const struct llm_call *c = r->c;
     struct llm_pin pin;
@@ -246,7 +242,7 @@ static void heed_pin(struct rounds *r)
 
 Err llm_route_call(struct llm_call *c, const struct llm_view *view)
 {
-    struct rounds *r = arena_new_of(c->req->a, struct rounds);
+    struct llm_rounds *r = arena_new_of(c->req->a, struct llm_rounds);
     Usec pause = PAUSE_FIRST;
 
     r->c = c;

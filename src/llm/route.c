@@ -79,6 +79,15 @@ static Err read_cache(struct arena *a, Str text, struct llm_cache_rule *ret_rule
     return llm_cache_rule_read(v, ret_rule);
 }
 
+static Err read_hedge(struct arena *a, Str text, struct llm_hedge *ret_hedge)
+{
+    struct json *v;
+
+    if (json_parse(a, text.n ? text : S("null"), &v) != OK)
+        return err_detail(E_INVALID, "hedge must be an object.");
+    return llm_hedge_read(v, ret_hedge);
+}
+
 const Str llm_context_names[LLM_CONTEXTS] = {S_INIT(""), S_INIT("none"), S_INIT("error"),
                                              S_INIT("trim")};
 
@@ -127,6 +136,8 @@ Err llm_routes_load(struct db *db, struct llm_view *view)
             e = read_cache(view->a, row->cache, &route.cache);
         if (e == OK)
             e = read_context(row->context, &route.context);
+        if (e == OK)
+            e = read_hedge(view->a, row->hedge, &route.hedge);
         if (e == OK)
             vec_push(view->a, &view->routes, route);
         else
@@ -194,6 +205,7 @@ Err llm_route_read(struct arena *a, const struct model_route_row *row, struct ll
     TRY(read_balance(row->balance, &ret_route->balance));
     TRY(read_cache(a, row->cache, &ret_route->cache));
     TRY(read_context(row->context, &ret_route->context));
+    TRY(read_hedge(a, row->hedge, &ret_route->hedge));
     return read_targets(a, row->targets, ret_route);
 }
 

@@ -9,6 +9,7 @@
 #define LLM_ROUTE_H
 
 #include "llm/cache_rule.h"
+#include "llm/hedge.h"
 #include "llm/llm.h"
 #include "llm/targets.h"
 #include "store/store_model_route.h"
@@ -37,6 +38,7 @@ struct llm_route {
     enum llm_context context;
     Str sticky; /* the request header whose value keeps a session at its target; empty: none */
     struct llm_cache_rule cache;
+    struct llm_hedge hedge;
     int64_t revision;
     Usec created_at, updated_at;
 };
@@ -54,8 +56,8 @@ const struct llm_route *llm_route_get(const struct llm_view *view, Id tenant, Id
  * E_INVALID with a detail. Borrows @row. */
 Err llm_route_read(struct arena *a, const struct model_route_row *row, struct llm_route *ret_route);
 /* @row->targets is the JSON text of [{"provider", "model", "weight", "max_concurrent"}, ...], of
- * which the last two may be absent; @row->cache that of a rule, or empty; attempts 0: the usual
- * number. E_INVALID with a detail,
+ * which the last two may be absent; @row->cache that of a rule, and @row->hedge likewise, or empty;
+ * attempts 0: the usual number. E_INVALID with a detail,
  * E_EXISTS, E_CONFLICT. */
 Err llm_route_create(struct llm *llm, struct arena *a, struct model_route_row *row) YIELDS;
 Err llm_route_update(struct llm *llm, struct arena *a, const struct model_route_row *row) YIELDS;

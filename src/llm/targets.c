@@ -113,8 +113,10 @@ void llm_target_note(struct llm *llm, const struct llm_target *target, enum llm_
     unsigned before = s->health.failures;
     llm_health_note(&s->health, verdict, retry_after, now);
     tell_change(llm, target, before, s);
-    if (first_byte > 0)
+    if (first_byte > 0) {
         llm_latency_add(&s->latency, first_byte, now);
+        llm_pace_add(&s->pace, first_byte);
+    }
     leave(s);
     uv_mutex_unlock(&llm->lock);
 }
@@ -124,6 +126,19 @@ void llm_target_drop(struct llm *llm, const struct llm_target *target)
     uv_mutex_lock(&llm->lock);
     struct llm_target_state *s = state_of(llm, target);
     llm_health_drop(&s->health);
+    leave(s);
+    uv_mutex_unlock(&llm->lock);
+}
+
+void llm_target_lost(struct llm *llm, const struct llm_target *target, Usec waited)
+{
+    uv_mutex_lock(&llm->lock);
+    struct llm_target_state *s = state_of(llm, target);
+    llm_health_drop(&s->health);
+    if (waited > s->latency.mean)
+        llm_latency_add(&s->latency, waited, time_mono());
+    if (waited > 0)
+        llm_pace_add(&s->pace, waited);
     leave(s);
     uv_mutex_unlock(&llm->lock);
 }

@@ -36,6 +36,46 @@ TEST_FIBER(targets_that_go_down_and_come_back_are_told_once)
     uv_mutex_destroy(&llm.lock);
 }
 
+TEST_FIBER(a_target_that_lost_a_race_is_no_worse_but_no_quicker)
+{
+    struct llm llm = {.targets = map_new(), .alerts = llm_alerts_new()};
+    struct llm_provider p = {.id = id_new(), .name = S("shelf")};
+    struct llm_target t = {&p, S("llama")};
+
+    t_expect(uv_mutex_init(&llm.lock) == 0);
+    t_expect(llm_target_take(&llm, &t, 1, false) == LLM_TAKEN);
+    llm_target_note(&llm, &t, LLM_WELL, 0, 100 * USEC_MS);
+    t_expect(llm_target_take(&llm, &t, 1, false) == LLM_TAKEN);
+    llm_target_lost(&llm, &t, 50 * USEC_MS); /* it may have been about to answer */
+    t_expect_int(llm_target_look(&llm, &t).latency.mean, 100 * USEC_MS);
+    t_expect(llm_target_take(&llm, &t, 1, false) == LLM_TAKEN);
+    llm_target_lost(&llm, &t, 800 * USEC_MS);
+    struct llm_target_state s = llm_target_look(&llm, &t);
+    t_expect_int(s.latency.mean, 800 * USEC_MS);
+    t_expect_int(s.health.failures, 0);
+    t_expect_int(s.under_way, 0);
+    t_expect_int(s.pace.n, 3);
+    /* One that is tried after its rest is tried again. */
+    for (int i = 0; i < LLM_FAILURES_MAX; i++)
+        llm_target_note(&llm, &t, LLM_FAILED, 0, 0);
+    uv_mutex_lock(&llm.lock);
+    struct llm_target_state *state = NULL;
+    size_t at = 0;
+    void *value;
+    Str key;
+    while (map_next(llm.targets, &at, &key, &value))
+        state = value;
+    state->health.rest_until = 1;
+    uv_mutex_unlock(&llm.lock);
+    t_expect(llm_target_take(&llm, &t, 0, false) == LLM_TAKEN);
+    t_expect(llm_target_take(&llm, &t, 0, false) == LLM_RESTS);
+    llm_target_lost(&llm, &t, USEC_S);
+    t_expect(llm_target_take(&llm, &t, 0, false) == LLM_TAKEN);
+    llm_alerts_free(llm.alerts);
+    map_free(llm.targets, free);
+    uv_mutex_destroy(&llm.lock);
+}
+
 TEST_FIBER(alerts_that_nobody_takes_are_dropped_beyond_a_thousand)
 {
     struct llm_alerts *alerts = llm_alerts_new();

@@ -137,9 +137,9 @@ Err apply_provider(struct apply *ap, const struct json *v)
 
 static Err read_route(const struct apply *ap, const struct json *v, struct model_route_row *row)
 {
-    const struct json *cache = json_get(v, S("cache"));
+    const struct json *cache = json_get(v, S("cache")), *hedge = json_get(v, S("hedge"));
 
-    TRY(apply_members(v, "name targets balance sticky attempts timeout context cache"));
+    TRY(apply_members(v, "name targets balance sticky attempts timeout context cache hedge"));
     TRY(text_of(v, S("name"), S(""), &row->name));
     row->targets = json_text(ap->a, json_get(v, S("targets")));
     TRY(text_of(v, S("balance"), llm_balance_names[LLM_ORDER], &row->balance));
@@ -147,6 +147,7 @@ static Err read_route(const struct apply *ap, const struct json *v, struct model
     TRY(text_of(v, S("context"), S(""), &row->context));
     row->attempts = (int)json_int_of(json_get(v, S("attempts")), LLM_ATTEMPTS_USUAL);
     row->cache = cache && !json_is(cache, JSON_NULL) ? json_text(ap->a, cache) : S("");
+    row->hedge = hedge && !json_is(hedge, JSON_NULL) ? json_text(ap->a, hedge) : S("");
     return span_of(v, S("timeout"), &row->timeout);
 }
 
@@ -181,6 +182,11 @@ static bool same_cache(struct apply *ap, const struct llm_route *x, const struct
                                           llm_cache_rule_json(ap->a, &y->cache)));
 }
 
+static bool same_hedge(const struct llm_hedge *x, const struct llm_hedge *y)
+{
+    return x->usual == y->usual && x->after == y->after && x->max == y->max;
+}
+
 static const char *route_change(struct apply *ap, const struct llm_route *is,
                                 const struct llm_route *to_be)
 {
@@ -193,6 +199,7 @@ static const char *route_change(struct apply *ap, const struct llm_route *is,
     add_change(&change, is->timeout != to_be->timeout, "timeout");
     add_change(&change, is->context != to_be->context, "context");
     add_change(&change, !same_cache(ap, is, to_be), "cache");
+    add_change(&change, !same_hedge(&is->hedge, &to_be->hedge), "hedge");
     return change_text(ap, &change);
 }
 

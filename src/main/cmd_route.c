@@ -72,6 +72,9 @@ static Err add(struct store_call *call)
     if (cli_has(cli, "cache"))
         row.cache = json_text(
             cli->a, json_obj(cli->a, "ttl", json_str(cli->a, cli_get(cli, "cache")), NULL));
+    if (cli_has(cli, "hedge"))
+        row.hedge = json_text(
+            cli->a, json_obj(cli->a, "after", json_str(cli->a, cli_get(cli, "hedge")), NULL));
     TRY(read_targets(cli, &row.targets));
     TRY(llm_route_create(call->boot.llm, cli->a, &row));
     return cli_print(str_fmt(cli->a, "%.*s\n", P(id_str(cli->a, row.id))));
@@ -155,6 +158,7 @@ static const struct cli_option add_options[] = {
     {"attempts", "N", "How often targets are called for one call; 3 if not given"},
     {"timeout", "SPAN", "How long a target may be silent; that of its provider if not given"},
     {"cache", "SPAN", "For how long answers are kept for the same call of the same key"},
+    {"hedge", "SPAN", "A second target is called when the first is silent for so long; or p95"},
     {0},
 };
 

@@ -12,9 +12,10 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
         "INSERT INTO model_call (id, tenant_id, key_id, model, provider, upstream_model, operation,"
         " streamed, outcome, status, attempts, prompt_tokens, cached_tokens, completion_tokens,"
         " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost,"
-        " from_cache, saved, agent, workflow, step, end_user, error, request_id)"
+        " from_cache, saved, agent, workflow, step, end_user, error, request_id, hedged)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) ON CONFLICT (id) DO NOTHING";
+        " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) ON CONFLICT (id) DO "
+        "NOTHING";
 
     static const char body_sql[] =
         "INSERT INTO model_call_body (call_id, tenant_id, request, answer) VALUES (?1, ?2, ?3, ?4)"
@@ -29,7 +30,7 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
                     D_INT(r->total), D_INT(id_time(r->id) / USEC_DAY),
                     D_INT(id_time(r->id) / USEC_H), cost_value(r->cost), D_INT(r->from_cache),
                     D_INT(r->saved), D_TEXT(r->agent), D_TEXT(r->workflow), D_TEXT(r->step),
-                    D_TEXT(r->user), D_TEXT(r->error), D_TEXT(r->request_id)));
+                    D_TEXT(r->user), D_TEXT(r->error), D_TEXT(r->request_id), D_INT(r->hedged)));
     if (r->request.n || r->answer.n)
         db_exec(tx, body_sql,
                 DB_ARGS(D_ID(r->id), D_ID(r->tenant), D_TEXT(r->request), D_TEXT(r->answer)));
@@ -70,8 +71,9 @@ Err store_model_call_body_expire(struct db *db, struct arena *a, Usec before, in
     "c.id, c.tenant_id, c.key_id, c.model, c.provider, c.upstream_model, c.operation, c.streamed," \
     " c.outcome, c.status, c.attempts, c.prompt_tokens, c.cached_tokens, c.completion_tokens,"     \
     " c.reasoning_tokens, c.estimated, c.overhead_us, c.first_byte_us, c.total_us, c.cost,"        \
-    " c.from_cache, c.saved, c.agent, c.workflow, c.step, c.end_user, c.error, c.request_id"
-enum { N_COLUMNS = 28 };
+    " c.from_cache, c.saved, c.agent, c.workflow, c.step, c.end_user, c.error, c.request_id,"      \
+    " c.hedged"
+enum { N_COLUMNS = 29 };
 
 static void read_row(struct db_cursor *c, struct model_call_row *r)
 {
@@ -102,7 +104,8 @@ static void read_row(struct db_cursor *c, struct model_call_row *r)
                                  .step = db_text(c, 24),
                                  .user = db_text(c, 25),
                                  .error = db_text(c, 26),
-                                 .request_id = db_text(c, 27)};
+                                 .request_id = db_text(c, 27),
+                                 .hedged = db_int(c, 28) != 0};
 }
 
 Err store_model_call_list(struct db *db, struct arena *a, const struct model_call_query *q,
@@ -162,7 +165,8 @@ Err store_model_call_get(struct db *db, struct arena *a, Id tenant, Id id,
 /* ---- sums ---- */
 
 #define SUMS                                                                                       \
-    "COUNT(*), CAST(SUM(CASE WHEN outcome = 'ok' THEN 0 ELSE 1 END) AS BIGINT),"                   \
+    "COUNT(*), CAST(SUM(CASE WHEN outcome = 'ok' OR error = 'hedge_lost' THEN 0 ELSE 1 END)"       \
+    " AS BIGINT),"                                                                                 \
     " CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(cached_tokens) AS BIGINT),"                     \
     " CAST(SUM(completion_tokens) AS BIGINT), CAST(SUM(reasoning_tokens) AS BIGINT),"              \
     " CAST(SUM(estimated) AS BIGINT), CAST(AVG(overhead_us) AS BIGINT),"                           \

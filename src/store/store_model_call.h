@@ -13,6 +13,7 @@ struct model_call_row {
     Str request, answer; /* what was said; both empty: it is not kept. Not in lists. */
     bool streamed, estimated;
     bool from_cache; /* nobody was called */
+    bool hedged;     /* targets were called beside each other; of those that lost, too */
     int status;
     int64_t attempts, prompt, cached, completion, reasoning;
     int64_t cost;                     /* micro-units; -1: the price was not known */

@@ -5,23 +5,23 @@ Err store_model_route_create(struct db *db, struct arena *a, const struct model_
 {
     static const char sql[] =
         "INSERT INTO model_route (id, tenant_id, name, targets, attempts, timeout, revision,"
-        " created_at, updated_at, balance, sticky, cache, context)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7, ?8, ?9, ?10, ?11)";
+        " created_at, updated_at, balance, sticky, cache, context, hedge)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7, ?8, ?9, ?10, ?11, ?12)";
     struct db_tx *tx = db_begin(db, a);
 
     db_exec(tx, sql,
             DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_TEXT(row->name), D_TEXT(row->targets),
                     D_INT(row->attempts), D_INT(row->timeout), D_INT(row->created_at),
                     D_TEXT(row->balance), D_TEXT(row->sticky), D_TEXT(row->cache),
-                    D_TEXT(row->context)));
+                    D_TEXT(row->context), D_TEXT(row->hedge)));
     return db_commit(tx);
 }
 
 Err store_model_route_list(struct db *db, struct arena *a, ModelRouteRows *ret_rows)
 {
-    static const char sql[] =
-        "SELECT id, tenant_id, name, targets, attempts, timeout, revision,"
-        " created_at, updated_at, balance, sticky, cache, context FROM model_route ORDER BY id";
+    static const char sql[] = "SELECT id, tenant_id, name, targets, attempts, timeout, revision,"
+                              " created_at, updated_at, balance, sticky, cache, context, hedge "
+                              "FROM model_route ORDER BY id";
     AUTO(db_cursor) *c = NULL;
     ModelRouteRows rows = {0};
 
@@ -41,6 +41,7 @@ Err store_model_route_list(struct db *db, struct arena *a, ModelRouteRows *ret_r
         r->sticky = db_text(c, 10);
         r->cache = db_text(c, 11);
         r->context = db_text(c, 12);
+        r->hedge = db_text(c, 13);
     }
     TRY(db_finish(c));
     *ret_rows = rows;
@@ -51,16 +52,16 @@ Err store_model_route_update(struct db *db, struct arena *a, const struct model_
 {
     static const char sql[] =
         "UPDATE model_route SET targets = ?4, attempts = ?5, timeout = ?6, updated_at = ?7,"
-        " balance = ?8, sticky = ?9, cache = ?10, context = ?11, revision = revision + 1 WHERE id "
-        "= ?1 AND"
-        " tenant_id = ?2 AND revision = ?3";
+        " balance = ?8, sticky = ?9, cache = ?10, context = ?11, hedge = ?12, revision = revision "
+        "+ 1"
+        " WHERE id = ?1 AND tenant_id = ?2 AND revision = ?3";
     struct db_tx *tx = db_begin(db, a);
 
     db_exec_expect(tx, 1, sql,
                    DB_ARGS(D_ID(row->id), D_ID(row->tenant), D_INT(row->revision),
                            D_TEXT(row->targets), D_INT(row->attempts), D_INT(row->timeout),
                            D_INT(time_wall()), D_TEXT(row->balance), D_TEXT(row->sticky),
-                           D_TEXT(row->cache), D_TEXT(row->context)));
+                           D_TEXT(row->cache), D_TEXT(row->context), D_TEXT(row->hedge)));
     return db_commit(tx);
 }
 

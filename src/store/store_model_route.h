@@ -11,6 +11,7 @@ struct model_route_row {
     Str balance, sticky; /* likewise */
     Str cache;           /* JSON, see llm/cache_rule.h; empty: nothing is said */
     Str context;         /* likewise; empty: as the setting says */
+    Str hedge;           /* JSON, see llm/hedge.h; empty: never */
     int attempts;
     Usec timeout; /* 0: those of the providers */
     int64_t revision;

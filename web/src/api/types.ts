@@ -390,6 +390,8 @@ export interface ModelCall {
   error: string | null;
   attempts: number;
   from_cache: boolean;
+  /** Targets were called beside each other; those that lost are calls with the error "hedge_lost". */
+  hedged: boolean;
   prompt_tokens: number;
   cached_tokens: number;
   completion_tokens: number;

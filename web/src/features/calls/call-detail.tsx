@@ -40,7 +40,7 @@ function Detail({ call }: { call: ModelCallDetail }) {
     [words.provider, call.from_cache ? t.calls.fromCache : `${call.provider} · ${call.upstream_model}`],
     [words.operation, call.operation + (call.streamed ? ` · ${words.streamed}` : '')],
     [words.status, String(call.status) + (call.error ? ` · ${call.error}` : '')],
-    [words.attempts, count(call.attempts)],
+    [words.attempts, count(call.attempts) + (call.hedged ? ` · ${words.hedged}` : '')],
     [
       words.prompt,
       count(call.prompt_tokens) + (call.cached_tokens ? ` (${words.cached(count(call.cached_tokens))})` : ''),

@@ -21,6 +21,7 @@ const ONE: ModelCallDetail = {
   error: null,
   attempts: 1,
   from_cache: false,
+  hedged: false,
   prompt_tokens: 1200,
   cached_tokens: 200,
   completion_tokens: 34,

@@ -29,6 +29,7 @@ export const calls: Messages['calls'] = {
     streamed: 'als Stream',
     status: 'Status',
     attempts: 'Versuche',
+    hedged: 'nebeneinander',
     prompt: 'Tokens der Anfrage',
     cached: (count) => `${count} aus dem Cache des Anbieters`,
     completion: 'Tokens der Antwort',

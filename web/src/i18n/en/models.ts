@@ -21,6 +21,7 @@ export const calls = {
     streamed: 'streamed',
     status: 'Status',
     attempts: 'Attempts',
+    hedged: 'beside each other',
     prompt: 'Prompt tokens',
     cached: (count: string) => `${count} from the provider’s cache`,
     completion: 'Answer tokens',
