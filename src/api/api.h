@@ -57,7 +57,7 @@ extern const struct route api_approvals_routes[], api_approve_routes[], api_auth
     api_providers_routes[], api_reruns_routes[], api_runs_routes[], api_schedules_routes[],
     api_subscriptions_routes[], api_system_routes[], api_tries_routes[], api_usage_routes[],
     api_workflows_routes[];
-extern const struct route api_calls_routes[], api_prompts_routes[];
+extern const struct route api_calls_routes[], api_principals_routes[], api_prompts_routes[];
 extern const struct route api_retention_routes[];
 extern const struct route api_polls_routes[];
 
@@ -83,6 +83,8 @@ struct api_page {
 Err api_page_of(struct req *req, struct api_page *ret_page);
 /* The time in query parameter @name (RFC 3339); @otherwise without it. E_BAD_INPUT. */
 Err api_time_of(const struct req *req, Str name, Usec otherwise, Usec *ret_time);
+/* The id that the member @name of a body is; ID_NONE if it is null or not there. E_BAD_INPUT. */
+Err api_id_or_null(const struct json *body, Str name, Id *ret_id);
 /* {"items": @items, "next_cursor": ...}: a cursor if the page was full. */
 struct json *api_list(struct arena *a, struct json *items, size_t n, int limit, Id last);
 

@@ -49,7 +49,7 @@ static struct json *row_json(struct arena *a, const struct model_call_row *r)
         {"agent", text_or_null(a, r->agent)},
         {"workflow", text_or_null(a, r->workflow)},
         {"step", text_or_null(a, r->step)},
-        {"user", text_or_null(a, r->user)},
+        {"end_user", text_or_null(a, r->user)},
         {"request_id", text_or_null(a, r->request_id)},
     };
 
@@ -77,7 +77,7 @@ static Err read_filters(const struct req *req, struct model_call_query *q)
     } texts[] = {{S_INIT("model"), &q->model},         {S_INIT("provider"), &q->provider},
                  {S_INIT("operation"), &q->operation}, {S_INIT("outcome"), &q->outcome},
                  {S_INIT("agent"), &q->agent},         {S_INIT("workflow"), &q->workflow},
-                 {S_INIT("step"), &q->step},           {S_INIT("user"), &q->user}};
+                 {S_INIT("step"), &q->step},           {S_INIT("end_user"), &q->user}};
     Str key;
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -137,7 +137,7 @@ const struct route api_calls_routes[] = {
     {HTTP_GET, "/api/calls", list_calls, "usage.read", .out_schema = "ModelCallList",
      .summary = "List calls of models, the newest first",
      .query = "model:string provider:string operation:string outcome:string key:string "
-              "agent:string workflow:string step:string user:string from_cache:boolean "
+              "agent:string workflow:string step:string end_user:string from_cache:boolean "
               "from:string to:string limit:integer cursor:string"},
     {HTTP_GET, "/api/calls/:id", get_call, "usage.read", .out_schema = "ModelCallDetail",
      .summary = "Get one call, and what was said in it for who may see that (call.read)"},

@@ -1,9 +1,17 @@
 /* src/api/api_keys.c - API keys: made once, shown once, listed by prefix, revoked. */
 #include "api/api.h"
 
+#include "auth/principal.h"
+
+static struct json *id_or_null(struct arena *a, Id id)
+{
+    return id_is_none(id) ? json_null(a) : json_id(a, id);
+}
+
 static struct json *key_json(struct arena *a, const struct auth_key *key)
 {
-    return json_obj(a, "id", json_id(a, key->id), "name", json_str(a, key->name), "prefix",
+    return json_obj(a, "id", json_id(a, key->id), "user", id_or_null(a, key->user), "team",
+                    id_or_null(a, key->team), "name", json_str(a, key->name), "prefix",
                     json_str(a, key->prefix), "capabilities", json_str(a, key->capabilities),
                     "created_at", json_time(a, key->created_at), "expires_at",
                     json_time(a, key->expires_at), "revoked_at", json_time(a, key->revoked_at),
@@ -38,12 +46,19 @@ static Err check_grant(const struct req *req, Str capabilities)
     return OK;
 }
 
+static Err owners(struct req *req, const struct json *body, Id *ret_user, Id *ret_team)
+{
+    TRY(api_id_or_null(body, S("user"), ret_user));
+    TRY(api_id_or_null(body, S("team"), ret_team));
+    return auth_owners_check(api_of(req)->db, req->a, req->who.tenant, *ret_user, *ret_team);
+}
+
 static Err post_key(struct req *req, struct res *res)
 {
     struct json *body;
     Str key, capabilities, expires;
     Usec expires_at = 0;
-    Id id;
+    Id id, user, team;
 
     TRY(req_json(req, &body));
     TRY(auth_capabilities_parse(req->a, json_str_of(json_at(body, "capabilities"), S("*")),
@@ -54,11 +69,25 @@ static Err post_key(struct req *req, struct res *res)
         return err_detail(E_BAD_INPUT, "expires_at must be a time such as 2027-01-31T00:00:00Z.");
     if (expires.n && expires_at <= time_wall()) /* 0, the year 1970, would mean never */
         return err_detail(E_BAD_INPUT, "expires_at must be a time to come.");
-    TRY(auth_key_create(api_of(req)->db, req->a, req->who.tenant,
-                        json_str_of(json_at(body, "name"), S("")), capabilities, expires_at, &key,
-                        &id));
+    TRY(owners(req, body, &user, &team));
+    TRY(auth_key_create_of(api_of(req)->db, req->a, req->who.tenant,
+                           json_str_of(json_at(body, "name"), S("")), capabilities, expires_at,
+                           user, team, &key, &id));
     return res_json(
         res, 201, json_obj(req->a, "id", json_id(req->a, id), "key", json_str(req->a, key), NULL));
+}
+
+static Err put_owners(struct req *req, struct res *res)
+{
+    struct json *body;
+    Id id, user, team;
+
+    TRY(req_id(req, "id", &id));
+    TRY(req_json(req, &body));
+    TRY(owners(req, body, &user, &team));
+    TRY(auth_key_assign(api_of(req)->auth, api_of(req)->db, req->a, req->who.tenant, id, user,
+                        team));
+    return res_empty(res, 204);
 }
 
 static Err delete_key(struct req *req, struct res *res)
@@ -75,6 +104,8 @@ const struct route api_keys_routes[] = {
      .summary = "List API keys", .query = "limit:integer cursor:string"},
     {HTTP_POST, "/api/keys", post_key, "key.write", .in_schema = "NewKey",
      .out_schema = "CreatedKey", .summary = "Make an API key"},
+    {HTTP_PUT, "/api/keys/:id/owner", put_owners, "key.write", .in_schema = "KeyOwner",
+     .summary = "Say of which user and team a key is"},
     {HTTP_DELETE, "/api/keys/:id", delete_key, "key.write", .summary = "Revoke an API key"},
     {0},
 };

@@ -7,7 +7,9 @@
 enum { GROUPS_MAX = 1000 };
 static const Usec USUAL_SPAN = 30 * USEC_DAY;
 
-static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_AGENT] = S_INIT("agent"),
+static const Str group_names[USAGE_GROUPS] = {[USAGE_BY_END_USER] = S_INIT("end_user"),
+                                              [USAGE_BY_TEAM] = S_INIT("team"),
+                                              [USAGE_BY_AGENT] = S_INIT("agent"),
                                               [USAGE_BY_STEP] = S_INIT("step"),
                                               [USAGE_BY_USER] = S_INIT("user"),
                                               [USAGE_BY_WORKFLOW] = S_INIT("workflow"),
@@ -69,7 +71,9 @@ static struct json *group_name(struct arena *a, enum usage_group group, const st
     case USAGE_BY_HOUR:
         return json_time(a, r->time);
     case USAGE_BY_KEY:
-        return json_id(a, r->key);
+    case USAGE_BY_USER:
+    case USAGE_BY_TEAM:
+        return id_is_none(r->id) ? json_str(a, S("")) : json_id(a, r->id);
     default:
         return json_str(a, r->name);
     }
@@ -114,7 +118,8 @@ static Err get_usage(struct req *req, struct res *res)
 
 const struct route api_usage_routes[] = {
     {HTTP_GET, "/api/usage", get_usage, "usage.read", .out_schema = "UsageList",
-     .summary = "What model calls used and cost, by key, model, provider, time and more",
+     .summary =
+         "What model calls used and cost, by key, user, team, model, provider, time and more",
      .query = "group:string bucket:string from:string to:string"},
     {0},
 };

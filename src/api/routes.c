@@ -22,6 +22,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_model_routes_routes);
     router_add(router, api_polls_routes);
     router_add(router, api_prices_routes);
+    router_add(router, api_principals_routes);
     router_add(router, api_prompts_routes);
     router_add(router, api_providers_routes);
     router_add(router, api_reruns_routes);

@@ -3,6 +3,8 @@
 #include "api/api.h"
 
 #define ID_TYPE "{\"type\":\"string\",\"format\":\"uuid\"}"
+#define ID_OR_NULL "{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"}"
+#define PRINCIPAL_NAME "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}"
 #define TIME_TYPE "{\"type\":\"string\",\"format\":\"date-time\"}"
 #define TIME_OR_NULL "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
 #define RETENTION_RULE                                                                             \
@@ -73,7 +75,7 @@
     ",\"overhead_us\":" INT_TYPE ",\"first_byte_ms\":" NUMBER_OR_NULL                              \
     ",\"total_ms\":{\"type\":\"number\"},\"tokens_per_second\":" NUMBER_OR_NULL                    \
     ",\"agent\":" TEXT_OR_NULL ",\"workflow\":" TEXT_OR_NULL ",\"step\":" TEXT_OR_NULL             \
-    ",\"user\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
+    ",\"end_user\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
 #define LOG_TYPE                                                                                   \
     "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"rate\"],"      \
     "\"description\":\"Whether it is kept what is said in calls.\",\"properties\":{\"rate\":{"     \
@@ -108,7 +110,13 @@
     "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
     "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
     "messages, count_tokens, responses; none: "                                                    \
-    "all.\"},\"cache\":" CACHE_TYPE ",\"log\":" LOG_TYPE
+    "all.\"},\"cache\":" CACHE_TYPE ",\"log\":" LOG_TYPE                                           \
+    ",\"end_users\":{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,"               \
+    "\"description\":\"Of the tenant alone: what each end-user may use whom a request names.\","   \
+    "\"properties\":{\"limits\":{\"type\":\"object\",\"additionalProperties\":false,"              \
+    "\"properties\":{\"requests\":" WINDOWS ",\"tokens\":" WINDOWS ",\"cost_micros\":" WINDOWS     \
+    "}},\"tracked\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100000,\"default\":10000,"     \
+    "\"description\":\"Of how many counters are kept; the others share one.\"}}}"
 
 const struct api_schema api_schemas[] = {
     {"Execute",
@@ -188,9 +196,20 @@ const struct api_schema api_schemas[] = {
                "\"description\":\"A key to be made.\",\"properties\":{"
                "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
                "\"capabilities\":{\"type\":\"string\",\"default\":\"*\"},"
+               "\"user\":" ID_OR_NULL ",\"team\":" ID_OR_NULL ","
                "\"expires_at\":" TIME_TYPE "}}"},
+    {"KeyOwner",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"Of which user "
+     "and team a key is; null, or not there: of none. A key without a team is of its user's.\","
+     "\"properties\":{\"user\":" ID_OR_NULL ",\"team\":" ID_OR_NULL "}}"},
+    {"NewTeam", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
+                "\"description\":\"A team.\",\"properties\":{\"name\":" PRINCIPAL_NAME "}}"},
+    {"NewUser",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\"],"
+     "\"description\":\"A user that keys are of.\",\"properties\":{\"name\":" PRINCIPAL_NAME
+     ",\"team\":" ID_OR_NULL "}}"},
     {"ModelLimits", "{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"What a "
-                    "key or the tenant "
+                    "key, a user, a team or the tenant "
                     "may use of models from now on.\",\"properties\":{" LIMITS_PROPERTIES "}}"},
     {"NewModelRoute",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"targets\"],"
@@ -677,11 +696,21 @@ const struct api_schema api_shapes[] = {
      "\"duplicate\":{\"type\":\"boolean\"}}}"},
     {"Key", "{\"type\":\"object\",\"description\":\"An API key, without its "
             "value.\",\"properties\":{\"id\":" ID_TYPE ","
+            "\"user\":" ID_OR_NULL ",\"team\":" ID_OR_NULL ","
             "\"name\":{\"type\":\"string\"},\"prefix\":{\"type\":\"string\"},\"capabilities\":{"
             "\"type\":\"string\"},"
             "\"created_at\":" TIME_TYPE ",\"expires_at\":" TIME_OR_NULL
             ",\"revoked_at\":" TIME_OR_NULL "}}"},
     {"KeyList", LIST_OF("Key")},
+    {"Team", "{\"type\":\"object\",\"description\":\"A team that keys and users are of.\","
+             "\"required\":[\"id\",\"name\"],\"properties\":{\"id\":" ID_TYPE
+             ",\"name\":{\"type\":\"string\"},\"created_at\":" TIME_TYPE "}}"},
+    {"TeamList", LIST_OF("Team")},
+    {"User",
+     "{\"type\":\"object\",\"description\":\"A user that keys are of.\","
+     "\"required\":[\"id\",\"name\"],\"properties\":{\"id\":" ID_TYPE
+     ",\"name\":{\"type\":\"string\"},\"team\":" ID_OR_NULL ",\"created_at\":" TIME_TYPE "}}"},
+    {"UserList", LIST_OF("User")},
     {"CreatedKey",
      "{\"type\":\"object\",\"description\":\"A new key; its value is shown this once.\","
      "\"required\":[\"id\",\"key\"],\"properties\":{\"id\":" ID_TYPE

@@ -69,8 +69,10 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-static void forget_all(struct auth *auth)
+void auth_forget(struct auth *auth)
 {
+    if (!auth)
+        return;
     uv_mutex_lock(&auth->lock);
     map_free(auth->known, free);
     auth->known = map_new();
@@ -159,9 +161,17 @@ Err auth_key_name_check(Str name)
 Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
                     Usec expires_at, Str *ret_key, Id *ret_id)
 {
+    return auth_key_create_of(db, a, tenant, name, capabilities, expires_at, ID_NONE, ID_NONE,
+                              ret_key, ret_id);
+}
+
+Err auth_key_create_of(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
+                       Usec expires_at, Id user, Id team, Str *ret_key, Id *ret_id)
+{
     static const char sql[] =
         "INSERT INTO api_key (id, tenant_id, name, prefix, hash, capabilities, created_at,"
-        " expires_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)";
+        " expires_at, revoked_at, user_id, team_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL,"
+        " ?9, ?10)";
     uint8_t hash[CRYPTO_HASH_SIZE];
     Str normal;
 
@@ -174,11 +184,16 @@ Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str cap
     db_exec(tx, sql,
             DB_ARGS(D_ID(id), D_ID(tenant), D_TEXT(name), D_TEXT(str_head(key, 10)),
                     D_BYTES(hash_in(key, hash)), D_TEXT(normal), D_INT(time_wall()),
-                    D_USEC_OPT(expires_at)));
+                    D_USEC_OPT(expires_at), D_ID_OPT(user), D_ID_OPT(team)));
     TRY(db_commit(tx));
     *ret_key = key;
     *ret_id = id;
     return OK;
+}
+
+static Id id_or_none(const struct db_cursor *c, int col)
+{
+    return db_is_null(c, col) ? ID_NONE : db_id(c, col);
 }
 
 Err auth_key_list(struct db *db, struct arena *a, Id tenant, AuthKeys *ret_keys)
@@ -189,9 +204,10 @@ Err auth_key_list(struct db *db, struct arena *a, Id tenant, AuthKeys *ret_keys)
 Err auth_key_page(struct db *db, struct arena *a, Id tenant, Id before, int limit,
                   AuthKeys *ret_keys)
 {
-    static const char sql[] = "SELECT id, name, prefix, capabilities, created_at, expires_at,"
-                              " revoked_at FROM api_key WHERE tenant_id = ?1 AND id < ?2"
-                              " ORDER BY id DESC LIMIT ?3";
+    static const char sql[] =
+        "SELECT id, name, prefix, capabilities, created_at, expires_at,"
+        " revoked_at, user_id, team_id FROM api_key WHERE tenant_id = ?1 AND id < ?2"
+        " ORDER BY id DESC LIMIT ?3";
     AUTO(db_cursor) *c = NULL;
     AuthKeys keys = {0};
 
@@ -201,7 +217,8 @@ Err auth_key_page(struct db *db, struct arena *a, Id tenant, Id before, int limi
     while (db_next(c))
         vec_push(a, &keys,
                  ((struct auth_key){db_id(c, 0), db_text(c, 1), db_text(c, 2), db_text(c, 3),
-                                    db_usec(c, 4), db_usec(c, 5), db_usec(c, 6)}));
+                                    db_usec(c, 4), db_usec(c, 5), db_usec(c, 6), id_or_none(c, 7),
+                                    id_or_none(c, 8)}));
     TRY(db_finish(c));
     *ret_keys = keys;
     return OK;
@@ -215,8 +232,7 @@ Err auth_key_revoke(struct auth *auth, struct db *db, struct arena *a, Id tenant
                    " revoked_at IS NULL",
                    DB_ARGS(D_ID(id), D_ID(tenant), D_INT(time_wall())));
     Err e = db_commit(tx);
-    if (auth)
-        forget_all(auth);
+    auth_forget(auth);
     return e == E_CONFLICT ? err_detail(E_NOT_FOUND, "There is no such key.") : e;
 }
 
@@ -266,7 +282,7 @@ Err auth_session_end(struct auth *auth, struct arena *a, Str session)
     struct db_tx *tx = db_begin(auth->db, a);
     db_exec(tx, "DELETE FROM session WHERE hash = ?1", DB_ARGS(D_BYTES(hash_in(session, hash))));
     Err e = db_commit(tx);
-    forget_all(auth);
+    auth_forget(auth);
     return e;
 }
 
@@ -321,10 +337,11 @@ static void keep_known(struct auth *auth, Str hash, const struct who *who, Usec 
 static Err look_up(struct auth *auth, struct req *req, Str hash, bool session)
 {
     static const char key_sql[] =
-        "SELECT id, tenant_id, name, capabilities, expires_at FROM api_key"
-        " WHERE hash = ?1 AND revoked_at IS NULL";
+        "SELECT k.id, k.tenant_id, k.name, k.capabilities, k.expires_at, k.user_id,"
+        " COALESCE(k.team_id, u.team_id) FROM api_key k LEFT JOIN principal u ON u.id = k.user_id"
+        " AND u.tenant_id = k.tenant_id WHERE k.hash = ?1 AND k.revoked_at IS NULL";
     static const char session_sql[] =
-        "SELECT id, tenant_id, 'session', capabilities, expires_at FROM"
+        "SELECT id, tenant_id, 'session', capabilities, expires_at, NULL, NULL FROM"
         " session WHERE hash = ?1 AND kind = 'session'";
     AUTO(db_cursor) *c = NULL;
     struct who who;
@@ -333,7 +350,8 @@ static Err look_up(struct auth *auth, struct req *req, Str hash, bool session)
     bool found = db_next(c);
     Usec expires_at = found ? db_usec(c, 4) : 0;
     if (found)
-        who = (struct who){db_id(c, 1), db_id(c, 0), db_text(c, 2), db_text(c, 3)};
+        who = (struct who){db_id(c, 1),      db_id(c, 0),   id_or_none(c, 5),
+                           id_or_none(c, 6), db_text(c, 2), db_text(c, 3)};
     TRY(db_finish(c));
     if (!found || (expires_at && expires_at <= time_wall()))
         return err_detail(E_UNAUTHORIZED, session ? "The session has ended; sign in again."

@@ -34,6 +34,7 @@ struct auth_key {
     Id id;
     Str name, prefix, capabilities;
     Usec created_at, expires_at, revoked_at;
+    Id user, team; /* whom it belongs to (principal.h); ID_NONE: nobody */
 };
 typedef VEC(struct auth_key) AuthKeys;
 
@@ -42,6 +43,9 @@ Err auth_key_name_check(Str name);
 /* A new key. *ret_key, "hdl_...", is shown once and stored nowhere. @expires_at 0: never. */
 Err auth_key_create(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
                     Usec expires_at, Str *ret_key, Id *ret_id) YIELDS;
+/* The same, of a user and a team, which were checked (auth_owners_check); ID_NONE: of none. */
+Err auth_key_create_of(struct db *db, struct arena *a, Id tenant, Str name, Str capabilities,
+                       Usec expires_at, Id user, Id team, Str *ret_key, Id *ret_id) YIELDS;
 /* All of them, newest first, or the @limit before @before (none: the newest). */
 Err auth_key_list(struct db *db, struct arena *a, Id tenant, AuthKeys *ret_keys) YIELDS;
 Err auth_key_page(struct db *db, struct arena *a, Id tenant, Id before, int limit,
@@ -71,6 +75,8 @@ Err auth_rate_take(struct req *req);
 /* Whether a try is left, without taking it: asked before a secret is compared, where only wrong
  * ones are counted. */
 Err auth_rate_peek(struct req *req);
+/* What was remembered of keys and sessions is looked up again. NULL does nothing. */
+void auth_forget(struct auth *auth);
 /* Whether req->who came from a session rather than a key. */
 bool auth_is_session(const struct req *req);
 

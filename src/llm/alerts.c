@@ -29,14 +29,20 @@ static void count(const struct llm_alert *alert, const char *outcome)
     metric_add(metric_series(&alerts_total, alert->event, outcome), 1);
 }
 
+static struct json *id_or_null(struct arena *a, Id id)
+{
+    return id_is_none(id) ? json_null(a) : json_id(a, id);
+}
+
 struct json *llm_alert_json(struct arena *a, const struct llm_alert *alert)
 {
     if (alert->provider[0])
         return json_obj(a, "provider", json_str_c(a, alert->provider), "model",
                         json_str_c(a, alert->model), NULL);
-    return json_obj(a, "key_id", id_is_none(alert->key) ? json_null(a) : json_id(a, alert->key),
-                    "per", json_str_c(a, alert->per), "max_cost_micros", json_int(a, alert->max),
-                    "used_cost_micros", json_int(a, alert->used), NULL);
+    return json_obj(a, "key_id", id_or_null(a, alert->key), "user_id", id_or_null(a, alert->user),
+                    "team_id", id_or_null(a, alert->team), "per", json_str_c(a, alert->per),
+                    "max_cost_micros", json_int(a, alert->max), "used_cost_micros",
+                    json_int(a, alert->used), NULL);
 }
 
 struct llm_alerts *llm_alerts_new(void)

@@ -483,6 +483,8 @@ static struct model_call_row row_of(const struct llm_call *c, Err e, const struc
         .id = id_new(),
         .tenant = c->req->who.tenant,
         .key = c->req->who.actor,
+        .owner = c->req->who.user,
+        .team = c->req->who.team,
         .model = c->called.n ? c->called : c->model,
         .provider = kept ? kept->provider : c->target.provider->name,
         .upstream_model = kept ? kept->upstream : c->target.model,

@@ -64,10 +64,17 @@ static void add_target(struct llm_call *c, const struct llm_target *target)
         need[LLM_COST] = larger(need[LLM_COST], llm_price_most(&price, &most));
 }
 
+static Err open_limits(const struct llm_call *c, Str model, struct llm_hold *hold)
+{
+    const struct who *who = &c->req->who;
+    struct llm_caller caller = {who->tenant, who->actor, who->user, who->team, c->end_user};
+
+    return llm_limits_open(c->llm->limits, &caller, model, llm_operation_name(c->op), hold);
+}
+
 Err llm_call_open(struct llm_call *c)
 {
-    return llm_limits_open(c->llm->limits, c->req->who.tenant, c->req->who.actor, c->model,
-                           llm_operation_name(c->op), &c->hold);
+    return open_limits(c, c->model, &c->hold);
 }
 
 /* "6m0s", "1.5s", "120ms": as OpenAI writes it. */
@@ -176,8 +183,7 @@ Err llm_call_reserve_aside(struct llm_call *c, Str name, int64_t tokens, int64_t
     struct llm_hold hold;
 
     /* The operation is what the key asked for, and may. */
-    TRY(llm_limits_open(limits, c->req->who.tenant, c->req->who.actor, name,
-                        llm_operation_name(c->op), &hold));
+    TRY(open_limits(c, name, &hold));
     if (llm_limits_apply(limits, &hold)) {
         hold.need[LLM_REQUESTS] = 1;
         hold.need[LLM_TOKENS] = at_most(tokens, LLM_NEED_MAX);

@@ -15,6 +15,7 @@ enum {
     ON_A_WORKER = 16 * 1024,
     TREE_MAX = 256 << 20,
     LABEL_MAX = 128,
+    USER_MAX = 16 * 1024, /* bytes of JSON that are looked at for the end-user */
 };
 
 struct llm_call_log {
@@ -33,6 +34,33 @@ static bool is_label(Str s)
     return s.n <= LABEL_MAX;
 }
 
+/* "user", or Anthropic's "metadata": {"user_id"}. One that is no text is the provider's to judge;
+ * one that is very long is what it looks like. */
+static Str user_of_body(const struct llm_call *c)
+{
+    static const int members[] = {MEMBER_USER, MEMBER_METADATA};
+    struct json *v;
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        Str text = llm_member_text(c->body, &c->members[members[i]]);
+        if (c->form && members[i] == MEMBER_USER)
+            return str_dup(c->req->a, str_head(text, USER_MAX));
+        if (!text.n || c->form)
+            continue;
+        if (text.n > USER_MAX) {
+            if (members[i] == MEMBER_USER)
+                return str_dup(c->req->a, str_head(text, USER_MAX));
+            continue;
+        }
+        if (json_parse(c->req->a, text, &v) != OK)
+            continue;
+        Str user = json_str_of(members[i] == MEMBER_USER ? v : json_at(v, "user_id"), S(""));
+        if (user.n)
+            return str_dup(c->req->a, user);
+    }
+    return S("");
+}
+
 Err llm_labels_read(struct llm_call *c)
 {
     static const struct {
@@ -42,7 +70,6 @@ Err llm_labels_read(struct llm_call *c)
                 {S_INIT("x-heddle-workflow"), LLM_LABEL_WORKFLOW},
                 {S_INIT("x-heddle-step"), LLM_LABEL_STEP},
                 {S_INIT("x-heddle-user"), LLM_LABEL_USER}};
-    struct json *v = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         Str value = req_header(c->req, rows[i].header);
@@ -54,13 +81,9 @@ Err llm_labels_read(struct llm_call *c)
                               P(rows[i].header), LABEL_MAX);
         c->labels[rows[i].label] = value;
     }
-    Str user = llm_member_text(c->body, &c->members[MEMBER_USER]);
-    if (c->form || c->labels[LLM_LABEL_USER].n || !user.n || user.n > 6 * LABEL_MAX ||
-        json_parse(c->req->a, user, &v) != OK)
-        return OK; /* it is the provider's to judge */
-    user = json_str_of(v, S(""));
-    if (is_label(user))
-        c->labels[LLM_LABEL_USER] = str_dup(c->req->a, user);
+    c->end_user = c->labels[LLM_LABEL_USER].n ? c->labels[LLM_LABEL_USER] : user_of_body(c);
+    if (is_label(c->end_user))
+        c->labels[LLM_LABEL_USER] = c->end_user;
     return OK;
 }
 

@@ -25,6 +25,7 @@ enum {
     MEMBER_MAX_OUTPUT_TOKENS,
     MEMBER_TOOLS,
     MEMBER_USER,
+    MEMBER_METADATA,
     MEMBERS_OF_TEXT,
     /* Of what passes through, for its price. */
     MEMBER_INPUT = MEMBERS_OF_TEXT,
@@ -105,6 +106,7 @@ struct llm_call {
     struct llm_cache_use *cache; /* NULL: nothing is kept for it */
     struct llm_call_log *log;    /* NULL: what is said is not kept */
     Str labels[LLM_LABELS];
+    Str end_user; /* the same as LLM_LABEL_USER, also if it is too long for a label */
 };
 
 /* A name that can be looked for and recorded. E_BAD_INPUT. (door_request.c) */

@@ -109,6 +109,7 @@ static const struct llm_member wanted[MEMBERS] = {
     [MEMBER_MAX_OUTPUT_TOKENS] = {S_INIT("max_output_tokens"), 0, 0},
     [MEMBER_TOOLS] = {S_INIT("tools"), 0, 0},
     [MEMBER_USER] = {S_INIT("user"), 0, 0},
+    [MEMBER_METADATA] = {S_INIT("metadata"), 0, 0},
     [MEMBER_INPUT] = {S_INIT("input"), 0, 0},
     [MEMBER_SIZE] = {S_INIT("size"), 0, 0},
     [MEMBER_QUALITY] = {S_INIT("quality"), 0, 0},

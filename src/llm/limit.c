@@ -22,7 +22,7 @@ static int place_of(const Str *names, int n, Str name)
     return -1;
 }
 
-static Err read_windows(const struct json *v, int what, struct llm_policy *p)
+static Err read_windows(const struct json *v, int what, int64_t max[LLM_SLOTS])
 {
     if (!json_is(v, JSON_OBJ))
         return err_detail(E_INVALID, "\"%.*s\" must be an object of windows, such as {\"day\": 1}.",
@@ -39,12 +39,12 @@ static Err read_windows(const struct json *v, int what, struct llm_policy *p)
         if (!json_is(n, JSON_INT) || n->i < 0 || n->i > MOST)
             return err_detail(E_INVALID, "The limit of %.*s by %.*s must be a whole number.",
                               P(llm_what_names[what]), P(name));
-        p->max[what * LLM_PERS + per] = n->i;
+        max[what * LLM_PERS + per] = n->i;
     }
     return OK;
 }
 
-static Err read_limits(const struct json *v, struct llm_policy *p)
+static Err read_limits(const struct json *v, int64_t max[LLM_SLOTS])
 {
     if (!json_is(v, JSON_OBJ))
         return err_detail(E_INVALID, "\"limits\" must be an object.");
@@ -56,7 +56,7 @@ static Err read_limits(const struct json *v, struct llm_policy *p)
                               "There are limits of requests, tokens and cost_micros; "
                               "not of \"%.*s\".",
                               P(str_head(name, 64)));
-        TRY(read_windows(&v->obj[i].val, what, p));
+        TRY(read_windows(&v->obj[i].val, what, max));
     }
     return OK;
 }
@@ -75,19 +75,42 @@ static Err read_scopes(struct arena *a, Str name, const struct json *v, LlmScope
     return OK;
 }
 
+static Err read_end_users(const struct json *v, struct llm_policy *p)
+{
+    if (json_is(v, JSON_NULL))
+        return OK;
+    if (!json_is(v, JSON_OBJ))
+        return err_detail(E_INVALID, "\"end_users\" must be an object.");
+    for (size_t i = 0; i < json_len(v); i++) {
+        Str name = json_str_of(&v->obj[i].key, S(""));
+        const struct json *value = &v->obj[i].val;
+        if (str_eq(name, S("limits"))) {
+            TRY(read_limits(value, p->end_user));
+        } else if (str_eq(name, S("tracked"))) {
+            if (!json_is(value, JSON_INT) || value->i < 1 || value->i > LLM_END_USERS_MAX)
+                return err_detail(E_INVALID, "\"tracked\" must be a whole number from 1 to %d.",
+                                  LLM_END_USERS_MAX);
+            p->end_users = value->i;
+        } else {
+            return err_detail(E_INVALID, "\"end_users\" has no \"%.*s\".", P(str_head(name, 64)));
+        }
+    }
+    return OK;
+}
+
 Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *ret_policy)
 {
     struct llm_policy p = {0};
 
     for (int i = 0; i < LLM_SLOTS; i++)
-        p.max[i] = -1;
+        p.max[i] = p.end_user[i] = -1;
     if (!json_is(v, JSON_OBJ))
         return err_detail(E_INVALID, "Limits must be an object.");
     for (size_t i = 0; i < json_len(v); i++) {
         Str name = json_str_of(&v->obj[i].key, S(""));
         const struct json *value = &v->obj[i].val;
         if (str_eq(name, S("limits")))
-            TRY(read_limits(value, &p));
+            TRY(read_limits(value, p.max));
         else if (str_eq(name, S("models")))
             TRY(read_scopes(a, name, value, &p.models));
         else if (str_eq(name, S("endpoints")))
@@ -96,6 +119,8 @@ Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *re
             TRY(llm_cache_rule_read(value, &p.cache));
         else if (str_eq(name, S("log")))
             TRY(llm_log_rule_read(a, value, &p.log));
+        else if (str_eq(name, S("end_users")))
+            TRY(read_end_users(value, &p));
         else
             return err_detail(E_INVALID, "Limits have no \"%.*s\".", P(str_head(name, 64)));
     }
@@ -112,30 +137,51 @@ static struct json *scopes_json(struct arena *a, const LlmScopes *scopes)
     return v;
 }
 
-struct json *llm_policy_json(struct arena *a, const struct llm_policy *p)
+static struct json *limits_json(struct arena *a, const int64_t max[LLM_SLOTS])
 {
     struct json *limits = json_obj(a, NULL);
 
     for (int what = 0; what < LLM_WHATS; what++) {
         struct json *windows = json_obj(a, NULL);
         for (int per = 0; per < LLM_PERS; per++)
-            if (p->max[what * LLM_PERS + per] >= 0)
-                json_set(a, windows, llm_per_names[per],
-                         json_int(a, p->max[what * LLM_PERS + per]));
+            if (max[what * LLM_PERS + per] >= 0)
+                json_set(a, windows, llm_per_names[per], json_int(a, max[what * LLM_PERS + per]));
         if (json_len(windows))
             json_set(a, limits, llm_what_names[what], windows);
     }
-    return json_obj(a, "limits", limits, "models", scopes_json(a, &p->models), "endpoints",
-                    scopes_json(a, &p->endpoints), "cache", llm_cache_rule_json(a, &p->cache),
-                    "log", llm_log_rule_json(a, &p->log), NULL);
+    return limits;
+}
+
+struct json *llm_policy_json(struct arena *a, const struct llm_policy *p)
+{
+    struct json *v =
+        json_obj(a, "limits", limits_json(a, p->max), "models", scopes_json(a, &p->models),
+                 "endpoints", scopes_json(a, &p->endpoints), "cache",
+                 llm_cache_rule_json(a, &p->cache), "log", llm_log_rule_json(a, &p->log), NULL);
+
+    if (llm_policy_limits_end_users(p))
+        json_set(a, v, S("end_users"),
+                 json_obj(a, "limits", limits_json(a, p->end_user), "tracked",
+                          json_int(a, p->end_users ? p->end_users : LLM_END_USERS), NULL));
+    return v;
+}
+
+static bool has_limits(const int64_t max[LLM_SLOTS])
+{
+    for (int i = 0; i < LLM_SLOTS; i++)
+        if (max[i] >= 0)
+            return true;
+    return false;
 }
 
 bool llm_policy_has_limits(const struct llm_policy *p)
 {
-    for (int i = 0; i < LLM_SLOTS; i++)
-        if (p->max[i] >= 0)
-            return true;
-    return false;
+    return has_limits(p->max);
+}
+
+bool llm_policy_limits_end_users(const struct llm_policy *p)
+{
+    return has_limits(p->end_user);
 }
 
 bool llm_policy_allows_model(const struct llm_policy *p, Str model)

@@ -1,4 +1,5 @@
-/* src/llm/limit.h - what a key or a tenant may use: a policy, and counters by windows of time.
+/* src/llm/limit.h - what a key, a user, a team or a tenant may use: a policy, and counters by
+ * windows of time.
  *
  * A limit is a number of requests, tokens or millionths of a dollar for a minute, hour, day or
  * month of the calendar in UTC. Its counter is a number in the store, of which each process takes
@@ -16,7 +17,13 @@
 
 enum llm_what { LLM_REQUESTS, LLM_TOKENS, LLM_COST, LLM_WHATS };
 enum llm_per { LLM_PER_MINUTE, LLM_PER_HOUR, LLM_PER_DAY, LLM_PER_MONTH, LLM_PERS };
-enum { LLM_SLOTS = LLM_WHATS * LLM_PERS, LLM_SCOPES_MAX = 200, LLM_POLICY_TEXT_MAX = 64 * 1024 };
+enum {
+    LLM_SLOTS = LLM_WHATS * LLM_PERS,
+    LLM_SCOPES_MAX = 200,
+    LLM_POLICY_TEXT_MAX = 64 * 1024,
+    LLM_END_USERS = 10000,
+    LLM_END_USERS_MAX = 100000
+};
 
 extern const Str llm_what_names[LLM_WHATS]; /* "requests", "tokens", "cost_micros" */
 extern const Str llm_per_names[LLM_PERS];   /* "minute", "hour", "day", "month" */
@@ -28,14 +35,17 @@ struct llm_policy {
     LlmScopes endpoints;    /* names of operations; none: all */
     struct llm_cache_rule cache;
     struct llm_log_rule log;
+    int64_t end_user[LLM_SLOTS]; /* as max: of each end-user of the tenant */
+    int64_t end_users;           /* of how many of them counters are kept; 0: as usual */
 };
 
 /* {"limits": {"requests": {"minute": 60}, "cost_micros": {"day": 5000000}}, "models": [...],
- * "endpoints": [...], "cache": {...}, "log": {...}}; every member may be absent. E_INVALID names
- * what is wrong. Borrows @v. */
+ * "endpoints": [...], "cache": {...}, "log": {...}, "end_users": {"limits": {...}, "tracked":
+ * 10000}}; every member may be absent. E_INVALID names what is wrong. Borrows @v. */
 Err llm_policy_read(struct arena *a, const struct json *v, struct llm_policy *ret_policy);
 struct json *llm_policy_json(struct arena *a, const struct llm_policy *policy);
 bool llm_policy_has_limits(const struct llm_policy *policy);
+bool llm_policy_limits_end_users(const struct llm_policy *policy);
 bool llm_policy_allows_model(const struct llm_policy *policy, Str model);
 bool llm_policy_allows_endpoint(const struct llm_policy *policy, Str operation);
 

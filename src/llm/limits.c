@@ -21,6 +21,19 @@ void llm_account_free(void *account)
     free(acc);
 }
 
+struct llm_account *llm_account_new(struct map *accounts, Id subject)
+{
+    struct llm_account *acc = calloc(1, sizeof *acc);
+
+    if (!acc)
+        DIE("out of memory");
+    acc->subject = subject;
+    for (int i = 0; i < LLM_SLOTS; i++)
+        acc->policy.max[i] = acc->policy.end_user[i] = -1;
+    (void)map_put(accounts, llm_subject_key(&subject), acc); /* there was none */
+    return acc;
+}
+
 /* Under the lock: forget who has nothing to be kept. */
 static void sweep(struct llm_limits *l)
 {
@@ -49,18 +62,10 @@ static struct llm_account *account_of(struct llm_limits *l, Id subject)
         return acc;
     if (map_count(l->accounts) >= ACCOUNTS_MAX)
         sweep(l);
-    acc = calloc(1, sizeof *acc);
-    if (!acc)
-        DIE("out of memory");
-    acc->subject = subject;
-    for (int i = 0; i < LLM_SLOTS; i++)
-        acc->policy.max[i] = -1;
-    (void)map_put(l->accounts, llm_subject_key(&subject), acc); /* there was none */
-    return acc;
+    return llm_account_new(l->accounts, subject);
 }
 
-/* Under the lock: @policy, which lives in *@a, is that of the account from now on. */
-static void set_policy(struct llm_account *acc, const struct llm_policy *policy, struct arena **a)
+void llm_account_set(struct llm_account *acc, const struct llm_policy *policy, struct arena **a)
 {
     struct arena *old = acc->a;
 
@@ -91,7 +96,7 @@ static Err read_policy(struct llm_limits *l, struct llm_account *acc)
     TRY(json_parse(a, text.n ? text : S("{}"), &v));
     TRY(llm_policy_read(a, v, &policy));
     uv_mutex_lock(&l->lock);
-    set_policy(acc, &policy, &a);
+    llm_account_set(acc, &policy, &a);
     uv_mutex_unlock(&l->lock);
     return OK;
 }
@@ -149,22 +154,35 @@ static void close_hold(struct llm_limits *l, struct llm_hold *h)
     llm_limits_settle(l, h, nothing);
 }
 
-Err llm_limits_open(struct llm_limits *l, Id tenant, Id key, Str model, Str operation,
+static Err open_side(struct llm_limits *l, Id subject, Str model, Str operation,
+                     struct llm_account **ret_account)
+{
+    if (id_is_none(subject))
+        return OK;
+    TRY(open_account(l, subject, ret_account));
+    return check_scopes(l, *ret_account, model, operation);
+}
+
+Err llm_limits_open(struct llm_limits *l, const struct llm_caller *caller, Str model, Str operation,
                     struct llm_hold *h)
 {
-    Id subjects[2] = {key, tenant};
+    const Id subjects[LLM_SIDES] = {
+        [LLM_OF_KEY] = id_eq(caller->key, caller->tenant) ? ID_NONE : caller->key,
+        [LLM_OF_USER] = caller->user,
+        [LLM_OF_TEAM] = caller->team,
+        [LLM_OF_TENANT] = caller->tenant,
+    };
+    Err e = OK;
 
     *h = (struct llm_hold){0};
-    for (int i = 0; i < (id_eq(key, tenant) ? 1 : 2); i++) {
-        Err e = open_account(l, subjects[i], &h->accounts[i]);
-        if (e == OK)
-            e = check_scopes(l, h->accounts[i], model, operation);
-        if (e != OK) {
-            close_hold(l, h);
-            return e;
-        }
-    }
-    return OK;
+    for (int i = 0; i < LLM_OF_END_USER && e == OK; i++)
+        e = open_side(l, subjects[i], model, operation, &h->accounts[i]);
+    if (e == OK && caller->end_user.n)
+        e = llm_end_user_open(l, h->accounts[LLM_OF_TENANT], caller->end_user,
+                              &h->accounts[LLM_OF_END_USER]);
+    if (e != OK)
+        close_hold(l, h);
+    return e;
 }
 
 /* ---- what is left, and who is told ---- */
@@ -185,8 +203,8 @@ static void find_left(struct llm_hold *h)
 {
     Usec now = time_wall();
 
-    for (int i = 0; i < 2 && h->accounts[i]; i++) {
-        for (int k = 0; h->accounts[i]->slots && k < LLM_SLOTS; k++) {
+    for (int i = 0; i < LLM_SIDES; i++) {
+        for (int k = 0; h->accounts[i] && h->accounts[i]->slots && k < LLM_SLOTS; k++) {
             struct llm_slot *s = &h->accounts[i]->slots[k];
             struct llm_left *l = &h->left[k / LLM_PERS];
             if (s->c.max < 0)
@@ -206,17 +224,20 @@ static void watch_budget(struct llm_limits *l, const struct llm_hold *h, int sid
     enum { WARNING = 80, ALL = 100 };
     struct llm_account *acc = h->accounts[side];
     struct llm_slot *s = &acc->slots[k];
-    const struct llm_account *tenant = h->accounts[1] ? h->accounts[1] : h->accounts[0];
+    const struct llm_account *tenant = h->accounts[LLM_OF_TENANT];
     int64_t used = spent(s);
     int level = used >= s->c.max ? ALL : used / WARNING >= s->c.max / ALL ? WARNING : 0;
 
-    if (!l->alerts || k / LLM_PERS != LLM_COST || s->c.max <= 0 || level <= s->told)
+    if (!l->alerts || side == LLM_OF_END_USER || k / LLM_PERS != LLM_COST || s->c.max <= 0 ||
+        level <= s->told)
         return;
     s->told = level;
     struct llm_alert alert = {.tenant = tenant->subject,
                               .event = level == ALL ? "budget.exhausted" : "budget.warning",
                               .at = time_wall(),
-                              .key = acc == tenant ? ID_NONE : acc->subject,
+                              .key = side == LLM_OF_KEY ? acc->subject : ID_NONE,
+                              .user = side == LLM_OF_USER ? acc->subject : ID_NONE,
+                              .team = side == LLM_OF_TEAM ? acc->subject : ID_NONE,
                               .per = llm_per_names[k % LLM_PERS].p,
                               .max = s->c.max,
                               .used = used};
@@ -230,7 +251,7 @@ enum turn { TURN_GOT, TURN_WAIT, TURN_ASK, TURN_REFUSED };
 
 struct lack {
     struct llm_account *account;
-    int side, slot; /* the side: of the key, or of the tenant */
+    int side, slot; /* the side: an enum llm_side */
 };
 
 static enum turn turn_of(const struct llm_slot *s, int slot)
@@ -261,9 +282,9 @@ static int64_t need_of(const struct llm_hold *h, int slot)
 /* Under the lock: the first limit that has too little for the call. */
 static enum turn find_lack(struct llm_hold *h, Usec wall, struct lack *ret_lack)
 {
-    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+    for (int i = 0; i < LLM_SIDES; i++) {
         struct llm_account *acc = h->accounts[i];
-        for (int k = 0; acc->slots && k < LLM_SLOTS; k++) {
+        for (int k = 0; acc && acc->slots && k < LLM_SLOTS; k++) {
             struct llm_slot *s = &acc->slots[k];
             if (s->c.max < 0)
                 continue;
@@ -284,9 +305,9 @@ static enum turn find_lack(struct llm_hold *h, Usec wall, struct lack *ret_lack)
 /* Under the lock, when nothing lacks. */
 static void reserve_all(struct llm_limits *l, struct llm_hold *h)
 {
-    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+    for (int i = 0; i < LLM_SIDES; i++) {
         struct llm_account *acc = h->accounts[i];
-        for (int k = 0; acc->slots && k < LLM_SLOTS; k++) {
+        for (int k = 0; acc && acc->slots && k < LLM_SLOTS; k++) {
             struct llm_slot *s = &acc->slots[k];
             int64_t need = need_of(h, k);
             if (s->c.max < 0 || !llm_counter_reserve(&s->c, need))
@@ -362,8 +383,9 @@ static Str amount_text(struct arena *a, int slot, int64_t n)
     return str_fmt(a, "$%lld.%06lld", (long long)(n / 1000000), (long long)(n % 1000000));
 }
 
-static Err refuse(const struct lack *lack, bool is_key)
+static Err refuse(const struct lack *lack)
 {
+    static const char *const whose[LLM_SIDES] = {"key", "user", "team", "tenant", "end-user"};
     AUTO(arena) *a = arena_new(KIB(4));
     const struct llm_slot *s = &lack->account->slots[lack->slot];
     Str amount = amount_text(a, lack->slot, s->c.max);
@@ -372,7 +394,7 @@ static Err refuse(const struct lack *lack, bool is_key)
 
     Err e =
         err_detail(money ? E_BUDGET : E_RATE_LIMITED, "The %s's limit of %.*s a %.*s is used up.",
-                   is_key ? "key" : "tenant", P(amount), P(llm_per_names[lack->slot % LLM_PERS]));
+                   whose[lack->side], P(amount), P(llm_per_names[lack->slot % LLM_PERS]));
     err_record()->retry_after_us = left;
     return e;
 }
@@ -414,7 +436,7 @@ static Err reserve(struct llm_limits *l, struct llm_hold *h)
         if (turn == TURN_REFUSED) {
             (void)llm_gate_wake(&lack.account->slots[lack.slot].gate); /* it is so for all */
             watch_budget(l, h, lack.side, lack.slot);
-            return refuse(&lack, lack.account == h->accounts[0]);
+            return refuse(&lack);
         }
         if (time_mono() >= deadline || (h->at_once && turn == TURN_WAIT)) {
             (void)llm_gate_wake(
@@ -434,7 +456,7 @@ bool llm_limits_apply(struct llm_limits *l, const struct llm_hold *h)
     bool apply = false;
 
     uv_mutex_lock(&l->lock);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < LLM_SIDES; i++)
         apply = apply || (h->accounts[i] && llm_policy_has_limits(&h->accounts[i]->policy));
     uv_mutex_unlock(&l->lock);
     return apply;
@@ -443,9 +465,13 @@ bool llm_limits_apply(struct llm_limits *l, const struct llm_hold *h)
 void llm_limits_cache(struct llm_limits *l, const struct llm_hold *h,
                       struct llm_cache_rule ret_rules[2])
 {
+    ret_rules[0] = ret_rules[1] = (struct llm_cache_rule){0};
     uv_mutex_lock(&l->lock);
-    for (int i = 0; i < 2; i++)
-        ret_rules[i] = h->accounts[i] ? h->accounts[i]->policy.cache : (struct llm_cache_rule){0};
+    for (int i = LLM_OF_KEY; i < LLM_OF_END_USER; i++) {
+        struct llm_cache_rule *to = &ret_rules[i == LLM_OF_TENANT];
+        if (h->accounts[i] && !to->given)
+            *to = h->accounts[i]->policy.cache;
+    }
     uv_mutex_unlock(&l->lock);
 }
 
@@ -455,12 +481,15 @@ double llm_limits_log(struct llm_limits *l, const struct llm_hold *h, struct are
     double rate = 0;
 
     uv_mutex_lock(&l->lock);
-    for (int i = 1; i >= 0; i--)
+    for (int i = LLM_OF_TENANT; i >= LLM_OF_KEY; i--)
         if (h->accounts[i] && h->accounts[i]->policy.log.given)
             rate = h->accounts[i]->policy.log.rate;
-    for (int i = 0; rate > 0 && i < 2 && h->accounts[i]; i++)
+    for (int i = LLM_OF_KEY; rate > 0 && i <= LLM_OF_TENANT; i++) {
+        if (!h->accounts[i])
+            continue;
         vec_each(&h->accounts[i]->policy.log.redact, p)
             vec_push(a, ret_patterns, str_dup(a, *p));
+    }
     uv_mutex_unlock(&l->lock);
     return rate;
 }
@@ -469,7 +498,9 @@ void llm_limits_share(struct llm_limits *l, const struct llm_hold *of, struct ll
 {
     *ret_hold = (struct llm_hold){0};
     uv_mutex_lock(&l->lock);
-    for (size_t i = 0; i < ARRAY_LEN(of->accounts) && of->accounts[i]; i++) {
+    for (int i = 0; i < LLM_SIDES; i++) {
+        if (!of->accounts[i])
+            continue;
         ret_hold->accounts[i] = of->accounts[i];
         of->accounts[i]->refs++;
     }
@@ -509,7 +540,9 @@ static void settle_slot(struct llm_limits *l, struct llm_account *acc, int k,
 void llm_limits_settle(struct llm_limits *l, struct llm_hold *h, const int64_t used[LLM_WHATS])
 {
     uv_mutex_lock(&l->lock);
-    for (int i = 0; i < 2 && h->accounts[i]; i++) {
+    for (int i = 0; i < LLM_SIDES; i++) {
+        if (!h->accounts[i])
+            continue;
         for (int k = 0; k < LLM_SLOTS; k++)
             if (h->slots[i] >> k & 1) {
                 settle_slot(l, h->accounts[i], k, h, used[k / LLM_PERS]);

@@ -6,6 +6,9 @@
  * quiet moment and at the end what is free is given back. So a limit holds exactly over all
  * processes on one database, and costs a write now and then, not one for each call.
  *
+ * End-users have the limits that the tenant's policy gives to each of them. Counters are kept of so
+ * many of them; all others together are held to the limits of one.
+ *
  * When all that is left is reserved by calls under way, another one waits for them, up to ten
  * seconds, first come first served.
  */
@@ -34,25 +37,36 @@ struct llm_left {
     Usec resets_in;
 };
 
-/* What a call has to do with limits: of its key and of its tenant. Zero is nothing. */
+/* Whose limits a call is held to, all of them at once. */
+enum llm_side { LLM_OF_KEY, LLM_OF_USER, LLM_OF_TEAM, LLM_OF_TENANT, LLM_OF_END_USER, LLM_SIDES };
+
+/* Who calls; ID_NONE, or an empty text: nobody. The end-user is whom the request names, however
+ * long. */
+struct llm_caller {
+    Id tenant, key, user, team;
+    Str end_user;
+};
+
+/* What a call has to do with limits. Zero is nothing. */
 struct llm_hold {
-    struct llm_account *accounts[2]; /* NULL: there is nothing to hold */
-    unsigned slots[2];               /* a bit for each that is reserved */
-    unsigned over[2];                /* for each that may go beyond its limit: it was asked for */
+    struct llm_account *accounts[LLM_SIDES]; /* NULL: there is nothing to hold */
+    unsigned slots[LLM_SIDES];               /* a bit for each that is reserved */
+    unsigned over[LLM_SIDES]; /* for each that may go beyond its limit: it was asked for */
     int64_t need[LLM_WHATS];
     bool at_once; /* it fits into what is left now, or is refused: else one call may go beyond */
     Usec at;      /* wall time of the reservation */
     struct llm_left left[LLM_WHATS]; /* after it, or after it was refused */
 };
 
-/* Find the policies. E_FORBIDDEN if they do not let the key call @model or @operation. */
-Err llm_limits_open(struct llm_limits *limits, Id tenant, Id key, Str model, Str operation,
-                    struct llm_hold *hold) YIELDS;
-/* What the policies of the key and of the tenant say of keeping answers. */
+/* Find the policies. E_FORBIDDEN if they do not let @caller call @model or @operation. */
+Err llm_limits_open(struct llm_limits *limits, const struct llm_caller *caller, Str model,
+                    Str operation, struct llm_hold *hold) YIELDS;
+/* What the policies say of keeping answers: [0] that of the key, or else of its user or team; [1]
+ * that of the tenant. */
 void llm_limits_cache(struct llm_limits *limits, const struct llm_hold *hold,
                       struct llm_cache_rule ret_rules[2]);
-/* The part of calls of which it is kept what was said, as the key's policy says or else the
- * tenant's, and the patterns of both, in @a. */
+/* The part of calls of which it is kept what was said, as the first policy says that says it, of
+ * key, user, team and tenant; and the patterns of all, in @a. */
 double llm_limits_log(struct llm_limits *limits, const struct llm_hold *hold, struct arena *a,
                       LlmPatterns *ret_patterns);
 /* Whether there is any limit on the call. */
@@ -68,7 +82,8 @@ void llm_limits_settle(struct llm_limits *limits, struct llm_hold *hold,
 
 /* Whether a policy can be written as it is: E_INVALID. */
 Err llm_limits_check(struct arena *a, const struct json *policy);
-/* Write the policy of a key or, with @subject == @tenant, of the tenant. E_INVALID, E_NOT_FOUND. */
+/* Write the policy of a key, a user, a team or, with @subject == @tenant, of the tenant. E_INVALID,
+ * E_NOT_FOUND. */
 Err llm_limits_put(struct llm_limits *limits, struct arena *a, Id tenant, Id subject,
                    const struct json *policy) YIELDS;
 /* The policy, and "counters": [{"what", "per", "max", "used", "reserved", "resets_at"}]. */

@@ -7,6 +7,7 @@
 static const Usec IDLE = 250 * USEC_MS;
 static const Usec TICK = 100 * USEC_MS;
 static const Usec RETRY = USEC_S;
+static const Usec END_USER_KEPT = 32 * USEC_DAY; /* as long as the longest window */
 enum { BATCH_MAX = 500 };
 
 /* ---- giving back ---- */
@@ -98,8 +99,13 @@ static void expire(struct llm_limits *l)
         return;
     l->expire_at = usec_in(USEC_H);
     Err e = store_model_counter_expire(l->db, a, time_wall() - USEC_DAY);
+    if (e == OK)
+        e = store_model_end_user_expire(l->db, a, time_wall() - END_USER_KEPT);
     if (e != OK)
         LOG_WARN("old counters of limits could not be deleted", L_ERR(e));
+    uv_mutex_lock(&l->lock);
+    llm_end_users_sweep(l, USEC_H);
+    uv_mutex_unlock(&l->lock);
 }
 
 static Err keep(void *arg)
@@ -129,6 +135,7 @@ struct llm_limits *llm_limits_new(struct db *db, struct llm_alerts *alerts)
     l->db = db;
     l->alerts = alerts;
     l->accounts = map_new();
+    l->end_users = map_new();
     l->expire_at = usec_in(USEC_MIN);
     l->keeper = fiber_start_ref("llm.limits", keep, l);
     return l;
@@ -147,6 +154,7 @@ void llm_limits_free(struct llm_limits *l)
         LOG_WARN("what is free of limits could not be given back: it counts as used", L_ERR(e));
     fiber_unshield();
     map_free(l->accounts, llm_account_free);
+    map_free(l->end_users, llm_account_free);
     uv_mutex_destroy(&l->lock);
     free(l);
 }

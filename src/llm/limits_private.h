@@ -27,7 +27,11 @@ struct llm_account {
     Usec read_at;           /* monotonic; 0: never */
     bool reading, dirty;
     struct llm_account *next_dirty;
+    bool end_user;  /* it is in that map, and its policy is the tenant's */
+    Usec called_at; /* monotonic; of an end-user */
 };
+
+enum { LLM_END_USERS_HERE = 20000 }; /* that one process remembers */
 
 struct llm_limits {
     struct db *db;
@@ -35,6 +39,8 @@ struct llm_limits {
     uv_mutex_t lock;
     struct map
         *accounts; /* subject (16 bytes) -> struct llm_account; under the lock, as all below */
+    struct map *end_users; /* the same of end-users */
+    Usec swept_at;         /* monotonic; of end_users */
     struct llm_account *dirty;
 
     struct fiber *keeper;
@@ -57,5 +63,17 @@ static inline bool llm_limits_undone(Err e, int64_t back)
     return e == E_UNKNOWN_OUTCOME ? back < 0 : e != OK;
 }
 void llm_account_free(void *account);
+/* Under the lock: a new one in @accounts, where it is not yet. */
+struct llm_account *llm_account_new(struct map *accounts, Id subject);
+/* Under the lock: @policy, which lives in *@a, is that of the account from now on; *@a is that of
+ * the former one. */
+void llm_account_set(struct llm_account *acc, const struct llm_policy *policy, struct arena **a);
+/* The account of an end-user, with a reference; NULL if end-users have no limits. @tenant: whose
+ * policy says so. */
+Err llm_end_user_open(struct llm_limits *l, struct llm_account *tenant, Str name,
+                      struct llm_account **ret_account) YIELDS;
+/* Under the lock: forget end-users who have not called for @idle and of whom nothing is to be told.
+ */
+void llm_end_users_sweep(struct llm_limits *l, Usec idle);
 
 #endif

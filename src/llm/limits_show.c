@@ -42,6 +42,8 @@ Err llm_limits_put(struct llm_limits *l, struct arena *a, Id tenant, Id subject,
     Str text;
 
     TRY(policy_text(a, v, &text));
+    if (json_at(v, "end_users") && !id_eq(subject, tenant))
+        return err_detail(E_INVALID, "Only the limits of the tenant have \"end_users\".");
     TRY(store_model_limit_put(l->db, a, tenant, subject, text));
     uv_mutex_lock(&l->lock);
     struct llm_account *acc = map_get(l->accounts, llm_subject_key(&subject));

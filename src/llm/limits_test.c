@@ -19,7 +19,7 @@ static Err begin(struct llm_limits *l, Id tenant, Id key, int64_t tokens, struct
 {
     static const int64_t nothing[LLM_WHATS] = {0};
 
-    TRY(llm_limits_open(l, tenant, key, S("m"), S("chat"), hold));
+    TRY(llm_limits_open(l, &(struct llm_caller){tenant, key}, S("m"), S("chat"), hold));
     hold->need[LLM_REQUESTS] = 1;
     hold->need[LLM_TOKENS] = tokens;
     hold->need[LLM_COST] = tokens;
@@ -97,10 +97,14 @@ DB_TEST(limits_say_what_a_key_may_call)
     t_expect_ok(db_migrate(db, migrations));
     struct llm_limits *l = llm_limits_new(db, NULL);
     set_limits(l, tenant, "{\"models\":[\"m*\"],\"endpoints\":[\"chat\"]}");
-    t_expect_ok(llm_limits_open(l, tenant, id_new(), S("mine"), S("chat"), &hold));
+    t_expect_ok(
+        llm_limits_open(l, &(struct llm_caller){tenant, id_new()}, S("mine"), S("chat"), &hold));
     end(l, &hold, 0);
-    t_expect_err(llm_limits_open(l, tenant, id_new(), S("other"), S("chat"), &hold), E_FORBIDDEN);
-    t_expect_err(llm_limits_open(l, tenant, id_new(), S("mine"), S("embeddings"), &hold),
+    t_expect_err(
+        llm_limits_open(l, &(struct llm_caller){tenant, id_new()}, S("other"), S("chat"), &hold),
+        E_FORBIDDEN);
+    t_expect_err(llm_limits_open(l, &(struct llm_caller){tenant, id_new()}, S("mine"),
+                                 S("embeddings"), &hold),
                  E_FORBIDDEN);
     llm_limits_free(l);
 }
@@ -367,7 +371,7 @@ DB_TEST(limits_tell_what_is_left_after_a_call_and_after_a_refusal)
     t_expect(hold.left[LLM_TOKENS].left > 1000 - 60 - 200 - 100);
     end(l, &hold, 10);
     t_expect_ok(call(l, tenant, 100, 10));
-    t_expect_ok(llm_limits_open(l, tenant, key, S("m"), S("chat"), &hold));
+    t_expect_ok(llm_limits_open(l, &(struct llm_caller){tenant, key}, S("m"), S("chat"), &hold));
     hold.need[LLM_REQUESTS] = 1;
     t_expect_err(llm_limits_reserve(l, &hold), E_RATE_LIMITED);
     t_expect_int(hold.left[LLM_REQUESTS].left, 0);

@@ -53,6 +53,7 @@ struct route {
 struct who {
     Id tenant;
     Id actor;         /* key or session */
+    Id user, team;    /* that the key is of; none: ID_NONE */
     Str actor_name;   /* for the log and the audit trail */
     Str capabilities; /* space-separated; "*" is all */
 };

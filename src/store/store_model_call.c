@@ -12,10 +12,10 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
         "INSERT INTO model_call (id, tenant_id, key_id, model, provider, upstream_model, operation,"
         " streamed, outcome, status, attempts, prompt_tokens, cached_tokens, completion_tokens,"
         " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost,"
-        " from_cache, saved, agent, workflow, step, end_user, error, request_id, hedged)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) ON CONFLICT (id) DO "
-        "NOTHING";
+        " from_cache, saved, agent, workflow, step, end_user, error, request_id, hedged, user_id,"
+        " team_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+        " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
+        " ON CONFLICT (id) DO NOTHING";
 
     static const char body_sql[] =
         "INSERT INTO model_call_body (call_id, tenant_id, request, answer) VALUES (?1, ?2, ?3, ?4)"
@@ -30,7 +30,8 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
                     D_INT(r->total), D_INT(id_time(r->id) / USEC_DAY),
                     D_INT(id_time(r->id) / USEC_H), cost_value(r->cost), D_INT(r->from_cache),
                     D_INT(r->saved), D_TEXT(r->agent), D_TEXT(r->workflow), D_TEXT(r->step),
-                    D_TEXT(r->user), D_TEXT(r->error), D_TEXT(r->request_id), D_INT(r->hedged)));
+                    D_TEXT(r->user), D_TEXT(r->error), D_TEXT(r->request_id), D_INT(r->hedged),
+                    D_ID_OPT(r->owner), D_ID_OPT(r->team)));
     if (r->request.n || r->answer.n)
         db_exec(tx, body_sql,
                 DB_ARGS(D_ID(r->id), D_ID(r->tenant), D_TEXT(r->request), D_TEXT(r->answer)));
@@ -193,12 +194,20 @@ Err store_model_call_get(struct db *db, struct arena *a, Id tenant, Id id,
     }
 
 static const char *const usage_sql[USAGE_GROUPS][USAGE_BUCKETS] = {
-    [USAGE_BY_AGENT] = BY_NAME("agent"),     [USAGE_BY_DAY] = BY_TIME("day"),
-    [USAGE_BY_HOUR] = BY_TIME("hour"),       [USAGE_BY_KEY] = BY_NAME("key_id"),
-    [USAGE_BY_MODEL] = BY_NAME("model"),     [USAGE_BY_OPERATION] = BY_NAME("operation"),
-    [USAGE_BY_OUTCOME] = BY_NAME("outcome"), [USAGE_BY_PROVIDER] = BY_NAME("provider"),
-    [USAGE_BY_STEP] = BY_NAME("step"),       [USAGE_BY_UPSTREAM_MODEL] = BY_NAME("upstream_model"),
-    [USAGE_BY_USER] = BY_NAME("end_user"),   [USAGE_BY_WORKFLOW] = BY_NAME("workflow"),
+    [USAGE_BY_AGENT] = BY_NAME("agent"),
+    [USAGE_BY_DAY] = BY_TIME("day"),
+    [USAGE_BY_HOUR] = BY_TIME("hour"),
+    [USAGE_BY_KEY] = BY_NAME("key_id"),
+    [USAGE_BY_MODEL] = BY_NAME("model"),
+    [USAGE_BY_OPERATION] = BY_NAME("operation"),
+    [USAGE_BY_OUTCOME] = BY_NAME("outcome"),
+    [USAGE_BY_PROVIDER] = BY_NAME("provider"),
+    [USAGE_BY_STEP] = BY_NAME("step"),
+    [USAGE_BY_UPSTREAM_MODEL] = BY_NAME("upstream_model"),
+    [USAGE_BY_END_USER] = BY_NAME("end_user"),
+    [USAGE_BY_USER] = BY_NAME("user_id"),
+    [USAGE_BY_TEAM] = BY_NAME("team_id"),
+    [USAGE_BY_WORKFLOW] = BY_NAME("workflow"),
 };
 
 /* How long the times last that are counted in the second column. */
@@ -224,8 +233,8 @@ Err store_model_call_usage(struct db *db, struct arena *a, const struct usage_qu
         &c));
     while (db_next(c)) {
         struct usage_row *r = vec_add(a, &rows);
-        if (q->group == USAGE_BY_KEY)
-            r->key = db_id(c, 0);
+        if (usage_by_id(q->group))
+            r->id = db_is_null(c, 0) ? ID_NONE : db_id(c, 0);
         else if (!timed)
             r->name = db_text(c, 0);
         r->time = db_int(c, 1) * unit_of(q);

@@ -6,8 +6,9 @@
 
 struct model_call_row {
     Id id, tenant, key;
+    Id owner, team; /* the user and the team of the key then; none: ID_NONE */
     Str model, provider, upstream_model, operation, outcome;
-    Str agent, workflow, step, user; /* what it was for; empty: nobody said */
+    Str agent, workflow, step, user; /* what and which end-user it was for; empty: nobody said */
     Str error;                       /* code of what went wrong here; empty: nothing did */
     Str request_id;
     Str request, answer; /* what was said; both empty: it is not kept. Not in lists. */
@@ -52,6 +53,7 @@ Err store_model_call_get(struct db *db, struct arena *a, Id tenant, Id id,
 enum usage_group {
     USAGE_BY_AGENT,
     USAGE_BY_DAY,
+    USAGE_BY_END_USER,
     USAGE_BY_HOUR,
     USAGE_BY_KEY,
     USAGE_BY_MODEL,
@@ -59,11 +61,17 @@ enum usage_group {
     USAGE_BY_OUTCOME,
     USAGE_BY_PROVIDER,
     USAGE_BY_STEP,
+    USAGE_BY_TEAM,
     USAGE_BY_UPSTREAM_MODEL,
     USAGE_BY_USER,
     USAGE_BY_WORKFLOW,
     USAGE_GROUPS
 };
+/* Groups that are ids, not names. */
+static inline bool usage_by_id(enum usage_group group)
+{
+    return group == USAGE_BY_KEY || group == USAGE_BY_USER || group == USAGE_BY_TEAM;
+}
 /* Each group once, or once for every hour or day of it. */
 enum usage_bucket { USAGE_WHOLE, USAGE_HOURLY, USAGE_DAILY, USAGE_BUCKETS };
 
@@ -76,8 +84,8 @@ struct usage_query {
 };
 
 struct usage_row {
-    Str name; /* of the group; empty for keys and times */
-    Id key;
+    Str name;  /* of the group; empty for keys, users, teams and times */
+    Id id;     /* of those of these; none: ID_NONE */
     Usec time; /* at which the hour or day begins; 0: the whole */
     int64_t calls, failed, prompt, cached, completion, reasoning, estimated, cost, unpriced,
         from_cache, saved;

@@ -1,4 +1,5 @@
-/* src/store/store_model_limit.c - what keys and tenants may use, and how much of it is taken. */
+/* src/store/store_model_limit.c - what keys, users, teams and tenants may use, and how much of it
+ * is taken. */
 #include "store/store_model_limit.h"
 
 Err store_model_limit_get(struct db *db, struct arena *a, Id subject, Str *ret_policy)
@@ -21,11 +22,13 @@ Err store_model_limit_subject(struct db *db, struct arena *a, Id tenant, Id subj
 
     if (id_eq(tenant, subject))
         return OK;
-    TRY(db_query(db, a, "SELECT id FROM api_key WHERE id = ?1 AND tenant_id = ?2",
+    TRY(db_query(db, a,
+                 "SELECT id FROM api_key WHERE id = ?1 AND tenant_id = ?2 UNION ALL"
+                 " SELECT id FROM principal WHERE id = ?1 AND tenant_id = ?2",
                  DB_ARGS(D_ID(subject), D_ID(tenant)), &c));
     bool found = db_next(c);
     TRY(db_finish(c));
-    return found ? OK : err_detail(E_NOT_FOUND, "There is no such key.");
+    return found ? OK : err_detail(E_NOT_FOUND, "There is no such key, user or team.");
 }
 
 Err store_model_limit_put(struct db *db, struct arena *a, Id tenant, Id subject, Str policy)
@@ -42,6 +45,34 @@ Err store_model_limit_put(struct db *db, struct arena *a, Id tenant, Id subject,
                 DB_ARGS(D_ID(subject), D_ID(tenant), D_TEXT(policy), D_INT(time_wall())));
     else
         db_exec(tx, delete_sql, DB_ARGS(D_ID(subject)));
+    return db_commit(tx);
+}
+
+Err store_model_end_user_see(struct db *db, struct arena *a, Id tenant, Id subject, int64_t most,
+                             bool *ret_known)
+{
+    static const char sql[] =
+        "INSERT INTO model_end_user (subject_id, tenant_id, seen_at) SELECT ?1, ?2, ?3 WHERE"
+        " EXISTS (SELECT 1 FROM model_end_user WHERE subject_id = ?1) OR"
+        " (SELECT COUNT(*) FROM model_end_user WHERE tenant_id = ?2) < ?4"
+        " ON CONFLICT (subject_id) DO UPDATE SET seen_at = ?3 RETURNING seen_at";
+    struct db_tx *tx = db_begin(db, a);
+    AUTO(db_cursor) *rows = NULL;
+
+    db_exec_returning(tx, sql,
+                      DB_ARGS(D_ID(subject), D_ID(tenant), D_INT(time_wall()), D_INT(most)), &rows);
+    TRY(db_commit(tx));
+    bool known = db_next(rows);
+    TRY(db_finish(rows));
+    *ret_known = known;
+    return OK;
+}
+
+Err store_model_end_user_expire(struct db *db, struct arena *a, Usec before)
+{
+    struct db_tx *tx = db_begin(db, a);
+
+    db_exec(tx, "DELETE FROM model_end_user WHERE seen_at < ?1", DB_ARGS(D_INT(before)));
     return db_commit(tx);
 }
 

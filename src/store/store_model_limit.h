@@ -1,15 +1,24 @@
-/* src/store/store_model_limit.h - what keys and tenants may use, and how much of it is taken. */
+/* src/store/store_model_limit.h - what keys, users, teams and tenants may use, and how much of it
+ * is taken. */
 #ifndef STORE_STORE_MODEL_LIMIT_H
 #define STORE_STORE_MODEL_LIMIT_H
 
 #include "store/db.h"
 
-/* The policy of a key or a tenant, JSON as llm/limit.h has it; empty if there is none. */
+/* The policy of a subject: a key, a user, a team or a tenant, JSON as llm/limit.h has it; empty if
+ * there is none. */
 Err store_model_limit_get(struct db *db, struct arena *a, Id subject, Str *ret_policy) YIELDS;
-/* Write it; empty: take it away. E_NOT_FOUND if @subject is neither the tenant nor a key of it. */
+/* Write it; empty: take it away. E_NOT_FOUND if @subject is neither the tenant nor of it. */
 Err store_model_limit_put(struct db *db, struct arena *a, Id tenant, Id subject, Str policy) YIELDS;
-/* Whether @subject is the tenant or a key of it: OK, or E_NOT_FOUND. */
+/* Whether @subject is the tenant or a key, a user or a team of it: OK, or E_NOT_FOUND. */
 Err store_model_limit_subject(struct db *db, struct arena *a, Id tenant, Id subject) YIELDS;
+
+/* @subject, an end-user, calls now. *ret_known: it is one of the @most of the tenant of whom
+ * counters are kept. */
+Err store_model_end_user_see(struct db *db, struct arena *a, Id tenant, Id subject, int64_t most,
+                             bool *ret_known) YIELDS;
+/* Delete those that were not seen since @before. */
+Err store_model_end_user_expire(struct db *db, struct arena *a, Usec before) YIELDS;
 
 /* A counter: of a subject, of a kind of limit, in a window. It says what processes have taken for
  * themselves; what they used is no more than that. */

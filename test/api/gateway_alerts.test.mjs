@@ -110,7 +110,17 @@ onEachDatabase('gateway headers and alerts', (ctx) => {
     const [warning] = await told('/budget', 1);
     assert.deepEqual(
       [warning.type, warning.data],
-      ['budget.warning', { key_id: key.id, per: 'month', max_cost_micros: 100, used_cost_micros: 90 }],
+      [
+        'budget.warning',
+        {
+          key_id: key.id,
+          user_id: null,
+          team_id: null,
+          per: 'month',
+          max_cost_micros: 100,
+          used_cost_micros: 90,
+        },
+      ],
     );
     await call();
     await assert.rejects(call(), { status: 402 });

@@ -65,7 +65,7 @@ onEachDatabase(
           good.agent,
           good.workflow,
           good.step,
-          good.user,
+          good.end_user,
           good.request_id,
           good.outcome,
           good.status,
@@ -96,7 +96,7 @@ onEachDatabase(
       });
       await chat(name, { user: 'a\u0000b' });
       await chat(name, { user: 'x'.repeat(500) });
-      for (const call of await callsOf(name, 2)) assert.equal(call.user, null);
+      for (const call of await callsOf(name, 2)) assert.equal(call.end_user, null);
     });
 
     test('the list is filtered and comes in pages', async () => {
@@ -139,9 +139,9 @@ onEachDatabase(
         'x-heddle-workflow': `wf-${ctx.db}`,
         'x-heddle-step': `st-${ctx.db}`,
       };
-      await chat(name, { user: `us-${ctx.db}` }, { headers });
+      await chat(name, { user: `en-${ctx.db}` }, { headers });
       await callsOf(name);
-      for (const group of ['agent', 'workflow', 'step', 'user']) {
+      for (const group of ['agent', 'workflow', 'step', 'end_user']) {
         const { items } = expectStatus(await ctx.api.get(`/api/usage?group=${group}&bucket=day`), 200).json;
         const row = items.find((r) => r.group === `${group.slice(0, 2).replace('wo', 'wf')}-${ctx.db}`);
         assert.equal(row?.calls, 1, JSON.stringify(items));

@@ -407,7 +407,7 @@ export interface ModelCall {
   agent: string | null;
   workflow: string | null;
   step: string | null;
-  user: string | null;
+  end_user: string | null;
   request_id: string | null;
 }
 

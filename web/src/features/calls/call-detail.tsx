@@ -59,7 +59,7 @@ function Detail({ call }: { call: ModelCallDetail }) {
     [words.agent, call.agent],
     [words.workflow, call.workflow],
     [words.step, call.step],
-    [words.user, call.user],
+    [words.user, call.end_user],
     [words.requestId, call.request_id],
   ];
   return (

@@ -77,7 +77,7 @@ function Row({ row }: { row: ModelCall }) {
   const said = [
     row.from_cache ? t.calls.fromCache : row.provider,
     row.agent,
-    row.user,
+    row.end_user,
     t.calls.tokens((row.prompt_tokens + row.completion_tokens).toLocaleString(lang)),
     row.cost_micros !== null && row.cost_micros > 0 ? money(row.cost_micros, lang) : null,
   ].filter(Boolean);

@@ -36,7 +36,7 @@ const ONE: ModelCallDetail = {
   agent: 'Dexter',
   workflow: null,
   step: null,
-  user: 'ann',
+  end_user: 'ann',
   request_id: 'r1',
   logged: true,
   request: { prompt: 'What is new?' },

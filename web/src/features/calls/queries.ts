@@ -7,7 +7,7 @@ export interface CallFilter {
   model?: string;
   outcome?: ModelCallOutcome;
   agent?: string;
-  user?: string;
+  end_user?: string;
 }
 
 export const callsQuery = (filter: CallFilter) =>
