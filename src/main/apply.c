@@ -1,5 +1,5 @@
-/* src/main/apply.c - a file that says which providers, routes, prices, keys and limits there are to
- * be: its sections, and the order in which they are applied. */
+/* src/main/apply.c - a file that says which providers, routes, prices, teams, users, keys and
+ * limits there are to be: its sections, and the order in which they are applied. */
 #include "main/apply.h"
 
 #include "base/json.h"
@@ -61,14 +61,15 @@ Err apply_secret(struct apply *ap, const struct json *v, Str *ret_secret)
 
 /* ---- sections ---- */
 
-/* In this order: routes name providers. */
+/* In this order: routes name providers, users teams, and keys both. */
 static const struct section {
     const char *name;
     bool list;
     Err (*apply)(struct apply *ap, const struct json *v) YIELDS;
 } sections[] = {
     {"providers", true, apply_provider}, {"routes", true, apply_route},
-    {"prices", true, apply_price},       {"keys", true, apply_key},
+    {"prices", true, apply_price},       {"teams", true, apply_team},
+    {"users", true, apply_user},         {"keys", true, apply_key},
     {"limits", false, apply_limits},
 };
 
@@ -113,7 +114,7 @@ Err apply_text(struct apply *ap, Str text)
     bool dry = ap->dry;
 
     TRY(apply_parse(ap->a, text, &v));
-    TRY(apply_members(v, "providers routes prices keys limits"));
+    TRY(apply_members(v, "providers routes prices teams users keys limits"));
     ap->dry = true; /* all of it is looked at before anything is written */
     Err e = apply_all(ap, v);
     ap->dry = dry;

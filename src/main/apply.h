@@ -1,5 +1,5 @@
-/* src/main/apply.h - a file that says which providers, routes, prices, keys and limits there are to
- * be.
+/* src/main/apply.h - a file that says which providers, routes, prices, teams, users, keys and
+ * limits there are to be.
  *
  * What it names is made, or changed into what it says; what it does not name stays, as do a
  * credential and limits that an entry leaves out (null takes them away). To apply it again does
@@ -12,6 +12,7 @@
 
 enum { APPLY_FILE_MAX = 4 << 20, APPLY_ARENA_MAX = 256 << 20, APPLY_ENTRIES_MAX = 10000 };
 
+typedef VEC(Str) ApplyNames;
 struct apply {
     struct arena *a;
     struct boot *boot;
@@ -20,8 +21,9 @@ struct apply {
     bool dry;       /* say what would be done, and do nothing */
     bool make_keys; /* and show them; else a key that is not there is an error */
 
-    VEC(Str) providers; /* that the file names */
-    struct buf *out;    /* a line for each thing that is made or changed */
+    VEC(Str) providers; /* that the file names, as the two below */
+    ApplyNames teams, users;
+    struct buf *out; /* a line for each thing that is made or changed */
     unsigned made, changed, same;
 };
 
@@ -49,6 +51,17 @@ Err apply_secret(struct apply *ap, const struct json *v, Str *ret_secret) YIELDS
 Err apply_provider(struct apply *ap, const struct json *v) YIELDS;
 Err apply_route(struct apply *ap, const struct json *v) YIELDS;
 Err apply_price(struct apply *ap, const struct json *v) YIELDS;
+Err apply_team(struct apply *ap, const struct json *v) YIELDS;
+Err apply_user(struct apply *ap, const struct json *v) YIELDS;
+/* The user or team (an enum auth_kind) that @v names; ID_NONE: it is null or not there, or the file
+ * makes it and this is a look. E_NOT_FOUND. */
+Err apply_owner(struct apply *ap, const struct json *v, int kind, Id *ret_id) YIELDS;
+/* Limits and more of a subject: whether they can be; and as @v says, where what it leaves out
+ * stays.
+ * @what NULL: nothing is noted of it. */
+Err apply_policy_check(struct apply *ap, const struct json *v);
+Err apply_policy(struct apply *ap, const char *what, Str name, Id subject, const struct json *v)
+    YIELDS;
 Err apply_key(struct apply *ap, const struct json *v) YIELDS;
 Err apply_limits(struct apply *ap, const struct json *v) YIELDS;
 

@@ -1,4 +1,5 @@
 /* src/main/apply_keys.c - keys and limits as a file says they are to be. */
+#include "auth/principal.h"
 #include "base/json.h"
 #include "llm/limits.h"
 #include "main/apply.h"
@@ -58,22 +59,29 @@ static Err put_policy(struct apply *ap, Id subject, const struct json *policy)
     return llm_limits_put(llm_limits_of(ap->boot->llm), ap->a, ap->tenant, subject, policy);
 }
 
-static Err change_policy(struct apply *ap, const char *what, Str name, Id subject,
-                         const struct json *v)
+Err apply_policy_check(struct apply *ap, const struct json *v)
+{
+    struct json *made;
+
+    return merge(ap, json_obj(ap->a, NULL), v, &made);
+}
+
+Err apply_policy(struct apply *ap, const char *what, Str name, Id subject, const struct json *v)
 {
     struct json *is, *to_be;
 
     TRY(policy_of(ap, subject, &is));
     TRY(merge(ap, is, v, &to_be));
     const char *change = policy_change(ap, is, to_be);
-    apply_note(ap, what, name, change);
+    if (what)
+        apply_note(ap, what, name, change);
     return ap->dry || !*change ? OK : put_policy(ap, subject, to_be);
 }
 
 Err apply_limits(struct apply *ap, const struct json *v)
 {
-    TRY(apply_members(v, "limits models endpoints cache log"));
-    return change_policy(ap, "limits", S("of all"), ap->tenant, v);
+    TRY(apply_members(v, "limits models endpoints cache log end_users"));
+    return apply_policy(ap, "limits", S("of all"), ap->tenant, v);
 }
 
 /* The one that works and has the name; *ret_key NULL: none. */
@@ -106,6 +114,31 @@ static Err capabilities_of(struct apply *ap, const struct json *v, Str *ret_capa
                                    ret_capabilities);
 }
 
+struct owners {
+    Id user, team;
+    bool user_given, team_given; /* what is not stays */
+};
+
+static Err owners_of(struct apply *ap, const struct json *v, struct owners *ret_of)
+{
+    const struct json *user = json_get(v, S("user")), *team = json_get(v, S("team"));
+
+    *ret_of = (struct owners){.user_given = user != NULL, .team_given = team != NULL};
+    TRY(apply_owner(ap, user, AUTH_USER, &ret_of->user));
+    return apply_owner(ap, team, AUTH_TEAM, &ret_of->team);
+}
+
+static Err change_owners(struct apply *ap, const struct auth_key *key, const struct owners *of)
+{
+    Id user = of->user_given ? of->user : key->user, team = of->team_given ? of->team : key->team;
+
+    if (id_eq(user, key->user) && id_eq(team, key->team))
+        return OK;
+    apply_note(ap, "key", key->name, "owner");
+    return ap->dry ? OK
+                   : auth_key_assign(NULL, ap->boot->db, ap->a, ap->tenant, key->id, user, team);
+}
+
 /* A key without its limits may do more than it should: it goes again, and was never shown. */
 static Err take_back(struct apply *ap, Id key, Err why)
 {
@@ -118,7 +151,8 @@ static Err take_back(struct apply *ap, Id key, Err why)
     return e == OK ? why : err_add(why, "a key without its limits was left; revoke it");
 }
 
-static Err make_key(struct apply *ap, Str name, Str capabilities, const struct json *policy)
+static Err make_key(struct apply *ap, Str name, Str capabilities, const struct owners *of,
+                    const struct json *policy)
 {
     Str key;
     Id id;
@@ -131,7 +165,8 @@ static Err make_key(struct apply *ap, Str name, Str capabilities, const struct j
     apply_note(ap, "key", name, NULL);
     if (ap->dry)
         return OK;
-    TRY(auth_key_create(ap->boot->db, ap->a, ap->tenant, name, capabilities, 0, &key, &id));
+    TRY(auth_key_create_of(ap->boot->db, ap->a, ap->tenant, name, capabilities, 0, of->user,
+                           of->team, &key, &id));
     Err e = put_policy(ap, id, policy);
     if (e != OK)
         return take_back(ap, id, e);
@@ -145,20 +180,25 @@ Err apply_key(struct apply *ap, const struct json *v)
     struct json *made;
     Str name = str_trim(json_str_of(json_get(v, S("name")), S(""))), capabilities;
     struct json *policy = json_dup(ap->a, v);
+    struct owners of;
 
-    TRY(apply_members(v, "name capabilities limits models endpoints cache log"));
+    TRY(apply_members(v, "name capabilities user team limits models endpoints cache log"));
     TRY(auth_key_name_check(name));
     TRY(capabilities_of(ap, json_get(v, S("capabilities")), &capabilities));
     (void)json_remove(policy, S("name"));
     (void)json_remove(policy, S("capabilities"));
+    (void)json_remove(policy, S("user"));
+    (void)json_remove(policy, S("team"));
+    TRY(owners_of(ap, v, &of));
     TRY(merge(ap, json_obj(ap->a, NULL), policy, &made));
     TRY(find_key(ap, name, &key));
     if (!key)
-        return make_key(ap, name, capabilities, made);
+        return make_key(ap, name, capabilities, &of, made);
     if (!str_eq(key->capabilities, capabilities))
         return err_detail(E_INVALID,
                           "The key \"%.*s\" is there with the capabilities \"%.*s\", which cannot "
                           "be changed: revoke it, and another one is made.",
                           P(name), P(key->capabilities));
-    return change_policy(ap, "key", name, key->id, policy);
+    TRY(change_owners(ap, key, &of));
+    return apply_policy(ap, "key", name, key->id, policy);
 }

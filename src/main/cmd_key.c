@@ -10,13 +10,14 @@ static Err create_key(struct store_call *call)
     struct cli *cli = call->cli;
     Str key, expires = cli_get(cli, "expires");
     Usec span = 0;
-    Id id;
+    Id id, user, team;
 
     if (expires.n && time_parse_span(expires, &span) != OK)
         return err_detail(E_BAD_INPUT, "--expires takes a span such as 90d.");
     Str capabilities = cli_has(cli, "capability") ? cli_get(cli, "capability") : S("*");
-    TRY(auth_key_create(call->boot.db, cli->a, auth_home_tenant, cli_get(cli, "name"), capabilities,
-                        span ? time_wall() + span : 0, &key, &id));
+    TRY(cmd_owners(call, &user, &team));
+    TRY(auth_key_create_of(call->boot.db, cli->a, auth_home_tenant, cli_get(cli, "name"),
+                           capabilities, span ? time_wall() + span : 0, user, team, &key, &id));
     return cli_print(str_fmt(cli->a, "%.*s\n", P(key)));
 }
 
@@ -102,6 +103,8 @@ static const struct cli_option create_options[] = {
     {"name", "NAME", "What the key is for"},
     {"capability", "LIST", "What it may do, separated by commas; all if not given"},
     {"expires", "SPAN", "When it stops to work, such as 90d; never if not given"},
+    {"user", "NAME", "The user that it is of"},
+    {"team", "NAME", "The team that it is of; that of its user if not given"},
     {0},
 };
 

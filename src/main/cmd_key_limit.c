@@ -1,8 +1,9 @@
-/* src/main/cmd_key_limit.c - "heddle key limit": what a key may use of models, from the server's
- * shell.
+/* src/main/cmd_key_limit.c - "heddle key|team|user limit": what they may use of models, from the
+ * server's shell.
  *
  * Without options it is shown; options take the place of all that was set. A running server sees it
  * within ten seconds. */
+#include "auth/principal.h"
 #include "llm/limits.h"
 #include "main/cmd_store.h"
 
@@ -114,6 +115,26 @@ static Err show(const struct json *policy)
     return cli_print(out.n ? buf_str(&out) : S("no limits\n"));
 }
 
+/* Whom the argument says: a key by its id, a team or a user by its name. */
+static Err subject_of(struct store_call *call, Id *ret_id)
+{
+    struct cli *cli = call->cli;
+    Str verb = str_c(cli->verb->name), word;
+    struct auth_principal p;
+
+    (void)str_cut(verb, ' ', &word);
+    if (str_eq(word, S("key"))) {
+        if (id_parse(cli->args.at[0], ret_id) != OK)
+            return err_detail(E_BAD_INPUT,
+                              "The argument must be the id that \"heddle key list\" shows.");
+        return OK;
+    }
+    TRY(auth_principal_named(call->boot.db, cli->a, auth_home_tenant,
+                             str_eq(word, S("team")) ? AUTH_TEAM : AUTH_USER, cli->args.at[0], &p));
+    *ret_id = p.id;
+    return OK;
+}
+
 static Err limit(struct store_call *call)
 {
     struct cli *cli = call->cli;
@@ -121,9 +142,7 @@ static Err limit(struct store_call *call)
     struct json *policy;
     Id id;
 
-    if (id_parse(cli->args.at[0], &id) != OK)
-        return err_detail(E_BAD_INPUT,
-                          "The argument must be the id that \"heddle key list\" shows.");
+    TRY(subject_of(call, &id));
     if (cli_has(cli, "none") && cli->given.n > 1)
         return err_detail(E_BAD_INPUT, "--none stands alone.");
     if (cli->given.n) {
@@ -161,6 +180,37 @@ const struct cli_verb cmd_key_limit = {
     .summary = "Show or set what a key may use of models",
     .details = "What is given takes the place of all that was set. Windows are those of the "
                "calendar in UTC. A running server sees a change within ten seconds.",
+    .options = options,
+    .settings = "data database.url",
+    .run = run,
+};
+
+#define DETAILS                                                                                    \
+    "The limits hold for all calls of its keys together. What is given takes the place of all "    \
+    "that "                                                                                        \
+    "was set. Windows are those of the calendar in UTC. A running server sees a change within "    \
+    "ten "                                                                                         \
+    "seconds."
+
+const struct cli_verb cmd_team_limit = {
+    .name = "team limit",
+    .args = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Show or set what a team may use of models",
+    .details = DETAILS,
+    .options = options,
+    .settings = "data database.url",
+    .run = run,
+};
+
+const struct cli_verb cmd_user_limit = {
+    .name = "user limit",
+    .args = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "Show or set what a user may use of models",
+    .details = DETAILS,
     .options = options,
     .settings = "data database.url",
     .run = run,

@@ -22,4 +22,7 @@ enum {
  * warnings. */
 Err cmd_with_store(struct cli *cli, unsigned needs, Err (*fn)(struct store_call *call));
 
+/* The user and the team that the options of the call name; ID_NONE: they are not given. */
+Err cmd_owners(struct store_call *call, Id *ret_user, Id *ret_team) YIELDS;
+
 #endif

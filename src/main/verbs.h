@@ -9,6 +9,7 @@ extern const struct cli_verb cmd_config_check;
 extern const struct cli_verb cmd_config_print;
 extern const struct cli_verb cmd_doctor;
 extern const struct cli_verb cmd_help;
+extern const struct cli_verb cmd_key_assign;
 extern const struct cli_verb cmd_key_create;
 extern const struct cli_verb cmd_key_limit;
 extern const struct cli_verb cmd_key_list;
@@ -29,6 +30,14 @@ extern const struct cli_verb cmd_run;
 extern const struct cli_verb cmd_serve;
 extern const struct cli_verb cmd_signin;
 extern const struct cli_verb cmd_simulate;
+extern const struct cli_verb cmd_team_add;
+extern const struct cli_verb cmd_team_delete;
+extern const struct cli_verb cmd_team_limit;
+extern const struct cli_verb cmd_team_list;
+extern const struct cli_verb cmd_user_add;
+extern const struct cli_verb cmd_user_delete;
+extern const struct cli_verb cmd_user_limit;
+extern const struct cli_verb cmd_user_list;
 extern const struct cli_verb cmd_version;
 
 #endif
