@@ -3,6 +3,12 @@
 
 #include "store/store_wait.h"
 
+/* used_at has an index and a day's patience (flow.c): it is moved by the hour, or each run that
+ * passes would write to that index. */
+#define USED_AT(now)                                                                               \
+    "used_at = CASE WHEN flow_gate.used_at < " now " - 3600000000 THEN " now                       \
+    " ELSE flow_gate.used_at END"
+
 /* Also the lock under which the runs of the gate are counted. */
 static void meet_gate(struct db_tx *tx, const struct flow_gate *g, Usec now)
 {
@@ -11,7 +17,7 @@ static void meet_gate(struct db_tx *tx, const struct flow_gate *g, Usec now)
         " throttle_at, rate_at, turn, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7)"
         " ON CONFLICT (id) DO UPDATE SET concurrency = excluded.concurrency,"
         " throttle_gap = excluded.throttle_gap, throttle_slack = excluded.throttle_slack,"
-        " used_at = excluded.used_at";
+        " " USED_AT("excluded.used_at");
 
     db_exec(tx, sql,
             DB_ARGS(D_ID(g->id), D_ID(g->tenant), D_TEXT(g->name), D_INT(g->concurrency),
@@ -43,8 +49,9 @@ void store_flow_enter(struct db_tx *tx, const struct flow_gate *gate,
     /* Behind the last of its key, be that before the gate or in it: who always has just one run
      * there would pass those who have many else. */
     static const char in_turn[] =
-        ENTER("(SELECT CASE WHEN MAX(q.turn) + 1 > g.turn THEN MAX(q.turn) + 1 ELSE g.turn END"
-              " FROM flow_run q WHERE q.gate_id = ?2 AND q.state IN (0, 1) AND q.fair = ?4)");
+        ENTER("COALESCE((SELECT CASE WHEN q.turn + 1 > g.turn THEN q.turn + 1 ELSE g.turn END"
+              " FROM flow_run q WHERE q.gate_id = ?2 AND q.fair = ?4 AND q.state <> 2"
+              " ORDER BY q.turn DESC LIMIT 1), g.turn)");
     static const char in_order[] = ENTER("g.turn");
 
     meet_gate(tx, gate, now);
@@ -156,8 +163,8 @@ Err store_flow_look(struct db *db, struct arena *a, Id gate, int limit, struct f
 Err store_flow_admit(struct db *db, struct arena *a, const struct flow_look *look, size_t n,
                      Usec throttle_at, Usec now)
 {
-    static const char lock[] = "UPDATE flow_gate SET throttle_at = ?3, turn = ?4, used_at = ?5"
-                               " WHERE id = ?1 AND throttle_at = ?2";
+    static const char lock[] = "UPDATE flow_gate SET throttle_at = ?3, turn = ?4, " USED_AT(
+        "?5") " WHERE id = ?1 AND throttle_at = ?2";
     static const char admit[] = "UPDATE flow_run SET state = 1 WHERE run_id = ?1 AND state = 0 AND"
                                 " (SELECT COUNT(*) " IN_STATE(1) ") < ?3";
     const struct flow_gate *g = &look->gate;
