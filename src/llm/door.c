@@ -44,7 +44,7 @@ static void hand_on(struct llm_call *c, HttpHeaders *headers)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         Str value = req_header(c->req, rows[i].name);
-        bool fits = !rows[i].dialect || (rows[i].dialect == to && !llm_is_translated(c));
+        bool fits = !rows[i].dialect || (rows[i].dialect == to && !c->translated);
         if (value.p && fits)
             http_header_add(c->req->a, headers, rows[i].name, value);
     }
@@ -66,7 +66,8 @@ static Err make_call(struct llm_call *c, struct http_call *ret_call)
     };
 
     TRY(llm_usable(p));
-    Err e = llm_upstream_url(a, p, c->op, c->target.model, c->stream, &call.url);
+    enum llm_op op = c->translated && c->op == LLM_RESPONSES ? LLM_CHAT : c->op;
+    Err e = llm_upstream_url(a, p, op, c->target.model, c->stream, &call.url);
     c->untranslatable = e == E_BAD_INPUT;
     TRY(e);
     TRY(c->form ? llm_pass_body(c, &call) : llm_call_body(c, &call.body));
@@ -110,6 +111,12 @@ Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str 
     bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
     c->missed = c->follows.n && !other && llm_is_missing(status, body);
     if (c->route && (other || c->missed))
+        return OK;
+    /* A server without responses says so in many ways; its chat tells whether that is so. */
+    c->lacking = c->op == LLM_RESPONSES && !c->translated && !c->follows.n &&
+                 c->target.provider->kind->responses == LLM_RESPONSES_PERHAPS &&
+                 (status == 404 || status == 405 || status == 501);
+    if (c->lacking)
         return OK;
     TRY(llm_claim(c));
     struct llm_refusal told = c->refusal;
@@ -160,13 +167,30 @@ static Err call_whole(struct llm_call *c, const struct http_call *call)
 
 /* ---- streams ---- */
 
-static Err write_error(struct llm_call *c, Err code)
+/* A stream that is being written knows more of what belongs there. */
+static Str error_event(struct llm_call *c, const struct llm_relay *relay, Err code)
 {
     struct arena *a = c->req->a;
-    Str message = str_dup(a, str_c(err_client_text(code)));
-    Str text = llm_error_text(c, err_http(code), message, str_c(err_slug(code)));
+    struct llm_stream *s = relay->translation;
+    Str message = str_dup(a, str_c(err_client_text(code))), slug = str_c(err_slug(code));
 
-    Str event = str_fmt(a, "%.*sdata: %.*s\n\n", P(c->dialect->error_before), P(text));
+    if (s && c->talk && !s->done && !s->failed) {
+        buf_reset(&s->out);
+        s->fault = OK;
+        llm_stream_put(
+            s, &(struct llm_delta){
+                   .kind = LLM_D_ERROR, .status = err_http(code), .name = slug, .text = message});
+        if (s->fault == OK && buf_ok(&s->out) == OK)
+            return buf_str(&s->out);
+    }
+    Str text = llm_error_text(c, err_http(code), message, slug);
+    return str_fmt(a, "%.*sdata: %.*s\n\n", P(c->dialect->error_before), P(text));
+}
+
+static Err write_error(struct llm_call *c, const struct llm_relay *relay, Err code)
+{
+    Str event = error_event(c, relay, code);
+
     if (c->log)
         llm_log_note(c, event);
     return res_write(c->res, event);
@@ -180,7 +204,7 @@ static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err
     if (relay->inside)
         return code;
     fiber_shield(); /* a drain cancels; the write deadline bounds it */
-    Err e = write_error(c, code);
+    Err e = write_error(c, relay, code);
     if (e == OK)
         e = res_end(c->res);
     fiber_unshield();
@@ -197,6 +221,16 @@ static Err write_piece(struct llm_call *c, const struct llm_relay *relay, Str pi
     return piece.n ? res_write(c->res, piece) : OK;
 }
 
+/* Before anybody has the end of it. */
+static Err keep_answer(struct llm_call *c, const struct llm_relay *relay)
+{
+    const struct llm_stream *s = relay->translation;
+
+    if (!s || !s->answer_n || relay->failed)
+        return OK;
+    return llm_talk_keep(c, str_from(s->out.p + s->answer_at, s->answer_n));
+}
+
 /* The upstream's stream has ended with @e. */
 static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
 {
@@ -209,6 +243,8 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
             return res_end(c->res);
         if (relay->fault != OK)
             return tell_in_stream(c, relay, llm_call_error(p, relay->fault));
+        if (whole && (e = keep_answer(c, relay)) != OK)
+            return tell_in_stream(c, relay, e);
         if (whole) {
             Str end = relay->done ? S("") : c->dialect->stream_end;
             if (rest.n)
@@ -264,6 +300,8 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
         if (!c->first_at)
             c->first_at = time_mono();
         Str out = llm_relay_feed(relay, piece);
+        if (relay->done && (e = keep_answer(c, relay)) != OK)
+            return tell_in_stream(c, relay, e);
         if (out.n)
             TRY(write_piece(c, relay, out, relay->done));
         if (relay->fault != OK)
@@ -362,14 +400,17 @@ Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
     llm_relay_init(&relay, !c->wants_usage);
     relay.events = llm_events_of(c);
     relay.mend = c->op == LLM_CHAT && c->members[MEMBER_TOOLS].to;
-    if (llm_is_translated(c))
+    if (c->translated)
         relay.translation = llm_stream_new(c->target.provider->kind->dialect, c->dialect,
                                            c->target.model, c->wants_usage);
+    if (relay.translation && c->talk)
+        relay.translation->reply = &c->talk->reply;
     Err e = pass_stream(c, up, &relay, piece);
     c->usage = relay.usage;
     c->chunks = relay.chunks;
     c->told = c->told || relay.failed;
-    llm_pin(c, str_from(relay.id, relay.id_n));
+    if (!c->translated)
+        llm_pin(c, str_from(relay.id, relay.id_n));
     llm_relay_done(&relay);
     return e;
 }
@@ -547,14 +588,14 @@ void llm_call_lost(struct llm_call *c, struct llm_hold *hold)
     llm_ledger_add(c->llm->ledger, &row);
 }
 
-Err llm_attempt(struct llm_call *c)
+static Err attempt(struct llm_call *c)
 {
     struct http_call call;
 
     c->refusal.status = 0;
-    c->untranslatable = c->missed = false;
+    c->untranslatable = c->missed = c->lacking = false;
     c->dropped = c->changed = S("");
-    if (c->op == LLM_COUNT_TOKENS && llm_is_translated(c))
+    if (c->op == LLM_COUNT_TOKENS && c->translated)
         return llm_count_tokens(c);
     TRY(find_price(c));
     TRY(llm_context_fit(c));
@@ -565,6 +606,34 @@ Err llm_attempt(struct llm_call *c)
     return llm_passes(c->op) ? llm_pass_call(c, &call)
            : c->stream       ? call_stream(c, &call)
                              : call_whole(c, &call);
+}
+
+/* What the response follows is not kept here, and this provider keeps none. */
+static Err refuse_what_follows(struct llm_call *c)
+{
+    c->translated = false; /* it is said in the client's dialect already */
+    c->refusal.status = 0;
+    c->untranslatable = c->missed = false;
+    c->dropped = c->changed = S("");
+    return llm_refused(c, 400, &(HttpHeaders){0}, llm_talk_missing(c));
+}
+
+Err llm_attempt(struct llm_call *c)
+{
+    c->lacking = false;
+    c->translated = llm_is_foreign(c);
+    llm_talk_attempt(c);
+    if (c->translated && c->follows.n)
+        return refuse_what_follows(c);
+    Err e = attempt(c);
+    if (!c->lacking)
+        return e;
+    c->attempts--;
+    c->translated = true;
+    e = attempt(c);
+    if (e == OK && c->status == 200)
+        llm_lacks_note(c->llm->lacks, c->target.provider, time_mono());
+    return e;
 }
 
 /* A provider's own names are no route's. */
@@ -585,6 +654,11 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     TRY(llm_call_open(c));
     llm_log_begin(c);
     TRY(llm_prompt_apply(c));
+    TRY(llm_talk_begin(c));
+    if (c->talk && c->talk->lost) {
+        c->status = 400;
+        return res_send(c->res, 400, S("application/json"), llm_talk_missing(c));
+    }
     c->route = route_of(c, view);
     if (!c->route)
         TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));

@@ -205,9 +205,9 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
         Str whole = json_text(own, v);
         bool open = !tells_credential(c->target.provider, whole) &&
                     !tells_credential(c->target.provider, message_of(v));
-        if (open && json_is(json_at(v, "error"), JSON_OBJ) && !llm_is_translated(c))
+        if (open && json_is(json_at(v, "error"), JSON_OBJ) && !c->translated)
             text = str_dup(c->req->a, whole);
-        if (open && llm_is_translated(c))
+        if (open && c->translated)
             code = str_dup(c->req->a, foreign_code(v));
         if (open)
             message = str_dup(c->req->a, message_of(v));
@@ -334,6 +334,7 @@ static void pin_whole(const struct llm_call *c, Str text)
 static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
     TRY(llm_translate_answer(c, body, &body));
+    TRY(llm_talk_keep(c, body));
     llm_answer_headers(c, headers);
     c->status = 200;
     if (c->cache)
@@ -355,7 +356,7 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
 
     if (!is_json_type(headers))
         return unusable(c, "it is not JSON.");
-    if (llm_is_translated(c))
+    if (c->translated)
         return answer_translated(c, headers, body);
     if (llm_scan_text(body, members, N) != OK)
         return unusable(c, "it is not valid JSON.");

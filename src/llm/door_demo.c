@@ -101,6 +101,7 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
 {
     AUTO(llm_stream) *s = llm_stream_new(c->dialect, c->dialect, c->target.model, c->wants_usage);
 
+    s->reply = c->talk ? &c->talk->reply : NULL;
     TRY(begin_stream(c, &answer->usage));
     TRY(stream_parts(c, s, answer));
     buf_reset(&s->out);
@@ -109,6 +110,8 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
     llm_stream_put(s, &(struct llm_delta){.kind = LLM_D_END});
     c->chunks = s->chunks;
     TRY(s->fault);
+    if (s->answer_n)
+        TRY(llm_talk_keep(c, str_from(s->out.p + s->answer_at, s->answer_n)));
     TRY(write_out(c, buf_str(&s->out)));
     return res_end(c->res);
 }
@@ -119,7 +122,9 @@ static Err make_answer(struct demo_job *job)
 
     chat->a = chat->text = job->tree;
     TRY(job->c->dialect->read_request(chat, job->body));
+    TRY(llm_talk_frame(job->c->talk, job->c->req->a, chat, job->body));
     llm_demo_answer(chat, job->c->target.model, &job->answer);
+    job->answer.reply = job->c->talk ? &job->c->talk->reply : NULL;
     return OK;
 }
 
@@ -127,8 +132,10 @@ static Err send_answer(struct llm_call *c, const struct demo_job *job)
 {
     if (c->stream)
         return stream_chat(c, &job->answer);
+    Str text = json_text(c->req->a, c->dialect->write_answer(job->tree, &job->answer));
+    TRY(llm_talk_keep(c, text));
     begin(c, &job->answer.usage);
-    return send_whole(c, json_text(c->req->a, c->dialect->write_answer(job->tree, &job->answer)));
+    return send_whole(c, text);
 }
 
 /* ---- completions ---- */
@@ -251,7 +258,7 @@ static Err compute(void *arg)
     struct demo_job *job = arg;
 
     TRY(json_parse(job->tree, job->c->body, &job->body));
-    if (job->c->op == LLM_CHAT || job->c->op == LLM_MESSAGES)
+    if (job->c->op == LLM_CHAT || job->c->op == LLM_MESSAGES || job->c->op == LLM_RESPONSES)
         return make_answer(job);
     return job->c->op == LLM_EMBEDDINGS ? make_embeddings(job) : OK;
 }
@@ -273,6 +280,7 @@ Err llm_demo_call(struct llm_call *c)
     switch (c->op) {
     case LLM_CHAT:
     case LLM_MESSAGES:
+    case LLM_RESPONSES:
         return send_answer(c, &job);
     case LLM_COMPLETIONS:
         return answer_completion(c, job.body);

@@ -48,6 +48,17 @@ enum llm_label { LLM_LABEL_AGENT, LLM_LABEL_WORKFLOW, LLM_LABEL_STEP, LLM_LABEL_
 struct llm_cache_use;
 struct llm_call_log;
 struct llm_race;
+struct model_response_row;
+
+/* What is known of a response that may be kept here. */
+struct llm_talk {
+    Id id;
+    struct llm_reply reply;
+    Str input;                               /* that of this turn, as the client sent it */
+    bool lost;                               /* it follows one of ours that is not there any more */
+    bool unkept;                             /* it was to be stored, and nothing is */
+    const struct model_response_row *before; /* NULL: it begins a conversation */
+};
 
 /* A request as it came, while the target gets less of it. */
 struct llm_untrimmed {
@@ -65,11 +76,14 @@ struct llm_call {
     Str body;
     bool patched; /* it has the name of the last target instead of the client's */
     struct llm_member members[MEMBERS];
-    Str model;   /* as the client names it, or as its prompt does */
-    Str called;  /* the prompt, with its version; empty: it is none */
-    Str follows; /* the response before this one; empty: none */
-    bool missed; /* the target does not know that */
-    bool named;  /* in the path: the body's does not count */
+    Str model;             /* as the client names it, or as its prompt does */
+    Str called;            /* the prompt, with its version; empty: it is none */
+    Str follows;           /* the response before this one; empty: none */
+    bool missed;           /* the target does not know that */
+    bool translated;       /* this attempt: the target speaks another dialect than the client */
+    bool lacking;          /* the target may have no responses: its chat is to be tried */
+    struct llm_talk *talk; /* NULL: it makes no response */
+    bool named;            /* in the path: the body's does not count */
     bool stream, wants_usage, wants_base64;
     struct llm_form *form; /* the body is one, and its members are texts; NULL: it is JSON */
     Str form_type;         /* its Content-Type */
@@ -158,10 +172,25 @@ void llm_pin(const struct llm_call *c, Str id);
 /* Whether a refusal says that the response before is not known. */
 bool llm_is_missing(int status, Str body);
 
-/* Whether the target speaks another dialect than the client. */
-bool llm_is_translated(const struct llm_call *c);
+/* Whether the target speaks another dialect than the client, as far as is known. */
+bool llm_is_foreign(const struct llm_call *c);
 /* The body for such a target, in c->edited. */
 Err llm_translate_request(struct llm_call *c, Str *ret_body) YIELDS;
+/* Of responses (door_talk.c). A call that follows what is kept here becomes one with the whole
+ * conversation, and c->follows empty. */
+Err llm_talk_begin(struct llm_call *c) YIELDS;
+/* An attempt begins: what it learns is its own. */
+void llm_talk_attempt(struct llm_call *c);
+/* The body that says that c->follows is not known. */
+Str llm_talk_missing(const struct llm_call *c);
+/* What answers repeat of the request @body, into @a. */
+Err llm_talk_frame(struct llm_talk *talk, struct arena *a, struct llm_chat *chat,
+                   const struct json *body);
+/* Keep the @response that was made, if it is to be. */
+Err llm_talk_keep(struct llm_call *c, Str response) YIELDS;
+/* Answer for a response that is kept here; *ret_ours: it could be one. */
+Err llm_talk_serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest,
+                   bool *ret_ours) YIELDS;
 /* Answer with an estimate how many tokens the request has, for a target that cannot count. */
 Err llm_count_tokens(struct llm_call *c) YIELDS;
 /* The answer of such a target, whole; c->usage is set. */

@@ -6,6 +6,8 @@
  */
 #include "llm/door_private.h"
 
+#include "llm/dialects/dialect_responses.h"
+
 enum { TREE_MAX = 512 << 20 };
 
 static const Str reasoning_names[] = {S_INIT("reasoning_content"), S_INIT("reasoning"),
@@ -127,11 +129,40 @@ static Err drop_reasoning(struct llm_call *c)
     return change(c, &edit, 1);
 }
 
+/* What was thought elsewhere and sealed here nobody else can open: those that have responses refuse
+ * it. */
+static Err drop_sealed(struct llm_call *c)
+{
+    AUTO(arena) *tree = arena_new(TREE_MAX);
+    struct llm_member input = {S("input"), 0, 0};
+    struct json *v, *kept;
+
+    if (str_find(c->body, S("\"" LLM_SEALED)) == SIZE_MAX)
+        return OK;
+    TRY(llm_scan_text(c->body, &input, 1));
+    TRY(json_parse(tree, llm_member_text(c->body, &input), &v));
+    if (json_len(v) > LLM_PARTS_MAX)
+        return llm_chat_too_many();
+    kept = json_arr(tree);
+    for (size_t i = 0; json_is(v, JSON_ARR) && i < json_len(v); i++) {
+        Str sealed = json_str_of(json_at(json_item(v, i), "encrypted_content"), S(""));
+        if (!str_starts(sealed, S(LLM_SEALED)))
+            json_push(tree, kept, json_item(v, i));
+    }
+    if (!json_is(v, JSON_ARR) || json_len(kept) == json_len(v))
+        return OK;
+    note(c, &c->dropped, "input.reasoning");
+    struct llm_edit edit = {input.from, input.to, json_text(tree, kept)};
+    return change(c, &edit, 1);
+}
+
 Err llm_quirks(struct llm_call *c)
 {
     const struct llm_kind *kind = c->target.provider->kind;
 
-    if (c->op != LLM_CHAT || llm_is_translated(c))
+    if (c->op == LLM_RESPONSES && !c->translated)
+        return drop_sealed(c);
+    if (c->op != LLM_CHAT || c->translated)
         return OK;
     if (kind->no_stream_options)
         TRY(drop_stream_options(c));

@@ -79,7 +79,7 @@ static Err read_previous(struct llm_call *c)
     TRY(member_json(c, MEMBER_PREVIOUS, &v));
     if (v && !json_is(v, JSON_STR) && !json_is(v, JSON_NULL))
         return err_detail(E_BAD_INPUT, "\"previous_response_id\" must be a string.");
-    c->follows = json_str_of(v, S(""));
+    c->follows = str_dup(c->req->a, json_str_of(v, S(""))); /* its place in the body may change */
     return OK;
 }
 
@@ -213,7 +213,7 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
     struct llm_edit edits[2];
     size_t n = 1;
 
-    if (llm_is_translated(c))
+    if (c->translated)
         return llm_translate_request(c, ret_body);
     if (!ask && !c->named && !c->patched && str_eq(c->model, c->target.model)) {
         *ret_body = c->body;

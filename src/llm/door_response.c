@@ -86,6 +86,7 @@ Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str pat
 {
     AUTO(llm_view) *view = llm_view_take(llm);
     struct llm_call *c = arena_new_of(req->a, struct llm_call);
+    bool ours = false;
     Str id, rest = str_cut(path, '/', &id), stream;
 
     rest = rest.p ? str_from(rest.p - 1, rest.n + 1) : S("");
@@ -94,6 +95,9 @@ Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str pat
     TRY(req_query(req, S("stream"), &stream));
     if (str_eq(stream, S("true")))
         return err_detail(E_BAD_INPUT, "Responses that were made are not streamed here.");
+    TRY(llm_talk_serve(llm, req, res, id, rest, &ours));
+    if (ours)
+        return OK;
     c->llm = llm;
     c->req = req;
     c->res = res;

@@ -22,23 +22,31 @@ struct translate_job {
     /* of requests */
     struct arena *notes; /* where their names go */
     Str model, dropped, changed;
+    struct llm_talk *talk; /* NULL: it is no response */
     bool full, ask_usage;
     int64_t most_tokens;
     /* of answers */
     struct llm_usage *usage;
 };
 
-bool llm_is_translated(const struct llm_call *c)
+bool llm_is_foreign(const struct llm_call *c)
 {
-    const struct llm_dialect *other = c->target.provider->kind->dialect;
-    bool passes = c->dialect == &llm_dialect_responses && other == &llm_dialect_openai;
+    const struct llm_provider *p = c->target.provider;
+    bool responses = c->dialect == &llm_dialect_responses;
 
-    return other != c->dialect && !passes;
+    if (responses && p->kind->responses == LLM_RESPONSES_PERHAPS)
+        return llm_lacks_has(c->llm->lacks, p, time_mono());
+    return responses ? p->kind->responses != LLM_RESPONSES_YES : p->kind->dialect != c->dialect;
 }
 
-static Str names_of(struct arena *a, const LlmNotes *notes)
+/* As the client's dialect calls them. */
+static Str names_of(const struct translate_job *job, const LlmNotes *notes)
 {
-    return str_join(a, notes->at, notes->n, S(", "));
+    VEC(Str) names = {0};
+
+    vec_each(notes, n)
+        vec_push(job->notes, &names, job->from->field_name ? job->from->field_name(*n) : *n);
+    return str_join(job->notes, names.at, names.n, S(", "));
 }
 
 static Err translate_request(void *arg)
@@ -52,12 +60,16 @@ static Err translate_request(void *arg)
     chat->text = tree;
     chat->ask_usage = job->ask_usage;
     chat->most_tokens = job->most_tokens;
+    chat->to = job->to;
     TRY(json_parse(tree, job->text, &v));
     TRY(job->from->read_request(chat, v));
+    TRY(llm_talk_frame(job->talk, job->notes, chat, v));
+    if (job->talk && job->talk->unkept)
+        llm_chat_drop(chat, S("store"));
     TRY(job->to->write_request(chat, job->model, job->full, &body));
     json_write(job->out, body);
-    job->dropped = names_of(job->notes, &chat->dropped);
-    job->changed = names_of(job->notes, &chat->changed);
+    job->dropped = names_of(job, &chat->dropped);
+    job->changed = names_of(job, &chat->changed);
     return buf_ok(job->out);
 }
 
@@ -69,6 +81,7 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body)
                                 .out = &c->edited,
                                 .notes = c->req->a,
                                 .model = c->target.model,
+                                .talk = c->talk,
                                 .full = c->target.provider->kind->full,
                                 .ask_usage = !c->target.provider->kind->no_stream_options,
                                 .most_tokens = c->priced ? c->price.max_output : 0};
@@ -100,6 +113,8 @@ static Err translate_answer(void *arg)
         return err_set(E_UPSTREAM, "an answer that is no JSON");
     TRY(job->from->read_answer(chat, v, &answer));
     *job->usage = answer.usage;
+    answer.from = job->from;
+    answer.reply = job->talk ? &job->talk->reply : NULL;
     if (!answer.model.n)
         answer.model = job->model;
     json_write(job->out, job->to->write_answer(made, &answer));
@@ -114,6 +129,7 @@ Err llm_translate_answer(struct llm_call *c, Str body, Str *ret_body)
                                 .text = body,
                                 .out = &out,
                                 .model = c->target.model,
+                                .talk = c->talk,
                                 .usage = &c->usage};
     Err e = body.n > ON_A_WORKER ? work_run(translate_answer, &job) : translate_answer(&job);
 

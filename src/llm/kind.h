@@ -25,6 +25,10 @@ enum llm_op {
     LLM_OPS
 };
 
+/* Whether its servers have OpenAI's responses, and keep them; else they are translated into chats
+ * and kept here. */
+enum llm_has_responses { LLM_RESPONSES_NO, LLM_RESPONSES_YES, LLM_RESPONSES_PERHAPS };
+
 struct llm_kind {
     const char *name;
     const char *title;
@@ -39,7 +43,8 @@ struct llm_kind {
     bool demo;              /* answers here, without any model */
     bool max_tokens;        /* knows the older name of max_completion_tokens alone */
     bool no_reasoning;      /* refuses what a model thought, when it comes back */
-    bool full;              /* knows all of its dialect, and its newest names alone */
+    enum llm_has_responses responses;
+    bool full; /* knows all of its dialect, and its newest names alone */
 };
 
 /* All kinds in alphabetical order, ended by {0}. */

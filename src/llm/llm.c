@@ -5,6 +5,7 @@
 #include "llm/offers.h"
 #include "llm/prices.h"
 #include "llm/tokens/tokens.h"
+#include "store/store_model_response.h"
 
 #include "base/buf.h"
 #include "base/crypto.h"
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 
 static const Usec WATCH_SPAN = 5 * USEC_S;
+static const Usec SWEEP_SPAN = USEC_MIN;
+enum { SWEEP_ROWS = 100, SWEEP_TIMES = 50 };
 enum { KEY_SIZE = 16 + LLM_NAME_MAX, VIEW_MAX = 256 << 20 };
 
 /* ---- views ---- */
@@ -270,6 +273,22 @@ static Err look(struct llm *llm)
     return same ? OK : llm_reload(llm);
 }
 
+/* Forget conversations whose time is over, some at a time. */
+static Err sweep_responses(struct llm *llm)
+{
+    Usec now = time_mono();
+    int n = SWEEP_ROWS;
+
+    if (llm->swept_at && now - llm->swept_at < SWEEP_SPAN)
+        return OK;
+    llm->swept_at = now;
+    for (int i = 0; i < SWEEP_TIMES && n == SWEEP_ROWS; i++) {
+        AUTO(arena) *a = arena_new(MIB(64));
+        TRY(store_model_response_expire(llm->db, a, time_wall(), SWEEP_ROWS, &n));
+    }
+    return OK;
+}
+
 static Err watch(void *arg)
 {
     struct llm *llm = arg;
@@ -277,6 +296,8 @@ static Err watch(void *arg)
 
     while (fiber_sleep(WATCH_SPAN) == OK) {
         Err e = look(llm);
+        if (e == OK && llm->ledger) /* this process serves */
+            e = sweep_responses(llm);
         if (e != OK && e != E_CANCELLED && !said)
             LOG_WARN("the providers could not be read again; the last known ones stay", L_ERR(e));
         said = e != OK;
@@ -320,6 +341,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->secrets = options->secrets;
     llm->tenant = options->tenant;
     llm->pins = llm_pins_new();
+    llm->lacks = llm_lacks_new();
+    llm->responses_kept = options->responses_kept;
     llm->cache = llm_cache_new(options->cache);
     llm->purges = map_new();
     llm->models = map_new();
@@ -380,6 +403,7 @@ void llm_free(struct llm *llm)
     llm_alerts_free(llm->alerts);
     llm_view_unref(llm->view);
     llm_pins_free(llm->pins);
+    llm_lacks_free(llm->lacks);
     llm_cache_free(llm->cache);
     map_free(llm->purges, NULL);
     map_free(llm->models, llm_model_list_free);

@@ -80,6 +80,7 @@ struct llm_options {
     bool refuse_unpriced; /* calls of models whose price is not known */
     Usec retention;       /* of these records; 0: for ever */
     Usec bodies_kept;     /* how long what was said is; 0: as long as the records */
+    Usec responses_kept;  /* how long responses are, of providers without; 0: not at all */
     size_t cache;         /* bytes of answers that are kept */
     Usec heartbeat;       /* that streams are not silent for; 0: for ever */
     Str heartbeat_skip;   /* beginnings of User-Agents that do not bear it, with commas between */

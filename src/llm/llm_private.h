@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "llm/alerts.h"
 #include "llm/cache.h"
+#include "llm/lacks.h"
 #include "llm/ledger.h"
 #include "llm/llm.h"
 #include "llm/pins.h"
@@ -31,6 +32,9 @@ struct llm {
     const struct secrets *secrets;
     struct llm_ledger *ledger; /* NULL: calls are not recorded */
     struct llm_pins *pins;     /* of responses */
+    struct llm_lacks *lacks;   /* who has none */
+    Usec responses_kept;       /* after the last of a conversation; 0: none is */
+    Usec swept_at;             /* when those that are old were looked for; the watcher's */
     struct llm_cache *cache;   /* of answers */
     struct llm_prices *prices;
     struct llm_limits *limits;

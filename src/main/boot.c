@@ -166,6 +166,7 @@ Err boot_gateway(struct boot *b, bool serve)
                             .retention = c->retention.days * USEC_DAY,
                             .templates = &prompt_templates,
                             .bodies_kept = c->retention.model_bodies * USEC_DAY,
+                            .responses_kept = c->retention.model_responses * USEC_DAY,
                             .cache = c->models.cache,
                             .heartbeat = c->models.heartbeat,
                             .heartbeat_skip = c->models.heartbeat_skip,

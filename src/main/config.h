@@ -61,7 +61,7 @@ struct config {
         int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {
-        int64_t days, max_days, runs, model_bodies;
+        int64_t days, max_days, runs, model_bodies, model_responses;
     } retention;
     struct {
         Str api_key, base_url;

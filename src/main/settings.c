@@ -183,6 +183,10 @@ const struct config_setting config_settings[] = {
      AS_INT(retention.model_bodies, "7", 0, 36500),
      .help = "Days that bodies of model calls are kept, where that is wanted; 0: as long as their "
              "records"},
+    {"retention.model_responses", "HEDDLE_RETENTION_MODEL_RESPONSES", NULL,
+     AS_INT(retention.model_responses, "30", 0, 36500),
+     .help = "Days that responses of models whose provider has none of its own are kept, after the "
+             "last of their conversation; 0: none is stored"},
     {"retention.max_days", "HEDDLE_RETENTION_MAX_DAYS", NULL,
      AS_INT(retention.max_days, "0", 0, 36500),
      .help = "Days after which finished runs are deleted whatever workflows and tenants say; 0: "

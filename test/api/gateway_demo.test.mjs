@@ -96,10 +96,12 @@ onEachDatabase(
       }))
         text += chunk.choices[0].text;
       assert.equal(text, completion.choices[0].text);
-      await assert.rejects(
-        client().responses.create({ model: 'demo/demo', input: 'x' }),
-        (e) => e.status === 400 && /demo, which has no responses/.test(e.message),
-      );
+      const response = await client().responses.create({ model: 'demo/demo', input: 'x' });
+      assert.match(response.output_text, /no model was asked/);
+      const next = await client()
+        .responses.stream({ model: 'demo/demo', input: 'y', previous_response_id: response.id })
+        .finalResponse();
+      assert.match((await client().responses.retrieve(next.id)).output[0].content[0].text, /no model/);
     });
 
     test('it calls tools and answers by schemas, so that agents can be tried', async () => {

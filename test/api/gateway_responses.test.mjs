@@ -144,13 +144,17 @@ onEachDatabase(
       expectStatus(await ctx.api.call('GET', `/v1/responses/${made.id}?stream=true`), 400);
     });
 
-    test('providers that have no responses refuse them, and a route passes them over', async () => {
+    test('a route passes over a target that has no words for what is asked', async () => {
       const body = { kind: 'anthropic', base_url: 'http://127.0.0.1:1', private_network: true };
       expectStatus(await ctx.api.post('/api/providers', { ...body, name: 'claude' }), 201);
-      await assert.rejects(ask('claude/x'), (e) => e.status === 400 && /no responses/.test(e.message));
+      const tools = [{ type: 'web_search' }];
+      await assert.rejects(
+        ask('claude/x', { tools }),
+        (e) => e.status === 400 && /web_search.*cannot be translated/.test(e.message),
+      );
       const other = await model(east);
       const name = await route({ target: { provider: 'claude', model: 'x' } }, other);
-      assert.match((await ask(name)).id, /east/);
+      assert.match((await ask(name, { tools })).id, /east/);
     });
 
     test('usage is counted, and a client that leaves ends the call', async () => {

@@ -101,8 +101,21 @@ struct llm_chat {
     bool stream;
     bool ask_usage; /* the server knows stream_options */
 
+    const struct llm_dialect *to; /* it is read for; NULL: any */
+    Str signature;                /* of a reader: of the call that comes next */
+
     LlmNotes dropped, changed; /* names of fields */
     struct map *calls;         /* of a writer: the names of functions by the ids of calls */
+};
+
+enum { LLM_FRAME_MAX = 8 << 20 };
+
+/* What an answer repeats of its request, in dialects whose answers do. */
+struct llm_reply {
+    Str id, previous; /* its own, and of the one that it follows */
+    int64_t created;  /* seconds of the wall's clock */
+    bool store;
+    Str frame; /* members of the answer, each behind a comma; empty: not made yet */
 };
 
 enum llm_finish {
@@ -120,6 +133,8 @@ struct llm_answer {
     enum llm_finish finish;
     Str stop_sequence; /* that ended it; p == NULL: none, or not known */
     struct llm_usage usage;
+    const struct llm_dialect *from; /* NULL: nobody else's */
+    const struct llm_reply *reply;  /* NULL: it repeats nothing */
 };
 
 /* ---- reading ---- */
@@ -171,6 +186,10 @@ struct llm_delta;
 
 struct llm_dialect {
     const char *name;
+    /* How its clients call a field that a writer notes by another's name; NULL: so, too. */
+    Str (*field_name)(Str name);
+    /* Make reply->frame of a request's body, in c->a; NULL: answers repeat nothing. E_TOO_LARGE. */
+    Err (*write_frame)(struct llm_chat *c, const struct json *body, struct llm_reply *reply);
     /* A request's body into @c, whose arenas are set. E_BAD_INPUT with a detail. */
     Err (*read_request)(struct llm_chat *c, const struct json *body);
     /* The body for @model; notes what it drops. @full: the server is the dialect's own, else one

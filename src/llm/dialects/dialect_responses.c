@@ -1,5 +1,9 @@
-/* src/llm/dialects/dialect_responses.c - what the gateway says itself in OpenAI's responses, and
- * reads in passing: the calls go through as they are, to servers of OpenAI's dialect alone. */
+/* src/llm/dialects/dialect_responses.c - OpenAI's responses: errors, usage, names of fields.
+ *
+ * A dialect of clients alone. Servers that have it get its calls as they are; what is read of
+ * their answers is read in passing.
+ */
+#include "llm/dialects/dialect_responses.h"
 #include "llm/dialects/dialect_openai.h"
 
 static int64_t count(const struct json *v)
@@ -25,7 +29,7 @@ static void read_usage(const struct json *v, struct llm_usage *usage)
 }
 
 /* As a body its "error" is read, as an event the rest. */
-static struct json *write_error(struct arena *a, int status, Str message, Str code)
+struct json *llm_responses_write_error(struct arena *a, int status, Str message, Str code)
 {
     struct json *v = llm_openai_write_error(a, status, message, code);
 
@@ -36,9 +40,34 @@ static struct json *write_error(struct arena *a, int status, Str message, Str co
     return v;
 }
 
+/* Writers name fields as the clients of chats do. */
+static Str field_name(Str name)
+{
+    static const struct {
+        Str theirs, ours;
+    } names[] = {
+        {S_INIT("thinking"), S_INIT("reasoning.effort")},
+        {S_INIT("reasoning_effort"), S_INIT("reasoning.effort")},
+        {S_INIT("output_config.effort"), S_INIT("reasoning.effort")},
+        {S_INIT("messages.thinking"), S_INIT("input.reasoning")},
+        {S_INIT("response_format"), S_INIT("text.format")},
+        {S_INIT("max_tokens"), S_INIT("max_output_tokens")},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq(name, names[i].theirs))
+            return names[i].ours;
+    return name;
+}
+
 const struct llm_dialect llm_dialect_responses = {
     .name = "responses",
-    .write_error = write_error,
+    .field_name = field_name,
+    .read_request = llm_responses_read_request,
+    .write_frame = llm_responses_frame,
+    .write_answer = llm_responses_write_answer,
+    .write_delta = llm_responses_write_delta,
+    .write_error = llm_responses_write_error,
     .read_usage = read_usage,
     .keep_alive = S_INIT(":\n\n"),
     .stream_end = S_INIT(""),

@@ -7,7 +7,13 @@
 
 #include <stdlib.h>
 
-enum { EVENT_ARENA_MAX = 128 << 20, OUT_MAX = 64 << 20, HEAD_MAX = 4096, THINKING_MAX = 1 << 20 };
+enum {
+    EVENT_ARENA_MAX = 128 << 20,
+    OUT_MAX = 64 << 20,
+    OUT_KEPT = 64 << 10,
+    HEAD_MAX = 4096,
+    THINKING_MAX = 1 << 20
+};
 
 struct llm_stream *llm_stream_new(const struct llm_dialect *from, const struct llm_dialect *to,
                                   Str model, bool show_usage)
@@ -38,6 +44,8 @@ void llm_stream_free(struct llm_stream *s)
     for (unsigned i = 0; s->calls && i < LLM_CALLS_MAX; i++)
         buf_done(&s->calls[i].waiting);
     free(s->calls);
+    if (s->writer)
+        s->writer_free(s->writer);
     sse_parser_free(s->parser);
     arena_free(s->a);
     buf_done(&s->out);
@@ -114,12 +122,20 @@ static void take_event(struct llm_stream *s, Str data, bool last)
         s->from->read_event(s, data, v);
 }
 
+/* A stream may live long: what was long for once is given back. */
+static void begin_piece(struct llm_stream *s)
+{
+    buf_reset(&s->out);
+    if (s->out.cap > OUT_KEPT)
+        buf_done(&s->out);
+}
+
 Str llm_stream_feed(struct llm_stream *s, Str piece)
 {
     struct sse_event ev;
     bool whole;
 
-    buf_reset(&s->out);
+    begin_piece(s);
     while (piece.n && s->fault == OK) {
         Err e = sse_parser_feed(s->parser, &piece, &ev, &whole);
         if (e != OK)

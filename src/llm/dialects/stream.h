@@ -48,9 +48,10 @@ struct llm_call_state {
 struct llm_stream {
     const struct llm_dialect *from, *to;
     bool show_usage;
-    Str model;       /* as it is called, if the upstream does not say */
-    int64_t created; /* seconds of the wall's clock */
-    uint64_t nonce;  /* for ids of calls that have none */
+    Str model;                     /* as it is called, if the upstream does not say */
+    int64_t created;               /* seconds of the wall's clock */
+    uint64_t nonce;                /* for ids of calls that have none */
+    const struct llm_reply *reply; /* what the answer repeats; NULL: nothing */
 
     bool done;     /* the end was written */
     bool finished; /* the upstream said how its answer ended */
@@ -81,6 +82,9 @@ struct llm_stream {
     bool any_call;
     struct llm_call_state *calls; /* LLM_CALLS_MAX of them; NULL: none yet */
     size_t waiting;
+    size_t answer_at, answer_n; /* the whole answer in out, of a writer that says it; 0: not yet */
+    void *writer;               /* of one that needs more; freed by: */
+    void (*writer_free)(void *writer);
 };
 
 /* Texts are borrowed for the stream's life. */

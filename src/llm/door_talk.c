@@ -1,0 +1,318 @@
+/* src/llm/door_talk.c - responses that follow those that are kept here.
+ *
+ * A response whose provider has no responses of its own is kept, unless the client says otherwise:
+ * what was asked for and what was answered, before the client has the end of it. A call that
+ * follows it becomes one with the whole conversation, before anything else looks at it: so limits,
+ * windows and records see what is sent, and any provider can go on.
+ */
+#include "llm/door_private.h"
+
+#include "base/json.h"
+#include "llm/dialects/dialect_responses.h"
+#include "llm/talk.h"
+#include "rt/work.h"
+#include "store/pieces.h"
+#include "store/store_model_response.h"
+
+enum {
+    ON_A_WORKER = 128 * 1024,
+    TALK_MAX = 2 * LLM_BODY_MAX, /* bytes of turns that are read */
+    TREE_MAX = 512 << 20,
+    ROWS_MAX = 256 << 20,
+    KEEP_MAX = 512 << 20,
+};
+
+/* ---- a call begins ---- */
+
+struct gather_job {
+    const ModelResponseRows *rows;
+    Str own;
+    struct buf *list;
+};
+
+static Err gather(void *arg)
+{
+    struct gather_job *job = arg;
+    AUTO(arena) *work = arena_new(TREE_MAX);
+
+    buf_add_char(job->list, '[');
+    vec_each(job->rows, r)
+        TRY(llm_talk_add(work, r->body, job->list));
+    TRY(llm_talk_add_input(job->own, job->list));
+    buf_add_char(job->list, ']');
+    return buf_ok(job->list);
+}
+
+/* Put the whole conversation in the place of what is said now. */
+static Err put_input(struct llm_call *c, Str list)
+{
+    struct llm_member m[] = {{S_INIT("input"), 0, 0}, {S_INIT("previous_response_id"), 0, 0}};
+    AUTO_BUF(out, LLM_BODY_MAX);
+
+    TRY(llm_scan_text(c->body, m, ARRAY_LEN(m)));
+    struct llm_edit input = {m[0].from, m[0].to, list}, previous = {m[1].from, m[1].to, S("null")};
+    bool first = input.from < previous.from;
+    struct llm_edit edits[] = {first ? input : previous, first ? previous : input};
+    llm_body_edit(c->body, edits, ARRAY_LEN(edits), &out);
+    char *to = out.failed ? NULL : arena_try(c->req->a, out.n);
+    if (!to)
+        return err_detail(E_TOO_LARGE, "The conversation passes %d MiB.", LLM_BODY_MAX >> 20);
+    c->body = str_from(memcpy(to, out.p, out.n), out.n);
+    return llm_call_scan(c);
+}
+
+static Err go_on(struct llm_call *c, Id id)
+{
+    AUTO(arena) *a = arena_new(ROWS_MAX);
+    AUTO_BUF(list, LLM_BODY_MAX);
+    struct model_response_row *head = arena_new_of(c->req->a, struct model_response_row);
+    ModelResponseRows rows;
+
+    TRY(store_model_response_head(c->llm->db, a, c->req->who.tenant, c->req->who.actor, id, head));
+    TRY(store_model_response_chain(c->llm->db, a, head, TALK_MAX, &rows));
+    struct gather_job job = {&rows, c->talk->input, &list};
+    Err e = head->bytes > ON_A_WORKER ? work_run(gather, &job) : gather(&job);
+    if (e == E_TOO_LARGE)
+        return err_detail(e, "The conversation passes %d MiB.", LLM_BODY_MAX >> 20);
+    TRY(e);
+    TRY(put_input(c, buf_str(&list)));
+    c->talk->before = head;
+    c->talk->reply.previous = c->follows;
+    c->follows = S("");
+    return OK;
+}
+
+static Err read_store(struct llm_call *c, Str text)
+{
+    bool said = text.n && !str_eq(text, S("null"));
+
+    if (said && !str_eq(text, S("true")) && !str_eq(text, S("false")))
+        return err_detail(E_BAD_INPUT, "\"store\" must be true or false.");
+    c->talk->reply.store = !str_eq(text, S("false")) && c->llm->responses_kept > 0;
+    c->talk->unkept = str_eq(text, S("true")) && !c->talk->reply.store;
+    return OK;
+}
+
+Err llm_talk_begin(struct llm_call *c)
+{
+    struct llm_member m[] = {{S_INIT("input"), 0, 0}, {S_INIT("store"), 0, 0}};
+    struct arena *a = c->req->a;
+    Id id;
+
+    if (c->op != LLM_RESPONSES)
+        return OK;
+    TRY(llm_scan_text(c->body, m, ARRAY_LEN(m)));
+    c->talk = arena_new_of(a, struct llm_talk);
+    c->talk->id = id_new();
+    c->talk->reply.id = llm_response_id(a, c->talk->id);
+    c->talk->reply.created = time_wall() / USEC_S;
+    TRY(read_store(c, llm_member_text(c->body, &m[1])));
+    /* It is kept until the end; the body may be patched in its place meanwhile. */
+    Str input = llm_member_text(c->body, &m[0]);
+    bool ours = c->follows.n && llm_response_id_parse(c->follows, &id);
+    if (c->talk->reply.store) {
+        char *to = arena_try(a, input.n);
+        if (!to)
+            return err_detail(E_TOO_LARGE, "\"input\" is too large.");
+        input = str_from(memcpy(to, input.n ? input.p : "", input.n), input.n);
+    }
+    c->talk->input = input;
+    if (!ours)
+        return OK;
+    if (!input.n)
+        return err_detail(E_BAD_INPUT, "\"input\" is needed.");
+    Err e = go_on(c, id);
+    if (e != E_NOT_FOUND)
+        return e;
+    c->talk->lost = true;
+    return OK;
+}
+
+void llm_talk_attempt(struct llm_call *c)
+{
+    struct llm_talk *own;
+
+    if (!c->talk)
+        return;
+    own = arena_new_of(c->req->a, struct llm_talk);
+    *own = *c->talk;
+    own->reply.frame = S("");
+    c->talk = own;
+}
+
+Str llm_talk_missing(const struct llm_call *c)
+{
+    Str text = str_fmt(c->req->a, "Previous response with id '%.*s' not found.",
+                       P(str_head(c->follows, LLM_PIN_ID_MAX)));
+
+    return llm_error_text(c, 400, text, S("previous_response_not_found"));
+}
+
+/* ---- its answer ---- */
+
+Err llm_talk_frame(struct llm_talk *talk, struct arena *a, struct llm_chat *chat,
+                   const struct json *body)
+{
+    if (!talk)
+        return OK;
+    TRY(llm_dialect_responses.write_frame(chat, body, &talk->reply));
+    char *to = arena_try(a, talk->reply.frame.n);
+    if (!to)
+        return err_detail(E_TOO_LARGE, "\"instructions\" and \"tools\" are too large.");
+    memcpy(to, talk->reply.frame.p, talk->reply.frame.n);
+    talk->reply.frame.p = to;
+    return OK;
+}
+
+static Err not_kept(Err e)
+{
+    if (e == E_CANCELLED)
+        return e;
+    (void)err_add(e, "a response was not kept"); /* for the log */
+    return err_detail(E_UNAVAILABLE, "The response was made, but could not be stored; with "
+                                     "\"store\": false it would not have to be.");
+}
+
+Err llm_talk_keep(struct llm_call *c, Str response)
+{
+    AUTO(arena) *a = NULL;
+    AUTO_BUF(body, PIECES_TEXT_MAX);
+    const struct llm_talk *talk = c->talk;
+    const struct model_response_row *before = talk ? talk->before : NULL;
+
+    if (!talk || !talk->reply.store)
+        return OK;
+    buf_add_c(&body, "{\"input\":");
+    buf_add(&body, talk->input.n ? talk->input : S("[]"));
+    buf_add_c(&body, ",\"response\":");
+    buf_add(&body, response);
+    buf_add_c(&body, "}");
+    if (body.failed)
+        return not_kept(buf_ok(&body));
+    a = arena_new(KEEP_MAX);
+    struct model_response_row row = {
+        .id = talk->id,
+        .tenant = c->req->who.tenant,
+        .key = c->req->who.actor,
+        .conversation = before ? before->conversation : talk->id,
+        .previous = before ? before->id : ID_NONE,
+        .depth = before ? before->depth + 1 : 1,
+        .bytes = (before ? before->bytes : 0) + (int64_t)body.n,
+        .body = buf_str(&body),
+        .created_at = time_wall(),
+    };
+    Err e = store_model_response_add(c->llm->db, a, &row, row.created_at + c->llm->responses_kept);
+    return e == OK ? OK : not_kept(e);
+}
+
+/* ---- what was kept ---- */
+
+static Err no_response(struct req *req, struct res *res, Str id)
+{
+    Str text =
+        str_fmt(req->a, "Response with id '%.*s' not found.", P(str_head(id, LLM_PIN_ID_MAX)));
+
+    return res_json(res, 404,
+                    llm_dialect_openai.write_error(req->a, 404, text, S("response_not_found")));
+}
+
+/* What is made of what was kept, without the loop. */
+struct show_job {
+    ModelResponseRows rows;
+    struct llm_talk_range range;
+    bool items; /* a page of them; else the response */
+    struct buf *out;
+};
+
+static Err make_shown(void *arg)
+{
+    struct show_job *job = arg;
+    AUTO(arena) *work = arena_new(TREE_MAX), *a = arena_new(MIB(1));
+    struct llm_talk_turn *turns = arena_array(a, struct llm_talk_turn, job->rows.n);
+    struct json *v;
+
+    for (size_t i = 0; i < job->rows.n; i++)
+        turns[i] = (struct llm_talk_turn){job->rows.at[i].id, job->rows.at[i].body};
+    if (job->items)
+        return llm_talk_page(work, turns, job->rows.n, &job->range, job->out);
+    if (json_parse(work, turns[0].text, &v) != OK)
+        return err_set(E_CORRUPT, "a response that was kept is no JSON");
+    json_write(job->out, json_at(v, "response"));
+    return buf_ok(job->out);
+}
+
+static Err read_range(struct req *req, struct llm_talk_range *range)
+{
+    uint64_t most = 20;
+    Str limit, order;
+
+    TRY(req_query(req, S("limit"), &limit));
+    TRY(req_query(req, S("order"), &order));
+    TRY(req_query(req, S("after"), &range->after));
+    if (limit.n && (str_to_u64(limit, &most) != OK || most < 1 || most > LLM_TALK_PAGE_MAX))
+        return err_detail(E_BAD_INPUT, "\"limit\" must be from 1 to %d.", LLM_TALK_PAGE_MAX);
+    range->limit = (size_t)most;
+    range->newest_first = !str_eq(order, S("asc"));
+    if (order.n && range->newest_first && !str_eq(order, S("desc")))
+        return err_detail(E_BAD_INPUT, "\"order\" must be asc or desc.");
+    return OK;
+}
+
+/* @items: all that the response was made of, the turns before it and what it was asked. */
+static Err show(struct llm *llm, struct req *req, struct res *res, struct model_response_row *row,
+                bool items)
+{
+    AUTO(arena) *a = arena_new(ROWS_MAX);
+    AUTO_BUF(out, PIECES_TEXT_MAX);
+    struct show_job job = {.items = items, .out = &out};
+
+    if (items) {
+        TRY(read_range(req, &job.range));
+        TRY(store_model_response_chain(llm->db, a, row, TALK_MAX, &job.rows));
+    } else {
+        TRY(store_model_response_body(llm->db, a, row));
+        vec_push(a, &job.rows, *row);
+    }
+    int64_t bytes = items ? row->bytes : (int64_t)row->body.n;
+    TRY(bytes > ON_A_WORKER ? work_run(make_shown, &job) : make_shown(&job));
+    char *to = arena_try(req->a, out.n);
+    if (!to)
+        return err_detail(E_TOO_LARGE, "The response is too large to be shown.");
+    return res_send(res, 200, S("application/json"), str_from(memcpy(to, out.p, out.n), out.n));
+}
+
+static Err forget(struct llm *llm, struct req *req, struct res *res, Str id,
+                  const struct model_response_row *row)
+{
+    struct arena *a = req->a;
+
+    TRY(store_model_response_delete(llm->db, a, row->tenant, row->key, row->id));
+    return res_json(res, 200,
+                    json_obj(a, "id", json_str(a, id), "object", json_str_c(a, "response"),
+                             "deleted", json_bool(a, true), NULL));
+}
+
+static Err serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest, Id which)
+{
+    struct model_response_row row;
+
+    TRY(store_model_response_head(llm->db, req->a, req->who.tenant, req->who.actor, which, &row));
+    if (str_eq(rest, S("/cancel")))
+        return err_detail(E_BAD_INPUT, "Only responses with \"background\" can be cancelled; this "
+                                       "one is made.");
+    if (req->method == HTTP_DELETE)
+        return forget(llm, req, res, id, &row);
+    return show(llm, req, res, &row, rest.n > 0);
+}
+
+Err llm_talk_serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest,
+                   bool *ret_ours)
+{
+    Id which;
+
+    *ret_ours = llm_response_id_parse(id, &which);
+    if (!*ret_ours)
+        return OK;
+    Err e = serve(llm, req, res, id, rest, which);
+    return e == E_NOT_FOUND ? no_response(req, res, id) : e;
+}
