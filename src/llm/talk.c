@@ -237,7 +237,7 @@ static void write_shown(struct buf *b, struct shown *s, Id response, size_t i)
         buf_add_c(b, ",\"role\":\"user\",\"content\":");
         write_content(b, s->text, false);
     }
-    for (size_t k = 0; k < json_len(s->item); k++) {
+    for (size_t k = 0; s->item && k < json_len(s->item); k++) {
         const struct json_member *m = &s->item->obj[k];
         Str name = json_str_of(&m->key, S(""));
         if (str_eq(name, S("id")))

@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic,
                                                     &llm_dialect_gemini};
-    static const struct llm_dialect *const clients[] = {
-        &llm_dialect_openai, &llm_dialect_anthropic, &llm_dialect_responses};
+    static const struct llm_dialect *const clients[] = {&llm_dialect_openai, &llm_dialect_anthropic,
+                                                        &llm_dialect_responses};
 
     if (size < 3)
         return 0;

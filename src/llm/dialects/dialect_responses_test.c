@@ -166,49 +166,63 @@ TEST(responses_items_are_bounded)
     ANTHROPIC_EVENT("content_block_start", ",\"index\":" i ",\"content_block\":{" rest "}")
 #define STOP(i) ANTHROPIC_EVENT("content_block_stop", ",\"index\":" i)
 
-#define ANTHROPIC_STREAM                                                                           \
-    ANTHROPIC_EVENT("message_start", ",\"message\":{\"id\":\"msg_1\",\"model\":\"c\",\"usage\":{"  \
-                                     "\"input_tokens\":10,\"output_tokens\":1}}")                  \
-    BLOCK("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")                       \
-    DELTA("0", "thinking_delta", "\"thinking\":\"Hm\"")                                            \
-    DELTA("0", "signature_delta", "\"signature\":\"c2ln\"")                                        \
-    STOP("0")                                                                                      \
-    BLOCK("1", "\"type\":\"redacted_thinking\",\"data\":\"c2VjcmV0\"") STOP("1")                   \
-        BLOCK("2", "\"type\":\"text\",\"text\":\"\"") DELTA("2", "text_delta",                     \
-                                                            "\"text\":\"Gr\xc3\xbc\xc3\x9f\"")     \
-            DELTA("2", "text_delta", "\"text\":\" \\u00e9\"") STOP("2") BLOCK(                     \
-                "3", "\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{}")            \
-                DELTA("3", "input_json_delta", "\"partial_json\":\"{\\\"a\\\":\"")                 \
-                    DELTA("3", "input_json_delta", "\"partial_json\":\"1}\"") STOP("3") BLOCK(     \
-                        "4", "\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"g\",\"input\":{}")    \
-                        STOP("4") ANTHROPIC_EVENT(                                                 \
-                            "message_delta",                                                       \
-                            ",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{"                \
-                            "\"output_tokens\":7}") ANTHROPIC_EVENT("message_stop", "")
-
 #define CHUNK(delta, finish)                                                                       \
     "data: {\"id\":\"x\",\"model\":\"c\",\"choices\":[{\"index\":0,\"delta\":{" delta              \
     "},\"finish_reason\":" finish "}]}\n\n"
 #define OPENAI_CALL(i, rest) CHUNK("\"tool_calls\":[{\"index\":" i "," rest "}]", "null")
-#define OPENAI_STREAM                                                                              \
-    CHUNK("\"role\":\"assistant\",\"reasoning_content\":\"Hm\"", "null")                           \
-    CHUNK("\"content\":\"Gr\xc3\xbc\xc3\x9f\"", "null")                                            \
-    CHUNK("\"content\":\" \xc3\xa9\"", "null")                                                     \
-    OPENAI_CALL("0", "\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}")             \
-    OPENAI_CALL("1", "\"id\":\"t2\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}")             \
-    OPENAI_CALL("0", "\"function\":{\"arguments\":\"{\\\"a\\\":\"}")                               \
-    OPENAI_CALL("0", "\"function\":{\"arguments\":\"1}\"}")                                        \
-    CHUNK("", "\"stop\"")                                                                          \
-    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":7}}\n\n"          \
-    "data: [DONE]\n\n"
 
-#define GEMINI_STREAM                                                                              \
-    "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hm\","         \
-    "\"thought\":true}]}}],\"responseId\":\"r\",\"modelVersion\":\"c\"}\r\n\r\n"                   \
-    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Gr\xc3\xbc\xc3\x9f \xc3\xa9\"},"  \
-    "{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}},\"thoughtSignature\":\"c2ln\"},"        \
-    "{\"functionCall\":{\"name\":\"g\"}}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{"        \
-    "\"promptTokenCount\":10,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":3}}\r\n\r\n"
+/* Events of the same answer, by the place of the dialect in others. */
+static const char *const streams[][16] = {
+    {
+        CHUNK("\"role\":\"assistant\",\"reasoning_content\":\"Hm\"", "null"),
+        CHUNK("\"content\":\"Gr\xc3\xbc\xc3\x9f\"", "null"),
+        CHUNK("\"content\":\" \xc3\xa9\"", "null"),
+        OPENAI_CALL("0", "\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}"),
+        OPENAI_CALL("1", "\"id\":\"t2\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}"),
+        OPENAI_CALL("0", "\"function\":{\"arguments\":\"{\\\"a\\\":\"}"),
+        OPENAI_CALL("0", "\"function\":{\"arguments\":\"1}\"}"),
+        CHUNK("", "\"stop\""),
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":7}}\n\n",
+        "data: [DONE]\n\n",
+    },
+    {
+        ANTHROPIC_EVENT("message_start", ",\"message\":{\"id\":\"msg_1\",\"model\":\"c\","
+                                         "\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}"),
+        BLOCK("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""),
+        DELTA("0", "thinking_delta", "\"thinking\":\"Hm\""),
+        DELTA("0", "signature_delta", "\"signature\":\"c2ln\"") STOP("0"),
+        BLOCK("1", "\"type\":\"redacted_thinking\",\"data\":\"c2VjcmV0\"") STOP("1"),
+        BLOCK("2", "\"type\":\"text\",\"text\":\"\""),
+        DELTA("2", "text_delta", "\"text\":\"Gr\xc3\xbc\xc3\x9f\""),
+        DELTA("2", "text_delta", "\"text\":\" \\u00e9\"") STOP("2"),
+        BLOCK("3", "\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{}"),
+        DELTA("3", "input_json_delta", "\"partial_json\":\"{\\\"a\\\":\""),
+        DELTA("3", "input_json_delta", "\"partial_json\":\"1}\"") STOP("3"),
+        BLOCK("4", "\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"g\",\"input\":{}"),
+        STOP("4"),
+        ANTHROPIC_EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{"
+                                         "\"output_tokens\":7}"),
+        ANTHROPIC_EVENT("message_stop", ""),
+    },
+    {
+        "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hm\","
+        "\"thought\":true}]}}],\"responseId\":\"r\",\"modelVersion\":\"c\"}\r\n\r\n",
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":"
+        "\"Gr\xc3\xbc\xc3\x9f \xc3\xa9\"},{\"functionCall\":{\"name\":\"f\",\"args\":{"
+        "\"a\":1}},\"thoughtSignature\":\"c2ln\"},{\"functionCall\":{\"name\":\"g\"}}]},"
+        "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":10,"
+        "\"candidatesTokenCount\":4,\"thoughtsTokenCount\":3}}\r\n\r\n",
+    },
+};
+
+static Str stream_of(size_t i)
+{
+    AUTO_BUF(b, KIB(16));
+
+    for (size_t k = 0; k < ARRAY_LEN(streams[i]) && streams[i][k]; k++)
+        buf_add_c(&b, streams[i][k]);
+    return str_dup(t_arena(), buf_str(&b));
+}
 
 static const struct llm_reply reply = {
     .id = S_INIT("resp_0123456789abcdef0123456789abcdef"),
@@ -292,12 +306,10 @@ static const struct json *read_events(Str text)
     return c.response;
 }
 
-static const char *const streams[] = {OPENAI_STREAM, ANTHROPIC_STREAM, GEMINI_STREAM};
-
 TEST(responses_a_stream_is_the_same_wherever_it_is_cut_and_tells_its_items_whole)
 {
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        Str text = str_c(streams[i]), want = once(others[i], text, 0);
+        Str text = stream_of(i), want = once(others[i], text, 0);
         for (size_t cut = 0; cut <= text.n; cut++)
             t_expect_str(once(others[i], text, cut), want);
         const struct json *v = read_events(want), *output = json_at(v, "output");
@@ -326,7 +338,7 @@ TEST(responses_what_was_answered_goes_back_with_its_signatures)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        const struct json *v = read_events(once(others[i], str_c(streams[i]), 0));
+        const struct json *v = read_events(once(others[i], stream_of(i), 0));
         const struct json *input = json_at(v, "output");
         Str request = str_fmt(t_arena(), "{\"input\":%.*s}", P(json_text(t_arena(), input)));
         Str there = translate(others[i], request, NULL);
@@ -352,7 +364,7 @@ TEST(responses_whole_answers_have_the_items_of_streams)
     answer.from = &llm_dialect_anthropic;
     answer.reply = &reply;
     struct json *whole = llm_dialect_responses.write_answer(t_arena(), &answer);
-    const struct json *streamed = read_events(once(&llm_dialect_anthropic, S(ANTHROPIC_STREAM), 0));
+    const struct json *streamed = read_events(once(&llm_dialect_anthropic, stream_of(1), 0));
     if (!json_equal(whole, streamed))
         t_fail(__FILE__, __LINE__, "%.*s\ninstead of\n%.*s", P(json_text(t_arena(), whole)),
                P(json_text(t_arena(), streamed)));

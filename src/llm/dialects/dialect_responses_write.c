@@ -429,7 +429,7 @@ static void put_arguments(struct llm_stream *s, const struct llm_delta *d)
     struct writer *w = writer_of(s);
     int at = d->index < LLM_CALLS_MAX ? w->calls[d->index] - 1 : -1;
 
-    if (at < 0 || w->items[at].closed)
+    if (at < 0 || !w->items || w->items[at].closed)
         llm_stream_fault(s, "arguments of a call that is over");
     else
         put_arguments_of(s, &w->items[at], d->text);
@@ -443,7 +443,7 @@ static void put_finish(struct llm_stream *s, const struct llm_delta *d)
 
     w->incomplete = llm_responses_incomplete(d->finish) != NULL;
     close_open(s);
-    for (unsigned i = 0; i < w->n; i++)
+    for (unsigned i = 0; w->items && i < w->n; i++)
         if (!w->items[i].closed)
             close_item(s, &w->items[i]);
 }
