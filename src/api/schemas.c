@@ -617,7 +617,8 @@ const struct api_schema api_shapes[] = {
     {"Poll",
      "{\"type\":\"object\",\"description\":\"How a workflow looks for something "
      "new.\",\"required\":["
-     "\"kind\",\"version\"],\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"file\"]},"
+     "\"kind\",\"version\"],\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"file\","
+     "\"s3\"]},"
      "\"version\":{\"type\":\"integer\"},\"looked_at\":" TIME_OR_NULL ",\"next_at\":" TIME_OR_NULL
      ",\"failures\":{\"type\":\"integer\",\"description\":\"Looks in a row that went "
      "wrong.\"},\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when "

@@ -8,6 +8,9 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
     static const char forget[] =
         "DELETE FROM poll_item WHERE workflow_id = ?1 AND NOT EXISTS (SELECT 1 FROM poll p WHERE"
         " p.workflow_id = ?1 AND p.spec = ?2)";
+    static const char over[] =
+        "INSERT INTO poll_over (watch) SELECT watch FROM poll WHERE workflow_id = ?1 AND watch IS"
+        " NOT NULL AND spec <> ?2 ON CONFLICT (watch) DO NOTHING";
     static const char put[] =
         "INSERT INTO poll (workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at,"
         " looked_at, error, watch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 0, 0, '', ?7)"
@@ -20,6 +23,7 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
         " failures = 0, error = ''";
 
     db_exec(tx, forget, DB_ARGS(D_ID(workflow), D_TEXT(row ? row->spec : S(""))));
+    db_exec(tx, over, DB_ARGS(D_ID(workflow), D_TEXT(row ? row->spec : S(""))));
     if (!row)
         db_exec(tx, "DELETE FROM poll WHERE workflow_id = ?1", DB_ARGS(D_ID(workflow)));
     else

@@ -4,6 +4,7 @@
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/metric.h"
+#include "store/store_poll_object.h"
 #include "wf/nodes/node_trigger.h"
 #include "wf/poll_source.h"
 
@@ -11,7 +12,8 @@
 
 static const Usec TICK = USEC_S;
 static const Usec TAKEN = 5 * USEC_MIN;
-enum { AT_ONCE = 16 };
+static const Usec SWEEP = USEC_MIN, SWEEP_SOON = 200 * USEC_MS;
+enum { AT_ONCE = 16, SWEPT = 1000 };
 
 static struct metric polls_total = {"heddle_poll_looks_total",
                                     "Looks of triggers for something new.", METRIC_COUNTER,
@@ -28,15 +30,18 @@ struct polls {
     struct fiber *fiber;
     struct wait *wake;
     bool poked, failing;
-    int looking;     /* fibers; on the shard of @fiber */
+    struct look *looks; /* under way; on the shard of @fiber */
+    int looking;        /* how many */
+    bool stopping;
     Usec next_at;    /* wall: of what was looked at here */
+    Usec sweep_at;   /* monotonic */
     atomic_int busy; /* messages and fibers under way */
     unsigned next_shard;
 };
 
 /* ---- what is looked at ---- */
 
-static const struct poll_source *const sources[] = {&poll_file};
+static const struct poll_source *const sources[] = {&poll_file, &poll_s3};
 
 static const struct poll_source *source_of(Str kind)
 {
@@ -155,6 +160,9 @@ Err poll_start(struct poll_look *l, struct arena *a, const struct poll_find *f)
 struct look {
     struct poll_look l;
     struct polls *p;
+    struct shard *shard;
+    struct fiber *fiber; /* on @shard */
+    struct look *next;   /* of p->looks */
 };
 
 static Usec pause_after(const struct poll_source *source, int failures)
@@ -186,9 +194,16 @@ static void failed(struct poll_look *l, Err e)
         l->row.failures++;
     Usec pause = usec_max(pause_after(source, l->row.failures), err_record()->retry_after_us);
     l->row.next_at = l->now + usec_min(pause, USEC_DAY);
-    if (!str_eq(l->row.error, l->error) && e != E_SHUTDOWN)
+    if (!str_eq(l->row.error, l->error))
         LOG_WARN("what a workflow watches cannot be looked at", L_STR("what", str_c(source->noun)),
                  L_ERR(e));
+}
+
+/* The server stops: somebody else goes on at once. */
+static void interrupted(struct poll_look *l)
+{
+    l->row.error = l->error;
+    l->row.next_at = l->now;
 }
 
 static void looked(void *arg);
@@ -202,11 +217,14 @@ static Err look_fiber(void *arg)
     Err e = look_once(l);
     if (e == OK)
         l->row.failures = 0;
+    else if (e == E_CANCELLED || e == E_SHUTDOWN)
+        interrupted(l);
     else
         failed(l, e);
-    metric_add(metric_series(&polls_total, l->source ? l->source->kind : "unknown",
-                             e == OK ? "ok" : "failed"),
-               1);
+    if (e != E_CANCELLED && e != E_SHUTDOWN)
+        metric_add(metric_series(&polls_total, l->source ? l->source->kind : "unknown",
+                                 e == OK ? "ok" : "failed"),
+                   1);
     e = store_poll_looked(l->engine->db, l->a, &l->row, l->now);
     (void)e; /* it is due again when the time is over for which it was taken */
     fiber_unshield();
@@ -223,19 +241,44 @@ static void poke(struct polls *p)
         wait_end(p->wake, OK);
 }
 
+static void look_free(void *arg)
+{
+    struct look *look = arg;
+
+    fiber_unref(look->fiber);
+    wf_def_unref(look->l.def);
+    arena_free(look->l.a);
+    atomic_fetch_sub(&look->p->busy, 1);
+    free(look);
+}
+
 /* Back on the shard of the fiber. */
 static void looked(void *arg)
 {
-    struct look *look = arg;
+    struct look *look = arg, **at;
     struct polls *p = look->p;
 
+    for (at = &p->looks; *at != look; at = &(*at)->next)
+        ;
+    *at = look->next;
     p->next_at = usec_min(p->next_at, look->l.row.next_at);
-    wf_def_unref(look->l.def);
-    arena_free(look->l.a);
-    free(look);
     p->looking--;
     poke(p);
-    atomic_fetch_sub(&p->busy, 1);
+    shard_post(look->shard, look_free, look); /* behind what was posted to cancel it */
+}
+
+static void look_start(void *arg)
+{
+    struct look *look = arg;
+
+    look->fiber = fiber_start_ref("poll", look_fiber, look);
+}
+
+static void look_cancel(void *arg)
+{
+    struct look *look = arg;
+
+    fiber_cancel(look->fiber);
 }
 
 static void launch(struct polls *p, const struct poll_row *row)
@@ -255,10 +298,28 @@ static void launch(struct polls *p, const struct poll_row *row)
     l->row.cursor = str_dup(l->a, row->cursor);
     l->error = str_dup(l->a, row->error);
     l->row.error = S("");
-    l->now = time_wall();
+    l->row.next_at = l->now = time_wall();
+    look->shard = shard_at(p->next_shard++ % shard_count());
+    look->next = p->looks;
+    p->looks = look;
     p->looking++;
     atomic_fetch_add(&p->busy, 1);
-    shard_start(shard_at(p->next_shard++ % shard_count()), "poll", look_fiber, look);
+    shard_post(look->shard, look_start, look);
+    if (p->stopping)
+        shard_post(look->shard, look_cancel, look);
+}
+
+/* A piece of what was seen in watches that are over. */
+static Err sweep(struct polls *p)
+{
+    AUTO(arena) *a = arena_new(MIB(1));
+    bool more;
+
+    if (time_mono() < p->sweep_at)
+        return OK;
+    TRY(store_poll_sweep(p->engine->db, a, SWEPT, &more));
+    p->sweep_at = usec_in(more ? SWEEP_SOON : SWEEP);
+    return OK;
 }
 
 static Err take(struct polls *p)
@@ -308,6 +369,8 @@ static Err watch(void *arg)
 
     while (!fiber_cancelled()) {
         Err e = is_time(p) ? take(p) : OK;
+        if (e == OK)
+            e = sweep(p);
         if (e != OK && e != E_CANCELLED && !p->failing)
             LOG_WARN("triggers that look for something wait for the store", L_ERR(e));
         p->failing = e != OK;
@@ -321,7 +384,7 @@ static void poke_here(void *arg)
 {
     struct polls *p = arg;
 
-    p->next_at = 0;
+    p->next_at = p->sweep_at = 0;
     poke(p);
     atomic_fetch_sub(&p->busy, 1);
 }
@@ -355,7 +418,10 @@ Err polls_new(struct wf_engine *e, struct polls **ret_polls)
 
 void polls_stop(struct polls *p)
 {
+    p->stopping = true;
     fiber_cancel(p->fiber);
+    for (struct look *look = p->looks; look; look = look->next)
+        shard_post(look->shard, look_cancel, look);
 }
 
 bool polls_stopped(struct polls *p)

@@ -29,14 +29,16 @@ struct poll_source {
     /* In words what @def looks at: as long as they are the same, what was seen stays. E_INVALID
      * with a detail: it may not be published. */
     Err (*spec)(struct wf_engine *e, struct arena *a, const struct wf_def *def, Str *ret_spec);
-    /* Look, start what is new with poll_start, and say in row.next_at when to look again. What is
+    /* Its fiber is shielded; a wait that may be long stands between fiber_unshield() and
+     * fiber_shield(), and when it ends with E_CANCELLED, the server stops: that is given, too.
+     * Look, start what is new with poll_start, and say in row.next_at when to look again. What is
      * given is a failure of the look as a whole: it is shown, and row.next_at becomes a time that
      * goes by how many there were in a row. */
     Err (*look)(struct poll_look *l) YIELDS;
     Usec pause, pause_max; /* after the first failure; it doubles with each, up to this */
 };
 
-extern const struct poll_source poll_file;
+extern const struct poll_source poll_file, poll_s3;
 
 /* Something new that is to start a run. */
 struct poll_find {

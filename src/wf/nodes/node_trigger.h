@@ -6,6 +6,7 @@
 #include "wf/form.h"
 #include "wf/nodes/trigger_event.h"
 #include "wf/nodes/trigger_file.h"
+#include "wf/nodes/trigger_s3.h"
 
 struct wf_webhook_cfg {
     Str method; /* "ANY": all of them */
@@ -52,7 +53,7 @@ struct wf_chat_cfg {
 };
 
 struct wf_trigger_cfg {
-    Str trigger; /* "manual", "api", "webhook", "schedule", "form", "chat", "event", "error" */
+    Str trigger;               /* one of the kinds that node_trigger.c lists */
     struct json_schema *input; /* NULL: anything */
     struct wf_webhook_cfg webhook;
     struct wf_schedule_cfg schedule;
@@ -60,6 +61,7 @@ struct wf_trigger_cfg {
     struct wf_form_cfg form;
     struct wf_chat_cfg chat;
     struct wf_file_cfg file;
+    struct wf_s3_cfg s3;
 };
 
 /* form_trigger.c: the settings of a form; what they and @input, the schema, mean together. */
