@@ -73,6 +73,9 @@ void conn_keep(struct http_stream *c, Usec span);
 /* Close at once; frees it in a later turn of the loop. */
 void conn_close(struct http_stream *c);
 
+/* TLS settings of clients, shared by all shards and read anew from time to time. */
+Err conn_tls_ctx(Str ca_file, bool insecure, struct tls_ctx **ret_ctx) YIELDS;
+
 /* ---- http_own.c ---- */
 
 extern const struct sock_ops http_own_ops;

@@ -384,7 +384,7 @@ static struct ctx_entry *ctx_find(Str ca_file, bool insecure, bool *ret_found)
 
 /* Loading reads the system's authorities, some milliseconds: shared by all shards, and read anew
  * from time to time so that changed files take effect. */
-static Err ctx_get(Str ca_file, bool insecure, struct tls_ctx **ret_ctx)
+Err conn_tls_ctx(Str ca_file, bool insecure, struct tls_ctx **ret_ctx)
 {
     struct ctx_job job = {.ca_file = ca_file, .insecure = insecure};
     bool found;
@@ -443,7 +443,7 @@ static Err conn_connect(const struct http_job *j, Usec deadline, struct http_str
     TRY(INJECT("net.client.connect"));
     TRY(egress_resolve(j->call->egress, j->host, j->url.port, deadline, addrs, ADDRS_MAX, &n));
     if (j->url.tls)
-        TRY(ctx_get(j->call->ca_file, j->call->insecure_tls, &ctx));
+        TRY(conn_tls_ctx(j->call->ca_file, j->call->insecure_tls, &ctx));
     if (pool_get()->n_conns >= CONNS_MAX)
         return err_set(E_OVERLOADED, "%d outbound connections are open", CONNS_MAX);
     TRY(race(addrs, n, deadline, &c));
