@@ -172,6 +172,7 @@ static void put_triggers(struct db_tx *tx, const struct workflow_row *row,
     store_schedule_put(tx, row->id, triggers->schedule);
     store_event_trigger_put(tx, row->tenant, row->id, triggers->events);
     store_poll_put(tx, row->id, triggers->poll);
+    store_mailbox_put(tx, row->id, triggers->mailbox);
 }
 
 Err store_workflow_delete(struct db *db, struct arena *a, const struct workflow_row *row)

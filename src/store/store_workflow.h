@@ -3,6 +3,7 @@
 #define STORE_STORE_WORKFLOW_H
 
 #include "store/store_event_start.h"
+#include "store/store_mailbox.h"
 #include "store/store_poll.h"
 #include "store/store_schedule.h"
 
@@ -56,6 +57,7 @@ struct workflow_triggers {
     Str events;                          /* store_event_start.h; empty: none */
     const struct retention *retention;   /* NULL: it says nothing */
     const struct poll_row *poll;         /* NULL: none */
+    const struct mailbox_row *mailbox;   /* NULL: none */
 };
 /* Make the draft of @row version latest + 1 and publish it. E_CONFLICT if the workflow changed. */
 Err store_workflow_publish(struct db *db, struct arena *a, const struct workflow_row *row, Str by,
