@@ -59,7 +59,7 @@ extern const struct route api_approvals_routes[], api_approve_routes[], api_auth
     api_workflows_routes[];
 extern const struct route api_calls_routes[], api_principals_routes[], api_prompts_routes[];
 extern const struct route api_retention_routes[];
-extern const struct route api_polls_routes[];
+extern const struct route api_mailboxes_routes[], api_polls_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

@@ -4,6 +4,25 @@
 #include "store/store_workflow.h"
 #include "wf/schedule_plan.h"
 
+/* What is secret in it is stored sealed. */
+static Err seal_definition(struct req *req, WfProblems *problems, struct wf_def **def)
+{
+    struct wf_def *plain = *def;
+    Str sealed;
+
+    *def = NULL;
+    Err e = wf_mail_seal(api_of(req)->engine, req->a, req->who.tenant, plain, &sealed);
+    if (e != OK || !sealed.n) {
+        if (e == OK)
+            *def = wf_def_ref(plain);
+    } else {
+        *problems = (WfProblems){0};
+        e = wf_def_parse_aside(req->a, sealed, problems, def);
+    }
+    wf_def_unref(plain);
+    return e;
+}
+
 /* Parse the body as a definition; *ret_answered if it was refused with its problems. */
 static Err read_definition(struct req *req, struct res *res, WfProblems *ret_problems,
                            struct wf_def **ret_def, bool *ret_answered)
@@ -17,6 +36,8 @@ static Err read_definition(struct req *req, struct res *res, WfProblems *ret_pro
                        ": put the secret there, or {{ vars.NAME }}, before it is "
                        "written back.");
     Err e = wf_def_parse_aside(req->a, body, ret_problems, ret_def);
+    if (e == OK)
+        return seal_definition(req, ret_problems, ret_def);
     if (e != E_INVALID || ret_problems->n == 0)
         return e;
     *ret_answered = true;
@@ -187,6 +208,7 @@ static void published(struct req *req, Id workflow)
     wf_scheduler_changed(api_of(req)->scheduler, workflow);
     wf_event_starts_changed(api_of(req)->engine);
     wf_polls_changed(api_of(req)->engine);
+    wf_mails_changed(api_of(req)->engine, workflow);
 }
 
 static Err delete_workflow(struct req *req, struct res *res)
@@ -220,7 +242,8 @@ static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash
     AUTO(wf_def) *def = NULL;
     struct schedule_row *schedule = arena_new_of(req->a, struct schedule_row);
     struct poll_row *poll = arena_new_of(req->a, struct poll_row);
-    bool polls;
+    struct mailbox_row *mailbox = arena_new_of(req->a, struct mailbox_row);
+    bool polls, mails;
 
     TRY(wf_engine_def(api_of(req)->engine, hash, &def));
     *ret_triggers = (struct workflow_triggers){.events = wf_trigger_events(req->a, def)};
@@ -234,6 +257,10 @@ static Err triggers_of(struct req *req, const struct workflow_row *row, Str hash
     poll->version = version;
     poll->hash = hash;
     ret_triggers->poll = polls ? poll : NULL;
+    TRY(wf_trigger_mail(api_of(req)->engine, req->a, row->tenant, def, mailbox, &mails));
+    mailbox->version = version;
+    mailbox->hash = hash;
+    ret_triggers->mailbox = mails ? mailbox : NULL;
     if (!wf_schedule_row(req->a, def, row->tenant, row->id, version, time_wall(), schedule))
         return OK;
     schedule->hash = hash;

@@ -19,6 +19,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_keys_routes);
     router_add(router, api_limits_routes);
     router_add(router, api_listen_routes);
+    router_add(router, api_mailboxes_routes);
     router_add(router, api_model_routes_routes);
     router_add(router, api_polls_routes);
     router_add(router, api_prices_routes);

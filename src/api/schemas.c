@@ -624,6 +624,22 @@ const struct api_schema api_shapes[] = {
      "wrong.\"},\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when "
      "it looked "
      "last.\"}}}"},
+    {"Mailbox",
+     "{\"type\":\"object\",\"description\":\"How a workflow that reads mails is doing.\","
+     "\"required\":[\"state\",\"version\",\"started\"],\"properties\":{\"state\":{\"type\":"
+     "\"string\",\"enum\":[\"connected\",\"connecting\",\"failing\"]},\"version\":{\"type\":"
+     "\"integer\"},\"connected_at\":" TIME_OR_NULL ",\"looked_at\":" TIME_OR_NULL
+     ",\"mail_at\":{\"description\":\"When a mail last started a run.\",\"type\":[\"string\","
+     "\"null\"]},\"started\":{\"type\":\"integer\",\"description\":\"Runs so far.\"},"
+     "\"failures\":{\"type\":\"integer\",\"description\":\"Connections that failed in a row.\"},"
+     "\"next_at\":{\"description\":\"When it is tried again.\",\"type\":[\"string\",\"null\"]},"
+     "\"error\":{\"type\":[\"string\",\"null\"]}}}"},
+    {"MailboxTest",
+     "{\"type\":\"object\",\"description\":\"What came of a connection to a mail server.\","
+     "\"required\":[\"ok\"],\"properties\":{\"ok\":{\"type\":\"boolean\"},\"error\":{\"type\":["
+     "\"string\",\"null\"]},\"messages\":{\"type\":[\"integer\",\"null\"],\"description\":\"In "
+     "the folder.\"},\"idle\":{\"type\":[\"boolean\",\"null\"],\"description\":\"Whether the "
+     "server tells by itself of what comes.\"}}}"},
     {"EventStart",
      "{\"type\":\"object\",\"description\":\"An event at the trigger of a workflow that has not "
      "started "

@@ -50,6 +50,7 @@ struct config {
     } egress;
     struct {
         Str folders;
+        bool plain_mail;
     } triggers;
     struct {
         int unknown_price; /* enum unknown_price */

@@ -67,6 +67,9 @@ const struct config_setting config_settings[] = {
     {"triggers.folders", "HEDDLE_TRIGGER_FOLDERS", NULL, AS_STR(CONFIG_LIST, triggers.folders, ""),
      .value = "DIR,...",
      .help = "Folders that workflows may watch, with all below; absolute paths; none if not set"},
+    {"triggers.plain_mail", "HEDDLE_TRIGGER_PLAIN_MAIL", NULL,
+     AS_BOOL(triggers.plain_mail, "false"),
+     .help = "Let workflows read mails over connections that are not encrypted (tls: none)"},
 
     {"redis.url", "REDIS_URL", NULL, AS_URL(redis.url, "redis rediss", ""),
      .help = "Taken for programs that set it; nothing uses Redis in this version"},

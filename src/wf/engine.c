@@ -14,6 +14,7 @@
 #include "store/store_listen.h"
 #include "store/store_workflow.h"
 #include "wf/event_start.h"
+#include "wf/mail.h"
 #include "wf/poll.h"
 
 #include <fcntl.h>
@@ -641,6 +642,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         err = event_starts_new(e, &e->event_starts);
     if (err == OK)
         err = polls_new(e, &e->polls);
+    if (err == OK)
+        err = mails_new(e, &e->mails);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);
@@ -691,11 +694,12 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     gatherer_stop(e->gatherer);
     event_starts_stop(e->event_starts);
     polls_stop(e->polls);
+    mails_stop(e->mails);
     notices_stop(e->notices);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
            !flow_pump_stopped(e->pump) || !gatherer_stopped(e->gatherer) ||
            !notices_stopped(e->notices) || !event_starts_stopped(e->event_starts) ||
-           !polls_stopped(e->polls)) {
+           !polls_stopped(e->polls) || !mails_stopped(e->mails)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -729,6 +733,7 @@ void wf_engine_free(struct wf_engine *e)
     gatherer_free(e->gatherer);
     event_starts_free(e->event_starts);
     polls_free(e->polls);
+    mails_free(e->mails);
     notices_free(e->notices);
     sweeper_free(e->sweeper);
     fleet_done(&e->fleet);

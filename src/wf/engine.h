@@ -179,6 +179,22 @@ struct poll_row;
 Err wf_trigger_poll(struct wf_engine *e, struct arena *a, const struct wf_def *def,
                     struct poll_row *ret_row, bool *ret_has);
 
+struct mailbox_row;
+/* What is published of @workflow has changed. */
+void wf_mails_changed(struct wf_engine *e, Id workflow);
+/* The mails that the published @def reads, if it does: hash apart, *ret_row in @a, with @tenant.
+ * E_INVALID, E_EGRESS: it may not. */
+Err wf_trigger_mail(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
+                    struct mailbox_row *ret_row, bool *ret_has);
+/* The text of @def with the password of its trigger sealed for @tenant; empty: there is nothing to
+ * be sealed. E_INVALID: it was sealed for something else. */
+Err wf_mail_seal(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
+                 Str *ret_text);
+/* Connect as the trigger of @def says, and look at its folder: what is there, as the API shows it.
+ */
+Err wf_mail_test(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
+                 struct json **ret_json) YIELDS;
+
 /* ---- people decide (approval.c) ---- */
 
 struct json *wf_approval_json(struct arena *a, const struct approval_row *row,

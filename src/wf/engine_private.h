@@ -164,6 +164,7 @@ struct wf_engine {
     struct gatherer *gatherer;
     struct event_starts *event_starts;
     struct polls *polls;
+    struct mails *mails;
 };
 
 /* engine.c: a run as @start asks for it, with its first event; not driven yet. */

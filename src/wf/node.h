@@ -68,7 +68,8 @@ struct wf_env {
     Str llm_base_url, llm_api_key; /* defaults of the llm node */
     size_t max_output;             /* bytes of a step's output */
     Str user_agent;
-    Str folders; /* that workflows may watch, "/a,/b"; empty: none */
+    Str folders;     /* that workflows may watch, "/a,/b"; empty: none */
+    bool plain_mail; /* mails may be read over connections that are not encrypted */
 };
 
 struct wf_state;

@@ -70,7 +70,8 @@ static const struct field schedule_fields[] = {
 
 static const struct field fields[] = {
     {"trigger", F_ENUM, offsetof(struct wf_trigger_cfg, trigger), .dflt = "manual",
-     .one_of = "manual api webhook schedule form chat event file s3 error", .title = "Trigger"},
+     .one_of = "manual api webhook schedule form chat event file s3 email error",
+     .title = "Trigger"},
     {"input", F_SCHEMA, offsetof(struct wf_trigger_cfg, input), .title = "Input",
      .help = "JSON Schema that the input of a run must meet."},
     {"webhook", F_OBJECT, offsetof(struct wf_trigger_cfg, webhook), .sub = webhook_fields,
@@ -87,6 +88,8 @@ static const struct field fields[] = {
      .when = "trigger=file", .required = true, .title = "Files"},
     {"s3", F_OBJECT, offsetof(struct wf_trigger_cfg, s3), .sub = trigger_s3_fields,
      .when = "trigger=s3", .required = true, .title = "Bucket"},
+    {"email", F_OBJECT, offsetof(struct wf_trigger_cfg, email), .sub = trigger_email_fields,
+     .when = "trigger=email", .required = true, .title = "Mails"},
     {0},
 };
 
@@ -136,6 +139,8 @@ static void check(struct wf_check *ck, void *settings)
         trigger_file_check(ck, &cfg->file);
     if (str_eq(cfg->trigger, S("s3")))
         trigger_s3_check(ck, &cfg->s3);
+    if (str_eq(cfg->trigger, S("email")))
+        trigger_email_check(ck, &cfg->email);
     if (str_eq(hook->auth, S("header")))
         check_header(ck, S("webhook/header"), hook->header);
     if (!str_eq(hook->auth, S("hmac")))
@@ -203,10 +208,9 @@ static Err run(struct wf_step *step, const void *settings, struct wf_outcome *re
 const struct wf_node_type wf_node_trigger = {
     .name = "trigger",
     .title = "Trigger",
-    .help =
-        "Where a run begins: by hand, by the API, by a call to its webhook, by a form, by a "
-        "chat, by the clock, by an event, by a new file or object, or by the failure of another "
-        "workflow's run.",
+    .help = "Where a run begins: by hand, by the API, by a call to its webhook, by a form, by a "
+            "chat, by the clock, by an event, by a new file, object or mail, or by the failure of "
+            "another workflow's run.",
     .group = "trigger",
     .fields = fields,
     .settings_size = sizeof(struct wf_trigger_cfg),

@@ -4,6 +4,7 @@
 
 #include "wf/cron.h"
 #include "wf/form.h"
+#include "wf/nodes/trigger_email.h"
 #include "wf/nodes/trigger_event.h"
 #include "wf/nodes/trigger_file.h"
 #include "wf/nodes/trigger_s3.h"
@@ -62,6 +63,7 @@ struct wf_trigger_cfg {
     struct wf_chat_cfg chat;
     struct wf_file_cfg file;
     struct wf_s3_cfg s3;
+    struct wf_email_cfg email;
 };
 
 /* form_trigger.c: the settings of a form; what they and @input, the schema, mean together. */
