@@ -115,6 +115,7 @@ export function nodeSummary(type: string, data: JsonObject, t: Messages): string
       if (data['trigger'] === 'schedule') return scheduleText(obj(data['schedule']), t);
       if (data['trigger'] === 'file') return str(obj(data['file'])['folder']) || t.flow.triggerKinds.file;
       if (data['trigger'] === 's3') return str(obj(data['s3'])['bucket']) || t.flow.triggerKinds.s3;
+      if (data['trigger'] === 'email') return str(obj(data['email'])['user']) || t.flow.triggerKinds.email;
       if (data['trigger'] === 'event') return eventText(obj(data['event']), t);
       return word(t.flow.triggerKinds, str(data['trigger'])) ?? t.flow.triggerKinds.manual;
     case 'api-call':

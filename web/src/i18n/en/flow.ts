@@ -28,6 +28,7 @@ export const flow = {
     event: 'Started by an event',
     file: 'Started by a file',
     s3: 'Started by an object',
+    email: 'Started by a mail',
     rerun: 'Run again',
     workflow: 'Started by a workflow',
     error: 'Started by a failure',
