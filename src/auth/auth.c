@@ -361,12 +361,27 @@ static Err look_up(struct auth *auth, struct req *req, Str hash, bool session)
     return OK;
 }
 
-/* Where clients put a key that is no bearer's: those of Anthropic, and of Azure. */
-static Str header_key(const struct req *req)
+/* Google's may have it in the address, where they call models and nowhere else. */
+static Str query_key(const struct req *req)
 {
-    Str key = req_header(req, S("x-api-key"));
+    Str key;
 
-    return key.p ? key : req_header(req, S("api-key"));
+    if (!str_starts(req->path, S("/v1beta/models")) && !str_starts(req->path, S("/v1/models")))
+        return (Str){0};
+    return url_query_get(req->a, req->query, S("key"), &key) == OK ? key : (Str){0};
+}
+
+/* Where clients put a key that is no bearer's: those of Anthropic, of Azure, and of Google. */
+static Str plain_key(const struct req *req)
+{
+    static const Str names[] = {S_INIT("x-api-key"), S_INIT("api-key"), S_INIT("x-goog-api-key")};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        Str key = req_header(req, names[i]);
+        if (key.p)
+            return key;
+    }
+    return query_key(req);
 }
 
 static Str key_of(const struct req *req)
@@ -375,12 +390,12 @@ static Str key_of(const struct req *req)
 
     if (header.p && str_starts_nocase(header, S("Bearer ")))
         return str_trim(str_skip(header, 7));
-    return header.p ? (Str){NULL, 0} : str_trim(header_key(req));
+    return header.p ? (Str){NULL, 0} : str_trim(plain_key(req));
 }
 
 bool auth_is_session(const struct req *req)
 {
-    return !req_header(req, S("authorization")).p && !header_key(req).p;
+    return !req_header(req, S("authorization")).p && !plain_key(req).p;
 }
 
 Err auth_check(struct auth *auth, struct req *req)
