@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > KIB(64))
         return 0;
-    for (size_t client = 0; client < 2; client++) /* the last is no client's */
+    for (size_t client = 0; client < ARRAY_LEN(all); client++)
         for (size_t server = 0; server < ARRAY_LEN(all); server++) {
             request(all[client], all[server], text);
             answer(all[server], all[client], text);

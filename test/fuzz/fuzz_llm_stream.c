@@ -18,12 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct llm_dialect *const all[] = {&llm_dialect_openai, &llm_dialect_anthropic,
                                                     &llm_dialect_gemini};
-    static const struct llm_dialect *const clients[] = {&llm_dialect_openai, &llm_dialect_anthropic,
-                                                        &llm_dialect_responses};
+    static const struct llm_dialect *const clients[] = {
+        &llm_dialect_openai, &llm_dialect_anthropic, &llm_dialect_responses, &llm_dialect_gemini};
 
     if (size < 3)
         return 0;
-    const struct llm_dialect *from = all[data[0] % 3], *to = clients[data[0] / 3 % 3];
+    const struct llm_dialect *from = all[data[0] % 3], *to = clients[data[0] / 3 % 4];
     Str text = {(const char *)data + 2, size - 2};
     AUTO(llm_stream) *whole = llm_stream_new(from, to, S("m"), true);
     AUTO(llm_stream) *parts = llm_stream_new(from, to, S("m"), true);

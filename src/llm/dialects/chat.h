@@ -31,6 +31,7 @@ enum llm_part_kind {
     LLM_TOOL_RESULT, /* id, result, is_error */
 };
 
+struct llm_dialect;
 struct llm_part;
 typedef VEC(struct llm_part) LlmParts;
 
@@ -55,6 +56,7 @@ struct llm_tool {
     const struct json *schema; /* of the input; an object */
     const struct json *cache;
     bool strict;
+    bool hidden; /* while it is read: the request forbids it */
 };
 
 enum llm_choice {

@@ -45,8 +45,7 @@ static bool wants_signature(Str model)
 
 static struct json *call_part(struct arena *a, const struct llm_part *p, bool first, Str model)
 {
-    /* base64 of "skip_thought_signature_validator" */
-    static const Str nobody = S_INIT("c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=");
+    static const Str nobody = S_INIT(LLM_GEMINI_NOBODY);
     Str signature = p->signature;
 
     if (!signature.n && first && wants_signature(model))
@@ -313,12 +312,43 @@ Err llm_gemini_write_request(struct llm_chat *c, Str model, bool full, struct js
     return e;
 }
 
-/* No client of ours speaks it: nothing is read as a request or written as an answer. */
+static Str field_name(Str name)
+{
+    static const struct {
+        const char *noted, *own;
+    } names[] = {
+        {"temperature", "generationConfig.temperature"},
+        {"top_k", "generationConfig.topK"},
+        {"seed", "generationConfig.seed"},
+        {"presence_penalty", "generationConfig.presencePenalty"},
+        {"frequency_penalty", "generationConfig.frequencyPenalty"},
+        {"response_format", "generationConfig.responseMimeType"},
+        {"thinking", "generationConfig.thinkingConfig"},
+        {"reasoning_effort", "generationConfig.thinkingConfig"},
+        {"output_config.effort", "generationConfig.thinkingConfig"},
+        {"messages.thinking", "contents.thought"},
+        {"messages.is_error", "contents.functionResponse.response.error"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq(name, str_c(names[i].noted)))
+            return str_c(names[i].own);
+    return name;
+}
+
 const struct llm_dialect llm_dialect_gemini = {
     .name = "gemini",
+    .field_name = field_name,
+    .read_request = llm_gemini_read_request,
     .write_request = llm_gemini_write_request,
     .read_answer = llm_gemini_read_answer,
+    .write_answer = llm_gemini_write_answer,
     .read_event = llm_gemini_read_event,
     .read_end = llm_gemini_read_end,
+    .write_delta = llm_gemini_write_delta,
+    .write_error = llm_gemini_write_error,
     .read_usage = llm_gemini_read_usage,
+    .keep_alive = S_INIT(":\n\n"),
+    .stream_end = S_INIT(""), /* the end of the connection */
+    .error_before = S_INIT(""),
 };

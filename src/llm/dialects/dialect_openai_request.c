@@ -261,6 +261,9 @@ static void write_settings(struct llm_chat *c, bool full, struct json *body)
                  json_int(a, c->max_tokens));
     json_set(a, body, S("temperature"), c->temperature);
     json_set(a, body, S("top_p"), c->top_p);
+    json_set(a, body, S("seed"), c->seed);
+    json_set(a, body, S("presence_penalty"), c->presence_penalty);
+    json_set(a, body, S("frequency_penalty"), c->frequency_penalty);
     if (c->top_k && full)
         llm_chat_drop(c, S("top_k"));
     else

@@ -1,5 +1,5 @@
 /* src/llm/dialects/dialects_test.c - there and back keeps the meaning, however bytes are cut. */
-#include "llm/dialects/stream.h"
+#include "llm/dialects/dialect_gemini.h"
 
 #include "base/test.h"
 
@@ -332,4 +332,177 @@ TEST(dialects_a_request_for_gemini_has_the_names_of_calls_and_word_of_signatures
                                "\"thoughtSignature\":\"c2tpcF9")) != SIZE_MAX);
     t_expect(str_find(there, S("{\"functionCall\":{\"name\":\"f\",\"args\":{}}}")) != SIZE_MAX);
     t_expect(str_find(there, S("\"mode\":\"ANY\",\"allowedFunctionNames\":[\"f\"]")) != SIZE_MAX);
+}
+
+#define GEMINI_REQUEST                                                                             \
+    "{\"systemInstruction\":{\"parts\":[{\"text\":\"Be kind.\"}]},\"contents\":["                  \
+    "{\"role\":\"user\",\"parts\":[{\"text\":\"What?\"},{\"inlineData\":{\"mimeType\":"            \
+    "\"image/png\",\"data\":\"AAAA\"}}]},{\"role\":\"model\",\"parts\":[{\"text\":\"I look.\"},"   \
+    "{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":[1,null]}},\"thoughtSignature\":"           \
+    "\"c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=\"},{\"functionCall\":{\"name\":\"f\","         \
+    "\"args\":{}}},{\"functionCall\":{\"name\":\"g\",\"args\":{}}}]},{\"role\":\"user\","          \
+    "\"parts\":[{\"functionResponse\":{\"name\":\"g\",\"response\":{\"output\":\"third\"}}},"      \
+    "{\"functionResponse\":{\"name\":\"f\",\"response\":{\"output\":\"first\"}}},"                 \
+    "{\"functionResponse\":{\"name\":\"f\",\"response\":{\"output\":\"second\"}}},"                \
+    "{\"text\":\"So?\"}]}],\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\","                 \
+    "\"description\":\"d\",\"parametersJsonSchema\":{\"type\":\"object\"}},{\"name\":\"g\"}]}],"   \
+    "\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"ANY\",\"allowedFunctionNames\":["       \
+    "\"f\"]}},\"generationConfig\":{\"temperature\":0.5,\"topP\":1,\"maxOutputTokens\":9,"         \
+    "\"stopSequences\":[\"A\",\"B\"],\"responseMimeType\":\"application/json\","                   \
+    "\"responseJsonSchema\":{\"type\":\"object\"}"
+
+TEST(dialects_a_request_of_gemini_goes_there_and_back)
+{
+    static const struct llm_dialect *const others[] = {&llm_dialect_openai, &llm_dialect_anthropic};
+    static const Str own[] = {
+        S_INIT(GEMINI_REQUEST ",\"seed\":3,\"presencePenalty\":1,\"frequencyPenalty\":0.5}}"),
+        S_INIT(GEMINI_REQUEST ",\"topK\":4}}")};
+    struct json *before, *after;
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        Str there = translate(&llm_dialect_gemini, others[i], own[i], NULL);
+        Str back = translate(others[i], &llm_dialect_gemini, there, NULL);
+        t_expect_ok(json_parse(t_arena(), own[i], &before));
+        t_expect_ok(json_parse(t_arena(), back, &after));
+        if (i == 1) /* what has no parameters takes none there */
+            t_expect(json_remove(
+                json_item(json_at(json_item(json_at(after, "tools"), 0), "functionDeclarations"),
+                          1),
+                S("parametersJsonSchema")));
+        if (!json_equal(before, after))
+            t_fail(__FILE__, __LINE__, "there: %.*s\nback: %.*s", P(there), P(back));
+    }
+}
+
+TEST(dialects_results_of_gemini_find_their_calls_by_name_and_turn)
+{
+    Str there = translate(&llm_dialect_gemini, &llm_dialect_openai, S(GEMINI_REQUEST "}}"), NULL);
+
+    /* The third call first, and those of f in their order. */
+    t_expect(str_find(there, S("\"tool_call_id\":\"call_2\",\"content\":\"third\"")) != SIZE_MAX);
+    t_expect(str_find(there, S("\"tool_call_id\":\"call_0\",\"content\":\"first\"")) != SIZE_MAX);
+    t_expect(str_find(there, S("\"tool_call_id\":\"call_1\",\"content\":\"second\"")) != SIZE_MAX);
+    there = translate(&llm_dialect_gemini, &llm_dialect_openai,
+                      S("{\"contents\":[{\"parts\":[{\"functionResponse\":{\"name\":\"f\"}}]}]}"),
+                      NULL);
+    t_expect(str_find(there, S("answers no")) != SIZE_MAX);
+}
+
+TEST(dialects_both_forms_of_names_of_gemini_are_read)
+{
+    Str there = translate(&llm_dialect_gemini, &llm_dialect_openai,
+                          S("{\"system_instruction\":{\"parts\":[{\"text\":\"S\"}]},\"contents\":["
+                            "{\"parts\":[{\"inline_data\":{\"mime_type\":\"image/png\",\"data\":"
+                            "\"AA==\"}}]}],\"generation_config\":{\"max_output_tokens\":\"7\"}}"),
+                          NULL);
+
+    t_expect(str_find(there, S("\"content\":\"S\"")) != SIZE_MAX);
+    t_expect(str_find(there, S("data:image/png;base64,AA==")) != SIZE_MAX);
+    t_expect(str_find(there, S("\"max_completion_tokens\":7")) != SIZE_MAX);
+}
+
+TEST(dialects_schemas_of_gemini_become_those_of_others)
+{
+    struct llm_chat *c = chat_new();
+    struct json *v, *schema;
+    static const Str text = S_INIT(
+        "{\"type\":\"OBJECT\",\"nullable\":true,\"propertyOrdering\":[\"b\",\"a\",\"b\",\"z\"],"
+        "\"properties\":{\"a\":{\"type\":\"INTEGER\",\"format\":\"int32\"},\"b\":{\"any_of\":["
+        "{\"type\":\"STRING\",\"maxLength\":\"9\"}],\"nullable\":true}},\"required\":[\"a\"]}");
+
+    t_expect_ok(json_parse(t_arena(), text, &v));
+    t_expect_ok(llm_gemini_schema(c, v, "x", &schema));
+    t_expect_str(
+        json_text(t_arena(), schema),
+        S("{\"type\":[\"object\",\"null\"],\"properties\":{\"b\":{\"anyOf\":[{\"type\":"
+          "\"string\",\"maxLength\":9},{\"type\":\"null\"}]},\"a\":{\"type\":\"integer\"}},"
+          "\"additionalProperties\":false,\"required\":[\"a\"]}"));
+    t_expect_int(c->dropped.n, 1);
+    t_expect_str(c->dropped.at[0], S("x.format"));
+    t_expect(!llm_schema_is_strict(schema)); /* b is not required */
+    t_expect_ok(json_parse(t_arena(),
+                           S("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},"
+                             "\"required\":[\"a\"],\"additionalProperties\":false}"),
+                           &v));
+    t_expect(llm_schema_is_strict(v));
+    AUTO_BUF(deep, KIB(64));
+    for (int i = 0; i < 100; i++)
+        buf_add_c(&deep, "{\"items\":");
+    buf_add_c(&deep, "{}");
+    for (int i = 0; i < 100; i++)
+        buf_add_char(&deep, '}');
+    t_expect_ok(json_parse(t_arena(), buf_str(&deep), &v));
+    t_expect_err(llm_gemini_schema(c, v, "x", &schema), E_BAD_INPUT);
+}
+
+TEST(dialects_streams_of_others_are_ones_of_gemini_wherever_they_are_cut)
+{
+    static const struct llm_dialect *const others[] = {&llm_dialect_openai, &llm_dialect_anthropic};
+    static const Str texts[] = {S_INIT(OPENAI_STREAM), S_INIT(ANTHROPIC_STREAM)};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        Str want = once(others[i], &llm_dialect_gemini, texts[i], 0);
+        t_expect(str_find(want, S("{\"text\":\"Hm\",\"thought\":true}")) != SIZE_MAX);
+        t_expect(str_find(want, S("{\"text\":\"Gr\xc3\xbc\xc3\x9f \xc3\xa9\"}")) != SIZE_MAX);
+        t_expect(str_find(want, S("{\"functionCall\":{\"id\":\"t1\",\"name\":\"f\",\"args\":"
+                                  "{\"a\":1}}}")) != SIZE_MAX);
+        t_expect(str_find(want, S("\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{"
+                                  "\"promptTokenCount\":15,\"candidatesTokenCount\":7,"
+                                  "\"totalTokenCount\":22,\"cachedContentTokenCount\":5}")) !=
+                 SIZE_MAX);
+        for (size_t cut = 0; cut <= texts[i].n; cut++)
+            t_expect_str(once(others[i], &llm_dialect_gemini, texts[i], cut), want);
+        /* And back. */
+        Str back = once(&llm_dialect_gemini, &llm_dialect_openai, want, 100);
+        t_expect(str_find(back, S("\"content\":\"Gr\xc3\xbc\xc3\x9f \xc3\xa9\"")) != SIZE_MAX);
+        t_expect(str_find(back, S("\"reasoning_content\":\"Hm\"")) != SIZE_MAX);
+        t_expect(str_find(back, S("\"id\":\"t1\"")) != SIZE_MAX);
+        t_expect(str_find(back, S("\"finish_reason\":\"tool_calls\"")) != SIZE_MAX);
+    }
+}
+
+TEST(dialects_what_was_thought_in_pieces_goes_back_whole)
+{
+    Str there = translate(
+        &llm_dialect_gemini, &llm_dialect_anthropic,
+        S("{\"contents\":[{\"parts\":[{\"text\":\"q\"}]},"
+          "{\"role\":\"model\",\"parts\":[{\"text\":\"Let \",\"thought\":true}]},"
+          "{\"role\":\"model\",\"parts\":[{\"text\":\"me\",\"thought\":true}]},"
+          "{\"role\":\"model\",\"parts\":[{\"text\":\"\",\"thought\":true,\"thoughtSignature\":"
+          "\"c2ln\"}]},"
+          "{\"role\":\"model\",\"parts\":[{\"text\":\"\",\"thought\":true,\"thoughtSignature\":"
+          "\"aGlk\"}]},"
+          "{\"role\":\"model\",\"parts\":[{\"text\":\"Two.\"}]},"
+          "{\"role\":\"user\",\"parts\":[{\"text\":\"Sure?\"}]}]}"),
+        NULL);
+
+    t_expect(str_find(there, S("[{\"type\":\"thinking\",\"thinking\":\"Let me\",\"signature\":"
+                               "\"c2ln\"},{\"type\":\"redacted_thinking\",\"data\":\"aGlk\"},"
+                               "{\"type\":\"text\",\"text\":\"Two.\"}]")) != SIZE_MAX);
+}
+
+TEST(dialects_a_call_that_is_no_object_ends_a_stream_of_gemini_as_one)
+{
+    static const struct {
+        const char *finish;
+        Str says;
+    } rows[] = {{"\"tool_calls\"", S_INIT("MALFORMED_FUNCTION_CALL")},
+                {"\"length\"", S_INIT("MAX_TOKENS")}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(llm_stream) *s =
+            llm_stream_new(&llm_dialect_openai, &llm_dialect_gemini, S("m"), false);
+        Str out = pass(
+            s,
+            str_fmt(t_arena(),
+                    CALL("\"index\":0,", "\"id\":\"a\",\"function\":{\"name\":\"f\","
+                                         "\"arguments\":\"{\"}") "data: {\"choices\":[{\"delta\":"
+                                                                 "{},\"finish_reason\":%s}]}\n\n"
+                                                                 "data: [DONE]\n\n",
+                    rows[i].finish),
+            0);
+        t_expect(s->done && s->fault == OK);
+        t_expect(str_find(out, rows[i].says) != SIZE_MAX);
+        t_expect(str_find(out, S("functionCall\"")) == SIZE_MAX);
+    }
 }

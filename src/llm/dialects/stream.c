@@ -41,8 +41,10 @@ void llm_stream_free(struct llm_stream *s)
 {
     if (!s)
         return;
-    for (unsigned i = 0; s->calls && i < LLM_CALLS_MAX; i++)
+    for (unsigned i = 0; s->calls && i < LLM_CALLS_MAX; i++) {
         buf_done(&s->calls[i].waiting);
+        buf_done(&s->calls[i].signature);
+    }
     free(s->calls);
     if (s->writer)
         s->writer_free(s->writer);

@@ -42,7 +42,8 @@ struct llm_call_state {
     bool begun, open, closed;
     char id[128], name[128];
     size_t id_n, name_n;
-    struct buf waiting; /* of its arguments */
+    struct buf waiting;   /* of its arguments */
+    struct buf signature; /* Gemini's */
 };
 
 struct llm_stream {
@@ -79,7 +80,7 @@ struct llm_stream {
     unsigned blocks;     /* opened */
     int open;            /* kind of the open block; -1: none */
     unsigned open_call;
-    bool any_call;
+    bool any_call, broken_call;
     struct llm_call_state *calls; /* LLM_CALLS_MAX of them; NULL: none yet */
     size_t waiting;
     size_t answer_at, answer_n; /* the whole answer in out, of a writer that says it; 0: not yet */
