@@ -1,5 +1,5 @@
-/* src/api/api_gateway.c - the paths by which programs call models: those of OpenAI and
- * of Anthropic. */
+/* src/api/api_gateway.c - the paths by which programs call models: those of OpenAI, of Anthropic
+ * and of Google. */
 #include "api/api.h"
 
 #include "llm/door.h"
@@ -59,6 +59,11 @@ static Err post_deployment(struct req *req, struct res *res)
     return llm_door_deployment(api_of(req)->llm, req, res, req_param(req, "call"));
 }
 
+static Err post_gemini(struct req *req, struct res *res)
+{
+    return llm_door_gemini(api_of(req)->llm, req, res, req_param(req, "id"));
+}
+
 static Err list_models(struct req *req, struct res *res)
 {
     return llm_door_models(api_of(req)->llm, req, res);
@@ -87,6 +92,12 @@ static Err get_model(struct req *req, struct res *res)
         HTTP_POST, (p), (f), "model.call", ROUTE_STREAM,                                           \
             .max_body = LLM_UPLOAD_MAX, .in_schema = "ModelForm",                                  \
             .in_type = "multipart/form-data", .summary = (s), .fail = llm_door_fail                \
+    }
+#define GEMINI(p, s)                                                                               \
+    {                                                                                              \
+        HTTP_POST, (p), post_gemini, "model.call", ROUTE_STREAM,                                   \
+            .max_body = LLM_BODY_MAX, .in_schema = "ModelCall", .query = "alt:string key:string",  \
+            .summary = (s), .fail = llm_door_fail_gemini                                           \
     }
 /* The same call by all its paths. */
 #define EVERYWHERE(kind, path, f, s)                                                               \
@@ -127,9 +138,19 @@ const struct route api_gateway_routes[] = {
     CALL("/chat/completions", post_chat, NULL),
     CALL("/completions", post_completions, NULL),
     CALL("/embeddings", post_embeddings, NULL),
+    GEMINI("/v1beta/models/*id",
+           "Call a model, in Gemini's dialect: NAME:generateContent, :streamGenerateContent, "
+           ":countTokens, :embedContent, :batchEmbedContents"),
+    GEMINI("/v1/models/*id", NULL),
+    {HTTP_GET, "/v1beta/models", list_models, "model.call", .out_schema = "GeminiModelList",
+     .query = "key:string", .summary = "List the models there are, in Gemini's dialect",
+     .fail = llm_door_fail_gemini},
+    {HTTP_GET, "/v1beta/models/*id", get_model, "model.call", .out_schema = "GeminiModel",
+     .query = "key:string", .summary = "Get one model, in Gemini's dialect",
+     .fail = llm_door_fail_gemini},
     {HTTP_GET, "/v1/models", list_models, "model.call", .out_schema = "ModelList",
-     .summary = "List the models there are", .fail = llm_door_fail},
+     .summary = "List the models there are", .fail = llm_door_fail_models},
     {HTTP_GET, "/v1/models/*id", get_model, "model.call", .out_schema = "Model",
-     .summary = "Get one model", .fail = llm_door_fail},
+     .summary = "Get one model", .fail = llm_door_fail_models},
     {0},
 };

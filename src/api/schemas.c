@@ -109,7 +109,7 @@
     "called, or how they begin and *; none: "                                                      \
     "all.\"},\"endpoints\":{\"type\":\"array\",\"maxItems\":"                                      \
     "200,\"items\":{\"type\":\"string\"},\"description\":\"chat, completions, embeddings, "        \
-    "messages, count_tokens, responses; none: "                                                    \
+    "messages, count_tokens, responses, generate_content, embed_content; none: "                   \
     "all.\"},\"cache\":" CACHE_TYPE ",\"log\":" LOG_TYPE                                           \
     ",\"end_users\":{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,"               \
     "\"description\":\"Of the tenant alone: what each end-user may use whom a request names.\","   \
@@ -758,6 +758,14 @@ const struct api_schema api_shapes[] = {
      "\"id\":{\"type\":\"string\"},\"object\":{\"type\":\"string\"},\"created\":{\"type\":"
      "\"integer\"},"
      "\"owned_by\":{\"type\":\"string\"}}}"},
+    {"GeminiModel", "{\"type\":\"object\",\"description\":\"A model.\",\"properties\":{\"name\":{"
+                    "\"type\":\"string\",\"description\":\"models/ and its name.\"},"
+                    "\"displayName\":{\"type\":\"string\"},\"supportedGenerationMethods\":{"
+                    "\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}"},
+    {"GeminiModelList",
+     "{\"type\":\"object\",\"description\":\"The models there are.\",\"properties\":{"
+     "\"models\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/"
+     "schemas/GeminiModel\"}}}}"},
     {"ModelList", "{\"type\":\"object\",\"description\":\"The models there are.\",\"properties\":{"
                   "\"object\":{\"type\":\"string\"},\"data\":{\"type\":\"array\",\"items\":{\"$"
                   "ref\":\"#/components/"

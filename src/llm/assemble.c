@@ -283,6 +283,62 @@ static struct json *response_answer(struct assembly *s)
     return s->answer;
 }
 
+/* ---- Gemini's answers ---- */
+
+static void read_gemini_part(struct assembly *s, const struct json *v)
+{
+    const struct json *text = json_at(v, "text");
+    bool thought = json_bool_of(json_at(v, "thought"), false);
+    struct part *p;
+
+    if (json_is(text, JSON_STR)) {
+        add_text(s, thought ? PART_REASONING : PART_TEXT, 0, 0, text);
+        return;
+    }
+    p = part_of(s, PART_OTHER, 0, (int64_t)s->n);
+    if (p)
+        p->begin = json_dup(s->a, v);
+}
+
+static void read_gemini_event(struct assembly *s, const struct json *v)
+{
+    static const Str names[] = {S_INIT("promptFeedback"), S_INIT("usageMetadata"),
+                                S_INIT("modelVersion"), S_INIT("responseId"), S_INIT("error")};
+    const struct json *candidate = json_item(json_at(v, "candidates"), 0);
+    const struct json *parts = json_at(json_at(candidate, "content"), "parts");
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        keep(s, v, names[i]);
+    for (size_t i = 0; i < json_len(parts); i++)
+        read_gemini_part(s, json_item(parts, i));
+    if (json_is(json_at(candidate, "finishReason"), JSON_STR))
+        json_set(s->a, s->ends, S("finishReason"),
+                 json_dup(s->a, json_at(candidate, "finishReason")));
+}
+
+static struct json *gemini_answer(struct assembly *s)
+{
+    struct arena *a = s->a;
+    struct json *parts = json_arr(a), *candidates = json_arr(a);
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct part *p = &s->parts[i];
+        bool thought = p->kind == PART_REASONING;
+        json_push(a, parts,
+                  p->begin ? p->begin
+                           : json_obj(a, "text", json_str(a, str_dup(a, buf_str(&p->text))),
+                                      "thought", thought ? json_bool(a, true) : NULL, NULL));
+    }
+    if (!json_len(parts))
+        return s->answer;
+    json_push(a, candidates,
+              json_obj(a, "content",
+                       json_obj(a, "role", json_str_c(a, "model"), "parts", parts, NULL),
+                       "finishReason", json_at(s->ends, "finishReason"), NULL));
+    json_set(a, s->answer, S("candidates"), candidates);
+    return s->answer;
+}
+
 /* ---- */
 
 static void read_event(struct assembly *s, enum llm_events kind, Str data)
@@ -295,6 +351,8 @@ static void read_event(struct assembly *s, enum llm_events kind, Str data)
     s->any = true;
     if (kind == LLM_EVENTS_MESSAGES)
         read_message_event(s, v);
+    else if (kind == LLM_EVENTS_GEMINI)
+        read_gemini_event(s, v);
     else if (kind == LLM_EVENTS_RESPONSES)
         read_response_event(s, v);
     else
@@ -317,6 +375,8 @@ struct json *llm_assemble(struct arena *a, enum llm_events kind, Str events)
     struct json *answer = NULL;
     if (s->any && kind == LLM_EVENTS_MESSAGES)
         answer = message_answer(s);
+    else if (s->any && kind == LLM_EVENTS_GEMINI)
+        answer = gemini_answer(s);
     else if (s->any)
         answer = kind == LLM_EVENTS_RESPONSES ? response_answer(s) : chunks_answer(s);
     for (size_t i = 0; i < s->n; i++)

@@ -115,3 +115,18 @@ TEST(usage_that_is_said_many_times_takes_memory_for_its_last_values)
     t_expect_int(json_int_of(json_at(usage, "output_tokens"), 0), EVENTS - 1);
     t_expect_int(json_len(usage), EVENTS + 1);
 }
+
+TEST(answers_of_gemini_come_together)
+{
+    t_expect_str(
+        assembled(LLM_EVENTS_GEMINI,
+                  "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hm\",\"thought\":"
+                  "true},{\"text\":\"He\"}]}}],\"responseId\":\"r\"}\r\n\r\n"
+                  "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"llo\"},{"
+                  "\"functionCall\":{\"name\":\"f\"}},{\"functionCall\":{\"name\":\"g\"}}]},"
+                  "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"totalTokenCount\":3}}\r\n\r\n"),
+        S("{\"responseId\":\"r\",\"usageMetadata\":{\"totalTokenCount\":3},\"candidates\":[{"
+          "\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hm\",\"thought\":true},{"
+          "\"text\":\"Hello\"},{\"functionCall\":{\"name\":\"f\"}},{\"functionCall\":{\"name\":"
+          "\"g\"}}]},\"finishReason\":\"STOP\"}]}"));
+}

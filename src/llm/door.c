@@ -2,6 +2,7 @@
 #include "llm/door.h"
 
 #include "base/json.h"
+#include "llm/door_out.h"
 #include "llm/door_private.h"
 #include "rt/log.h"
 #include "rt/metric.h"
@@ -193,7 +194,7 @@ static Err write_error(struct llm_call *c, const struct llm_relay *relay, Err co
 
     if (c->log)
         llm_log_note(c, event);
-    return res_write(c->res, event);
+    return llm_out(c, event);
 }
 
 /* In the stream, since its head is out. In the middle of an event nothing can be said: returning
@@ -206,7 +207,7 @@ static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err
     fiber_shield(); /* a drain cancels; the write deadline bounds it */
     Err e = write_error(c, relay, code);
     if (e == OK)
-        e = res_end(c->res);
+        e = llm_out_end(c);
     fiber_unshield();
     return e;
 }
@@ -218,7 +219,7 @@ static Err write_piece(struct llm_call *c, const struct llm_relay *relay, Str pi
         llm_cache_note(c, piece, last && !relay->failed, &relay->usage);
     if (c->log)
         llm_log_note(c, piece);
-    return piece.n ? res_write(c->res, piece) : OK;
+    return piece.n ? llm_out(c, piece) : OK;
 }
 
 /* Before anybody has the end of it. */
@@ -240,7 +241,7 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
         Str rest = llm_relay_rest(relay);
         bool whole = relay->done || (e == E_EOF && relay->finished);
         if (relay->failed && !relay->inside)
-            return res_end(c->res);
+            return llm_out_end(c);
         if (relay->fault != OK)
             return tell_in_stream(c, relay, llm_call_error(p, relay->fault));
         if (whole && (e = keep_answer(c, relay)) != OK)
@@ -251,7 +252,7 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
                 end = str_fmt(c->req->a, "%.*s%s%.*s", P(rest),
                               str_ends(rest, S("\n\n")) ? "" : "\n\n", P(end));
             TRY(write_piece(c, relay, end, true));
-            return res_end(c->res);
+            return llm_out_end(c);
         }
         e = err_detail(E_UPSTREAM_CUT, "The provider \"%.*s\" stopped in the middle of its answer.",
                        P(p->name));
@@ -278,7 +279,7 @@ static void take_last_bytes(struct http_stream *up)
  * it open. Between events alone. */
 static Err keep_alive(struct llm_call *c, const struct llm_relay *relay)
 {
-    return relay->inside ? OK : res_write(c->res, c->dialect->keep_alive);
+    return relay->inside ? OK : llm_out_alive(c);
 }
 
 /* The next piece. */
@@ -308,7 +309,7 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
             return end_stream(c, relay, relay->fault);
         if (!relay->done || relay->failed || relay->held.n)
             continue;
-        TRY(res_end(c->res));
+        TRY(llm_out_end(c));
         take_last_bytes(up);
         return OK;
     }
@@ -380,6 +381,7 @@ enum llm_events llm_events_of(const struct llm_call *c)
 {
     return c->dialect == &llm_dialect_anthropic   ? LLM_EVENTS_MESSAGES
            : c->dialect == &llm_dialect_responses ? LLM_EVENTS_RESPONSES
+           : c->dialect == &llm_dialect_gemini    ? LLM_EVENTS_GEMINI
            : llm_passes(c->op)                    ? LLM_EVENTS_PASSED
                                                   : LLM_EVENTS_CHUNKS;
 }
@@ -393,10 +395,8 @@ Err llm_answer_stream(struct llm_call *c, struct http_stream *up)
     TRY(check_stream(c, up, &piece));
     c->heartbeat = heartbeat_of(c);
     llm_answer_headers(c, headers);
-    res_header(c->res, S("Cache-Control"), S("no-cache"));
-    res_header(c->res, S("X-Accel-Buffering"), S("no"));
     c->status = 200;
-    TRY(res_begin(c->res, 200, S("text/event-stream")));
+    TRY(llm_out_begin(c));
     llm_relay_init(&relay, !c->wants_usage);
     relay.events = llm_events_of(c);
     relay.mend = c->op == LLM_CHAT && c->members[MEMBER_TOOLS].to;
@@ -475,6 +475,10 @@ Str llm_operation_name(enum llm_op op)
                                        [LLM_MESSAGES] = S_INIT("messages"),
                                        [LLM_COUNT_TOKENS] = S_INIT("count_tokens"),
                                        [LLM_RESPONSES] = S_INIT("responses"),
+                                       [LLM_GENERATE] = S_INIT("generate_content"),
+                                       [LLM_GENERATE_TOKENS] = S_INIT("count_tokens"),
+                                       [LLM_EMBED_CONTENT] = S_INIT("embed_content"),
+                                       [LLM_EMBED_CONTENTS] = S_INIT("embed_content"),
                                        [LLM_RERANK] = S_INIT("rerank"),
                                        [LLM_MODERATIONS] = S_INIT("moderations"),
                                        [LLM_TRANSCRIPTIONS] = S_INIT("transcriptions"),
@@ -493,7 +497,7 @@ static struct llm_usage used(const struct llm_call *c, bool cancelled)
 {
     struct llm_usage usage = c->usage;
 
-    if (!c->attempts || (c->status != 200 && !cancelled))
+    if (!c->attempts || (c->status != 200 && !cancelled) || llm_counts(c->op))
         return usage;
     if (llm_passes(c->op))
         return llm_pass_used(c);
@@ -567,7 +571,7 @@ static void record(struct llm_call *c, Err e)
 
     llm_call_settle(c, &usage, cost);
     if (!c->llm->ledger || (!c->attempts && !llm_cache_hit(c)) ||
-        c->op == LLM_COUNT_TOKENS) /* which costs nothing */
+        llm_counts(c->op)) /* which costs nothing */
         return;
     struct model_call_row row = row_of(c, e, &usage, cost);
     llm_log_end(c, &row);
@@ -595,7 +599,7 @@ static Err attempt(struct llm_call *c)
     c->refusal.status = 0;
     c->untranslatable = c->missed = c->lacking = false;
     c->dropped = c->changed = S("");
-    if (c->op == LLM_COUNT_TOKENS && c->translated)
+    if (llm_counts(c->op) && c->translated)
         return llm_count_tokens(c);
     TRY(find_price(c));
     TRY(llm_context_fit(c));
@@ -669,10 +673,22 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     return c->route ? llm_route_call(c, view) : llm_attempt(c);
 }
 
+Err llm_call_serve(struct llm_call *c)
+{
+    AUTO(llm_view) *view = llm_view_take(c->llm);
+
+    Err e = serve(c, view);
+    struct err_record kept = *err_record();
+    count(c, e);
+    record(c, e);
+    *err_record() = kept;
+    buf_done(&c->edited);
+    return e;
+}
+
 /* @model: as the path names it; p == NULL: the body does. */
 static Err door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op, Str model)
 {
-    AUTO(llm_view) *view = llm_view_take(llm);
     struct llm_call *c = arena_new_of(req->a, struct llm_call);
 
     c->llm = llm;
@@ -684,13 +700,7 @@ static Err door_call(struct llm *llm, struct req *req, struct res *res, enum llm
     c->dialect = op == LLM_MESSAGES || op == LLM_COUNT_TOKENS ? &llm_dialect_anthropic
                  : op == LLM_RESPONSES                        ? &llm_dialect_responses
                                                               : &llm_dialect_openai;
-    Err e = serve(c, view);
-    struct err_record kept = *err_record();
-    count(c, e);
-    record(c, e);
-    *err_record() = kept;
-    buf_done(&c->edited);
-    return e;
+    return llm_call_serve(c);
 }
 
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op)

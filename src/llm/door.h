@@ -1,5 +1,5 @@
-/* src/llm/door.h - the door for programs that call models: the paths, bodies and errors of OpenAI
- * and of Anthropic.
+/* src/llm/door.h - the door for programs that call models: the paths, bodies and errors of
+ * OpenAI, of Anthropic and of Google.
  *
  * A call is forwarded to who answers for its model: the body's bytes as they came but for the
  * model's name, the answer's bytes as they come, or both translated for a provider of another
@@ -20,12 +20,15 @@ enum { LLM_BODY_MAX = 32 << 20 };
 Err llm_door_call(struct llm *llm, struct req *req, struct res *res, enum llm_op op) YIELDS;
 /* The same with the model in the path, as Azure's clients have it: "NAME/chat/completions". */
 Err llm_door_deployment(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
+/* A call in Gemini's dialect: "NAME:generateContent". */
+Err llm_door_gemini(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
 /* A response that was made, by the target that made it: "ID", "ID/cancel", "ID/input_items". */
 Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str path) YIELDS;
 /* GET /models and /models/NAME. */
 Err llm_door_models(struct llm *llm, struct req *req, struct res *res) YIELDS;
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name) YIELDS;
-/* "chat", "completions", "embeddings", "messages", "count_tokens", "responses". */
+/* "chat", "completions", "embeddings", "messages", "count_tokens", "responses",
+ * "generate_content", "embed_content". */
 Str llm_operation_name(enum llm_op op);
 /* How many tokens a text or a request is. */
 struct llm_tokens {
@@ -49,5 +52,9 @@ Err llm_tokens_count(struct llm *llm, Str model, Str text, struct llm_tokens *re
 Err llm_door_fail(struct req *req, struct res *res, int status, Err code) YIELDS;
 /* The same as {"type":"error","error":{"type","message"}}, for the clients of Anthropic. */
 Err llm_door_fail_messages(struct req *req, struct res *res, int status, Err code) YIELDS;
+/* The same as {"error":{"code","message","status","details"}}, for the clients of Google. */
+Err llm_door_fail_gemini(struct req *req, struct res *res, int status, Err code) YIELDS;
+/* As the client knows it that asks for models at a path that several have. */
+Err llm_door_fail_models(struct req *req, struct res *res, int status, Err code) YIELDS;
 
 #endif

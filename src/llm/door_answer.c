@@ -28,10 +28,14 @@ static const Usec PATIENCE = USEC_MIN; /* of clients, that they try again by the
 
 Str llm_error_text(const struct llm_call *c, int status, Str message, Str code)
 {
-    return json_text(c->req->a, c->dialect->write_error(c->req->a, status, message, code));
+    struct json *v = c->dialect->write_error(c->req->a, status, message, code);
+
+    if (c->dialect == &llm_dialect_gemini && c->retry_after > 0)
+        llm_gemini_add_retry(c->req->a, v, c->retry_after);
+    return json_text(c->req->a, v);
 }
 
-static Str code_of(int status, Err code)
+Str llm_error_code(int status, Err code)
 {
     switch (code) {
     case E_UNAUTHORIZED:
@@ -50,7 +54,7 @@ static Str code_of(int status, Err code)
 }
 
 /* Clients that try again by themselves must not do so for a limit that stays. */
-static void hint_retry(struct res *res, Err code)
+void llm_hint_retry(struct res *res, Err code)
 {
     bool long_wait = code == E_RATE_LIMITED && err_record()->retry_after_us > PATIENCE;
 
@@ -62,16 +66,17 @@ Err llm_door_fail(struct req *req, struct res *res, int status, Err code)
 {
     Str message = str_dup(req->a, str_c(err_client_text(code)));
 
-    hint_retry(res, code);
-    return res_json(res, status,
-                    llm_dialect_openai.write_error(req->a, status, message, code_of(status, code)));
+    llm_hint_retry(res, code);
+    return res_json(
+        res, status,
+        llm_dialect_openai.write_error(req->a, status, message, llm_error_code(status, code)));
 }
 
 Err llm_door_fail_messages(struct req *req, struct res *res, int status, Err code)
 {
     Str message = str_dup(req->a, str_c(err_client_text(code)));
 
-    hint_retry(res, code);
+    llm_hint_retry(res, code);
     res_header(res, S("request-id"), req->request_id);
     return res_json(res, status, llm_dialect_anthropic.write_error(req->a, status, message, S("")));
 }
@@ -197,6 +202,7 @@ Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers,
     Str message = S(""), text = S(""), code = S("");
     struct json *v;
 
+    c->retry_after = http_retry_after(headers);
     /* A page of some proxy, or a flood: the status says enough. It is written anew, so that no
      * escape hides what it says. */
     if (body.n <= ERROR_MAX && json_parse(own, body, &v) == OK) {
@@ -312,7 +318,7 @@ static bool is_json_type(const HttpHeaders *headers)
 }
 
 /* Some answer an error with status 200. */
-static Err answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, Str body)
+Err llm_answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
     AUTO(arena) *own = arena_new(ERROR_ARENA_MAX);
     struct json *v = NULL;
@@ -331,10 +337,8 @@ static void pin_whole(const struct llm_call *c, Str text)
         llm_pin(c, json_str_of(v, S("")));
 }
 
-static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str body)
+Err llm_answer_send(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
-    TRY(llm_translate_answer(c, body, &body));
-    TRY(llm_talk_keep(c, body));
     llm_answer_headers(c, headers);
     c->status = 200;
     if (c->cache)
@@ -342,6 +346,19 @@ static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str
     if (c->log)
         llm_log_note(c, body);
     return res_send(c->res, 200, S("application/json"), body);
+}
+
+static Err answer_translated(struct llm_call *c, const HttpHeaders *headers, Str body)
+{
+    if (!llm_embeds(c->op)) {
+        TRY(llm_translate_answer(c, body, &body));
+        TRY(llm_talk_keep(c, body));
+    } else {
+        TRY(llm_embed_answer(c, body, &body));
+        if (c->op == LLM_EMBEDDINGS)
+            TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
+    }
+    return llm_answer_send(c, headers, body);
 }
 
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
@@ -358,11 +375,13 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         return unusable(c, "it is not JSON.");
     if (c->translated)
         return answer_translated(c, headers, body);
+    if (c->dialect == &llm_dialect_gemini)
+        return llm_gemini_answer(c, headers, body);
     if (llm_scan_text(body, members, N) != OK)
         return unusable(c, "it is not valid JSON.");
     if (members[ERROR].to && !members[CHOICES].to && !members[DATA].to && !members[CONTENT].to &&
         !members[OUTPUT].to)
-        return answer_hidden_error(c, headers, body);
+        return llm_answer_hidden_error(c, headers, body);
     Str text = llm_member_text(body, &members[USAGE]);
     if (llm_passes(c->op)) {
         llm_pass_usage(c, str_head(text, USAGE_MAX), llm_member_text(body, &members[DURATION]));
@@ -373,14 +392,7 @@ Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body)
         pin_whole(c, llm_member_text(body, &members[ID]));
     if (c->op == LLM_EMBEDDINGS)
         TRY(llm_embeddings_convert(c->req->a, body, c->wants_base64, &body));
-    body = mended(c, body, &members[CHOICES]);
-    llm_answer_headers(c, headers);
-    c->status = 200;
-    if (c->cache)
-        llm_cache_note(c, body, true, &c->usage);
-    if (c->log)
-        llm_log_note(c, body);
-    return res_send(c->res, 200, S("application/json"), body);
+    return llm_answer_send(c, headers, mended(c, body, &members[CHOICES]));
 }
 
 /* ---- embeddings ---- */

@@ -40,7 +40,7 @@ static struct metric lookups = {
 
 static bool is_kept(enum llm_op op)
 {
-    return op == LLM_CHAT || op == LLM_COMPLETIONS || op == LLM_EMBEDDINGS || op == LLM_MESSAGES;
+    return llm_chats(op) || llm_embeds(op) || op == LLM_COMPLETIONS;
 }
 
 static struct llm_cache_rule rule_of(const struct llm_call *c)
@@ -137,7 +137,7 @@ static Err find_hash(struct llm_call *c, const struct llm_view *view)
     AUTO_BUF(text, 8 * ASKED_MAX);
     struct hash_job job = {
         .body = c->body, .text = &text, .hash = c->cache->hash, .near = c->cache->near};
-    bool talks = c->op == LLM_CHAT || c->op == LLM_MESSAGES;
+    bool talks = llm_chats(c->op);
 
     put_id(&text, c->req->who.tenant);
     put_id(&text, c->cache->rule.shared ? ID_NONE : c->req->who.actor);
@@ -161,12 +161,10 @@ static void say(struct llm_call *c, const char *result)
 
 static Err send_events(struct llm_call *c, Str events)
 {
-    res_header(c->res, S("Cache-Control"), S("no-cache"));
-    res_header(c->res, S("X-Accel-Buffering"), S("no"));
-    TRY(res_begin(c->res, 200, S("text/event-stream")));
+    TRY(llm_out_begin(c));
     for (Str rest = events; rest.n; rest = str_skip(rest, PIECE))
-        TRY(res_write(c->res, str_head(rest, PIECE)));
-    return res_end(c->res);
+        TRY(llm_out(c, str_head(rest, PIECE)));
+    return llm_out_end(c);
 }
 
 static Err serve_kept(struct llm_call *c)

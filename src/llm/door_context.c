@@ -66,7 +66,7 @@ static Err too_long(struct llm_call *c, const struct context_job *job)
  * take it whole. */
 static Err take_trimmed(struct llm_call *c, const struct context_job *job)
 {
-    struct llm_member messages = {S("messages"), 0, 0};
+    struct llm_member messages = {c->op == LLM_GENERATE ? S("contents") : S("messages"), 0, 0};
     struct arena *a = c->req->a;
 
     TRY(llm_scan_text(c->body, &messages, 1));
@@ -82,7 +82,7 @@ static Err take_trimmed(struct llm_call *c, const struct context_job *job)
     memcpy(whole->members, c->members, sizeof c->members);
     c->untrimmed = whole;
     c->body = str_from(to, n);
-    TRY(llm_scan_text(c->body, c->members, MEMBERS));
+    TRY(llm_call_scan(c));
     c->trimmed = str_fmt(a, "messages=%zu; tokens=%lld; by=%s", job->trimmed.dropped,
                          (long long)job->trimmed.tokens, job->method);
     return OK;
@@ -98,7 +98,7 @@ static bool is_too_long(const struct context_job *job)
 Err llm_context_fit(struct llm_call *c)
 {
     AUTO_BUF(out, LLM_BODY_MAX);
-    bool chat = c->op == LLM_CHAT || c->op == LLM_MESSAGES;
+    bool chat = llm_chats(c->op);
     struct context_job job = {
         .vocabularies = c->llm->vocabularies,
         .model = c->target.model,

@@ -21,6 +21,7 @@ struct demo_job {
     const struct llm_call *c;
     struct arena *tree;
     struct buf *out; /* embeddings */
+    Str text;        /* the request, in OpenAI's form if it is for embeddings */
     struct json *body;
     struct llm_answer answer; /* of a chat */
     struct llm_usage usage;
@@ -53,7 +54,7 @@ static Err write_out(struct llm_call *c, Str piece)
 {
     if (c->log)
         llm_log_note(c, piece);
-    return res_write(c->res, piece);
+    return llm_out(c, piece);
 }
 
 static Err send_whole(struct llm_call *c, Str body)
@@ -74,9 +75,7 @@ static Err put(struct llm_call *c, struct llm_stream *s, const struct llm_delta 
 static Err begin_stream(struct llm_call *c, const struct llm_usage *usage)
 {
     begin(c, usage);
-    res_header(c->res, S("Cache-Control"), S("no-cache"));
-    res_header(c->res, S("X-Accel-Buffering"), S("no"));
-    return res_begin(c->res, 200, S("text/event-stream"));
+    return llm_out_begin(c);
 }
 
 static Err stream_parts(struct llm_call *c, struct llm_stream *s, const struct llm_answer *answer)
@@ -113,7 +112,7 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
     if (s->answer_n)
         TRY(llm_talk_keep(c, str_from(s->out.p + s->answer_at, s->answer_n)));
     TRY(write_out(c, buf_str(&s->out)));
-    return res_end(c->res);
+    return llm_out_end(c);
 }
 
 static Err make_answer(struct demo_job *job)
@@ -257,21 +256,24 @@ static Err compute(void *arg)
 {
     struct demo_job *job = arg;
 
-    TRY(json_parse(job->tree, job->c->body, &job->body));
-    if (job->c->op == LLM_CHAT || job->c->op == LLM_MESSAGES || job->c->op == LLM_RESPONSES)
+    TRY(json_parse(job->tree, job->text, &job->body));
+    if (llm_chats(job->c->op) || job->c->op == LLM_RESPONSES)
         return make_answer(job);
-    return job->c->op == LLM_EMBEDDINGS ? make_embeddings(job) : OK;
+    return llm_embeds(job->c->op) ? make_embeddings(job) : OK;
 }
 
 Err llm_demo_call(struct llm_call *c)
 {
     AUTO(arena) *tree = arena_new(TREE_MAX);
     AUTO_BUF(out, MIB(192));
-    struct demo_job job = {.c = c, .tree = tree, .out = &out};
+    struct demo_job job = {.c = c, .tree = tree, .out = &out, .text = c->body};
+    bool gemini = c->dialect == &llm_dialect_gemini;
 
     TRY(llm_usable(c->target.provider));
+    if (gemini && llm_embeds(c->op))
+        TRY(llm_embed_request(c, &job.text));
     /* A few bytes of input may ask for many numbers. */
-    if (c->op == LLM_EMBEDDINGS || c->body.n > ON_A_WORKER)
+    if (llm_embeds(c->op) || c->body.n > ON_A_WORKER)
         TRY(work_run(compute, &job));
     else
         TRY(compute(&job));
@@ -281,12 +283,18 @@ Err llm_demo_call(struct llm_call *c)
     case LLM_CHAT:
     case LLM_MESSAGES:
     case LLM_RESPONSES:
+    case LLM_GENERATE:
         return send_answer(c, &job);
     case LLM_COMPLETIONS:
         return answer_completion(c, job.body);
     case LLM_EMBEDDINGS:
+    case LLM_EMBED_CONTENT:
+    case LLM_EMBED_CONTENTS:
+        job.text = buf_str(&out);
+        if (gemini)
+            TRY(llm_embed_answer(c, job.text, &job.text));
         begin(c, &job.usage);
-        return send_whole(c, buf_str(&out));
+        return send_whole(c, job.text);
     default:
         c->untranslatable = true;
         return err_detail(E_BAD_INPUT, "The provider \"%.*s\" is a demo, which has no %.*s.",

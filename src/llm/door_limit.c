@@ -22,6 +22,8 @@ int64_t llm_output_asked(const struct llm_call *c)
     static const int members[] = {MEMBER_MAX_COMPLETION_TOKENS, MEMBER_MAX_OUTPUT_TOKENS,
                                   MEMBER_MAX_TOKENS};
 
+    if (c->asked_output)
+        return c->asked_output;
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         int64_t n = number_of(c, members[i], OUTPUT_MOST, 0);
         if (n)
@@ -34,11 +36,14 @@ static int64_t output_most(const struct llm_call *c, const struct llm_price *pri
 {
     int64_t most = llm_output_asked(c);
 
-    if (c->op == LLM_EMBEDDINGS)
+    if (llm_embeds(c->op))
         return 0;
     if (!most || (price && price->max_output && price->max_output < most))
         most = price && price->max_output ? price->max_output : most;
-    return (most ? most : OUTPUT_USUAL) * number_of(c, MEMBER_N, CHOICES_MOST, 1);
+    int64_t answers = c->asked_answers < CHOICES_MOST ? c->asked_answers : CHOICES_MOST;
+    if (!answers)
+        answers = number_of(c, MEMBER_N, CHOICES_MOST, 1);
+    return (most ? most : OUTPUT_USUAL) * answers;
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -126,7 +131,7 @@ static Err reserve(struct llm_call *c)
 
 Err llm_call_reserve(struct llm_call *c, const struct llm_view *view)
 {
-    if (c->op == LLM_COUNT_TOKENS || !llm_limits_apply(c->llm->limits, &c->hold))
+    if (llm_counts(c->op) || !llm_limits_apply(c->llm->limits, &c->hold))
         return OK;
     c->hold.need[LLM_REQUESTS] = !c->counted;
     for (unsigned i = 0; c->route && i < c->route->n_targets; i++) {

@@ -47,6 +47,43 @@ static bool is_plain(const struct json *message)
            read_content(json_at(message, "content"), &text);
 }
 
+/* A content of Gemini's that is texts alone: those are in @out. */
+static bool read_parts(const struct json *content, struct buf *out)
+{
+    const struct json *parts = json_at(content, "parts");
+
+    for (size_t i = 0; json_is(parts, JSON_ARR) && i < json_len(parts); i++) {
+        const struct json *part = json_item(parts, i), *text = json_at(part, "text");
+        if (!json_is(text, JSON_STR) || json_len(part) != 1)
+            return false;
+        if (out->n)
+            buf_add_char(out, '\n');
+        buf_add(out, json_str_of(text, S("")));
+    }
+    return json_is(parts, JSON_ARR);
+}
+
+static Str words_of_contents(struct arena *a, struct json *body)
+{
+    const struct json *contents = json_at(body, "contents");
+    size_t n = json_len(contents);
+    struct json *last = n ? json_item(contents, n - 1) : NULL;
+    AUTO_BUF(words, WORDS_MAX);
+
+    if (!n || json_len(json_at(body, "tools")) ||
+        !str_eq(json_str_of(json_at(last, "role"), S("user")), S("user")))
+        return S("");
+    for (size_t i = 0; i < n; i++) {
+        AUTO_BUF(text, MIB(2));
+        if (!read_parts(json_item(contents, i), &text))
+            return S("");
+    }
+    if (!read_parts(last, &words) || words.failed || !str_trim(buf_str(&words)).n)
+        return S("");
+    (void)json_remove(last, S("parts")); /* it is there */
+    return str_dup(a, buf_str(&words));
+}
+
 Str llm_meaning_words(struct arena *a, struct json *body)
 {
     const struct json *messages = json_at(body, "messages");
@@ -54,6 +91,8 @@ Str llm_meaning_words(struct arena *a, struct json *body)
     struct json *last = n ? json_item(messages, n - 1) : NULL;
     AUTO_BUF(words, WORDS_MAX);
 
+    if (json_at(body, "contents"))
+        return words_of_contents(a, body);
     if (!n || json_len(json_at(body, "tools")) || json_len(json_at(body, "functions")) ||
         !str_eq(json_str_of(json_at(last, "role"), S("")), S("user")))
         return S("");

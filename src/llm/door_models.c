@@ -8,10 +8,24 @@ static bool is_anthropics(const struct req *req)
     return req_header(req, S("anthropic-version")).p != NULL;
 }
 
+static struct json *googles_json(struct arena *a, Str id)
+{
+    static const char *const names[] = {"generateContent", "streamGenerateContent", "countTokens",
+                                        "embedContent", "batchEmbedContents"};
+    struct json *methods = json_arr(a);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        json_push(a, methods, json_str_c(a, names[i]));
+    return json_obj(a, "name", json_str(a, str_fmt(a, "models/%.*s", P(id))), "displayName",
+                    json_str(a, id), "supportedGenerationMethods", methods, NULL);
+}
+
 static struct json *model_json(const struct req *req, Str id, Str owner, Usec created)
 {
     struct arena *a = req->a;
 
+    if (llm_is_googles(req))
+        return googles_json(a, id);
     if (is_anthropics(req))
         return json_obj(a, "type", json_str_c(a, "model"), "id", json_str(a, id), "display_name",
                         json_str(a, id), "created_at", json_time(a, created ? created : USEC_S),
@@ -33,6 +47,8 @@ static struct json *list_json(const struct req *req, const struct json *data)
     const struct json *last =
         json_len(data) ? json_at(json_item(data, json_len(data) - 1), "id") : NULL;
 
+    if (llm_is_googles(req))
+        return json_obj(a, "models", data, NULL);
     if (is_anthropics(req))
         return json_obj(a, "data", data, "has_more", json_bool(a, false), "first_id",
                         first ? first : json_null(a), "last_id", last ? last : json_null(a), NULL);
@@ -95,9 +111,11 @@ Err llm_door_models(struct llm *llm, struct req *req, struct res *res)
 Err llm_door_model(struct llm *llm, struct req *req, struct res *res, Str name)
 {
     AUTO(llm_view) *view = llm_view_take(llm);
-    const struct llm_route *route = llm_route_named(view, req->who.tenant, name);
     struct llm_target target;
 
+    if (llm_is_googles(req))
+        name = llm_gemini_name(name);
+    const struct llm_route *route = llm_route_named(view, req->who.tenant, name);
     if (route)
         return res_json(res, 200, route_json(req, route));
     TRY(llm_resolve(llm, req->a, view, req->who.tenant, name, &target));

@@ -47,6 +47,7 @@ enum llm_label { LLM_LABEL_AGENT, LLM_LABEL_WORKFLOW, LLM_LABEL_STEP, LLM_LABEL_
 
 struct llm_cache_use;
 struct llm_call_log;
+struct llm_list;
 struct llm_race;
 struct model_response_row;
 
@@ -85,6 +86,9 @@ struct llm_call {
     struct llm_talk *talk; /* NULL: it makes no response */
     bool named;            /* in the path: the body's does not count */
     bool stream, wants_usage, wants_base64;
+    struct llm_list *list;               /* its stream is to be one list; NULL: events */
+    int64_t asked_output, asked_answers; /* in Gemini's dialect; 0: not said */
+    Usec retry_after;                    /* as the upstream's error has it */
     struct llm_form *form; /* the body is one, and its members are texts; NULL: it is JSON */
     Str form_type;         /* its Content-Type */
     int64_t images, characters, file_bytes; /* of what passes through */
@@ -131,11 +135,63 @@ Err llm_call_read(struct llm_call *c) YIELDS;
 Err llm_call_scan(struct llm_call *c);
 /* If the model is a prompt: c becomes a call of its model, with its messages. (door_prompt.c) */
 Err llm_prompt_apply(struct llm_call *c) YIELDS;
+/* Put a prompt into @body, a request of Gemini's. @a has room for many times their text.
+ * (door_prompt_gemini.c) */
+Err llm_prompt_merge_gemini(struct arena *a, struct json *body, const struct json *version,
+                            const struct json *messages);
 /* The body for the target. Borrowed until the next edit or the call's end. */
 Err llm_call_body(struct llm_call *c, Str *ret_body);
 
 /* A failure in the client's dialect. */
 Str llm_error_text(const struct llm_call *c, int status, Str message, Str code);
+
+/* ---- what an operation is ---- */
+
+static inline bool llm_chats(enum llm_op op)
+{
+    return op == LLM_CHAT || op == LLM_MESSAGES || op == LLM_GENERATE;
+}
+static inline bool llm_embeds(enum llm_op op)
+{
+    return op == LLM_EMBEDDINGS || op == LLM_EMBED_CONTENT || op == LLM_EMBED_CONTENTS;
+}
+static inline bool llm_counts(enum llm_op op)
+{
+    return op == LLM_COUNT_TOKENS || op == LLM_GENERATE_TOKENS;
+}
+
+/* ---- Gemini's dialect (door_gemini.c) ---- */
+
+/* A model's name without the folder that may stand before it. */
+Str llm_gemini_name(Str name);
+/* Whether the request is of a client of Google's, by its path or its key. */
+bool llm_is_googles(const struct req *req);
+/* What of the body counts here. */
+Err llm_gemini_scan(struct llm_call *c);
+/* The body for a provider of the dialect. */
+Err llm_gemini_body(struct llm_call *c, Str *ret_body) YIELDS;
+/* Answer with the whole result of such a provider. */
+Err llm_gemini_answer(struct llm_call *c, const HttpHeaders *headers, Str body) YIELDS;
+/* Put into an error when to try again. */
+void llm_gemini_add_retry(struct arena *a, struct json *v, Usec after);
+
+/* ---- embeddings (door_embed.c) ---- */
+
+/* The body for the target, in c->edited; its answer as the client knows it, with c->usage. */
+Err llm_embed_request(struct llm_call *c, Str *ret_body) YIELDS;
+Err llm_embed_answer(struct llm_call *c, Str body, Str *ret_body) YIELDS;
+
+/* ---- what goes out of a stream (door_out.c) ---- */
+
+Err llm_out_begin(struct llm_call *c) YIELDS;
+Err llm_out(struct llm_call *c, Str piece) YIELDS;
+/* Show that the stream is alive, between events. */
+Err llm_out_alive(struct llm_call *c) YIELDS;
+Err llm_out_end(struct llm_call *c) YIELDS;
+
+/* Serve a call that has its operation, dialect and, if the path names it, model; count and record
+ * it. (door.c) */
+Err llm_call_serve(struct llm_call *c) YIELDS;
 
 /* Calls that pass through as they are: forms with files, and answers that may be anything.
  * (door_pass.c) */
@@ -270,6 +326,13 @@ void llm_count_attempt(const struct llm_call *c, const char *outcome);
 void llm_refusal_read(struct llm_call *c, struct llm_refusal *r);
 /* Answer with what the upstream answered instead of a result. */
 Err llm_answer_error(struct llm_call *c, int status, const HttpHeaders *headers, Str body) YIELDS;
+/* The same for an error that came with status 200. */
+Err llm_answer_hidden_error(struct llm_call *c, const HttpHeaders *headers, Str body) YIELDS;
+/* Answer with a result that was looked at. */
+Err llm_answer_send(struct llm_call *c, const HttpHeaders *headers, Str body) YIELDS;
+/* What clients know a failure by; tell them not to try again where that is of no use. */
+Str llm_error_code(int status, Err code);
+void llm_hint_retry(struct res *res, Err code);
 /* Answer with a whole result, checked and, where it must be, converted. */
 Err llm_answer_whole(struct llm_call *c, const HttpHeaders *headers, Str body) YIELDS;
 /* Headers of every answer that came from an upstream. */

@@ -98,7 +98,6 @@ static Err merge(struct llm_call *c, struct arena *a, struct json *body, const s
         json_push(a, all, json_item(theirs, i));
     json_set(a, body, S("messages"), all);
     json_set(a, body, S("model"), json_at(version, "model"));
-    (void)json_remove(body, S("prompt_variables")); /* if it is there */
     for (size_t i = 0; i < json_len(parameters); i++) {
         Str name = json_str_of(&parameters->obj[i].key, S(""));
         if (!json_get(body, name))
@@ -122,13 +121,13 @@ static Err write_body(struct llm_call *c, const struct json *body)
 
 Err llm_prompt_apply(struct llm_call *c)
 {
-    AUTO(arena) *tree = arena_new(TREE_MAX);
+    AUTO(arena) *tree = arena_new(TREE_MAX), *made = arena_new(TREE_MAX);
     struct json *body, *version, *messages;
     Str name;
 
     if (!llm_is_prompt(c->model))
         return OK;
-    if (c->op != LLM_CHAT && c->op != LLM_MESSAGES)
+    if (!llm_chats(c->op))
         return err_detail(E_BAD_INPUT, "Prompts are for chats: \"%.*s\" takes none.",
                           P(llm_operation_name(c->op)));
     if (c->body.n > BODY_MAX)
@@ -138,10 +137,12 @@ Err llm_prompt_apply(struct llm_call *c)
         return err_detail(E_BAD_INPUT, "The body is not valid JSON.");
     TRY(llm_prompt_fill(c->llm, c->req->a, name, version, json_at(body, "prompt_variables"),
                         &messages));
-    TRY(merge(c, c->req->a, body, version, messages));
-    c->model = str_dup(c->req->a, json_str_of(json_at(body, "model"), S("")));
+    c->named = c->op == LLM_GENERATE;
+    c->model = str_dup(c->req->a, json_str_of(json_at(version, "model"), S("")));
+    TRY(c->named ? llm_prompt_merge_gemini(made, body, version, messages)
+                 : merge(c, c->req->a, body, version, messages));
+    (void)json_remove(body, S("prompt_variables")); /* if it is there */
     TRY(write_body(c, body));
-    c->named = false;
     res_header(c->res, S("X-Heddle-Prompt"), str_skip(c->called, S("prompt/").n));
     return llm_call_scan(c);
 }

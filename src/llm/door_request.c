@@ -36,6 +36,8 @@ static Err read_model(struct llm_call *c)
 {
     struct json *v;
 
+    if (c->dialect == &llm_dialect_gemini)
+        return llm_model_check(c->model);
     if (c->named && c->model.n > 0 && c->model.n <= LLM_MODEL_MAX)
         return llm_model_check(c->model);
     TRY(member_json(c, MEMBER_MODEL, &v));
@@ -118,6 +120,8 @@ static const struct llm_member wanted[MEMBERS] = {
 Err llm_call_scan(struct llm_call *c)
 {
     memcpy(c->members, wanted, sizeof wanted);
+    if (c->dialect == &llm_dialect_gemini)
+        return llm_gemini_scan(c);
     return llm_scan_text(c->body, c->members, llm_passes(c->op) ? MEMBERS : MEMBERS_OF_TEXT);
 }
 
@@ -133,6 +137,8 @@ Err llm_call_read(struct llm_call *c)
     }
     TRY(llm_call_scan(c));
     TRY(read_model(c));
+    if (c->dialect == &llm_dialect_gemini) /* the path says the rest */
+        return llm_labels_read(c);
     TRY(read_stream(c));
     TRY(read_previous(c));
     TRY(llm_labels_read(c));
@@ -214,7 +220,10 @@ Err llm_call_body(struct llm_call *c, Str *ret_body)
     size_t n = 1;
 
     if (c->translated)
-        return llm_translate_request(c, ret_body);
+        return llm_embeds(c->op) ? llm_embed_request(c, ret_body)
+                                 : llm_translate_request(c, ret_body);
+    if (c->dialect == &llm_dialect_gemini)
+        return llm_gemini_body(c, ret_body);
     if (!ask && !c->named && !c->patched && str_eq(c->model, c->target.model)) {
         *ret_body = c->body;
         return OK;

@@ -40,6 +40,7 @@ Err llm_tokens_count(struct llm *llm, Str model, Str text, struct llm_tokens *re
 
 Err llm_count_tokens(struct llm_call *c)
 {
+    const char *name = c->op == LLM_GENERATE_TOKENS ? "totalTokens" : "input_tokens";
     struct llm_tokens tokens = {0};
 
     TRY(llm_tokens_count(c->llm, c->target.model, c->body, &tokens));
@@ -47,10 +48,9 @@ Err llm_count_tokens(struct llm_call *c)
     c->first_sent_at = time_mono();
     llm_answer_headers(c, &(HttpHeaders){0});
     if (!tokens.exact)
-        res_header(c->res, S("X-Heddle-Estimated"), S("input_tokens"));
+        res_header(c->res, S("X-Heddle-Estimated"), str_c(name));
     res_header(c->res, S("X-Heddle-Tokens-By"), str_c(tokens.method));
-    return res_json(c->res, 200,
-                    json_obj(c->req->a, "input_tokens", json_int(c->req->a, tokens.n), NULL));
+    return res_json(c->res, 200, json_obj(c->req->a, name, json_int(c->req->a, tokens.n), NULL));
 }
 
 Err llm_tokens_for(struct llm *llm, struct arena *a, Id tenant, Str name, Str text,

@@ -23,7 +23,7 @@ struct translate_job {
     struct arena *notes; /* where their names go */
     Str model, dropped, changed;
     struct llm_talk *talk; /* NULL: it is no response */
-    bool full, ask_usage;
+    bool full, ask_usage, stream;
     int64_t most_tokens;
     /* of answers */
     struct llm_usage *usage;
@@ -61,6 +61,7 @@ static Err translate_request(void *arg)
     chat->ask_usage = job->ask_usage;
     chat->most_tokens = job->most_tokens;
     chat->to = job->to;
+    chat->stream = job->stream; /* where the body does not say it */
     TRY(json_parse(tree, job->text, &v));
     TRY(job->from->read_request(chat, v));
     TRY(llm_talk_frame(job->talk, job->notes, chat, v));
@@ -82,6 +83,7 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body)
                                 .notes = c->req->a,
                                 .model = c->target.model,
                                 .talk = c->talk,
+                                .stream = c->stream,
                                 .full = c->target.provider->kind->full,
                                 .ask_usage = !c->target.provider->kind->no_stream_options,
                                 .most_tokens = c->priced ? c->price.max_output : 0};

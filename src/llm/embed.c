@@ -1,6 +1,7 @@
 /* src/llm/embed.c - what a text means, asked of a model on the gateway's own account. */
 #include "llm/embed.h"
 #include "llm/demo/demo.h"
+#include "llm/dialects/chat.h"
 
 #include "llm/llm_private.h"
 #include "llm/prices.h"
@@ -19,6 +20,11 @@ struct asking {
     struct llm_embedding *e;
 };
 
+static bool is_gemini(const struct asking *x)
+{
+    return x->e->target.provider->kind->dialect == &llm_dialect_gemini;
+}
+
 static Err read_answer(struct asking *x, Str body)
 {
     AUTO(arena) *own = arena_new(TREE_MAX);
@@ -27,9 +33,15 @@ static Err read_answer(struct asking *x, Str body)
 
     if (json_parse(own, body, &v) != OK)
         return err_set(E_UPSTREAM, "an embedding that is no JSON");
-    TRY(llm_vector_pack(x->a, json_at(json_item(json_at(v, "data"), 0), "embedding"),
-                        &x->e->vector));
+    const struct json *vector = is_gemini(x)
+                                    ? json_at(json_item(json_at(v, "embeddings"), 0), "values")
+                                    : json_at(json_item(json_at(v, "data"), 0), "embedding");
+    TRY(llm_vector_pack(x->a, vector, &x->e->vector));
     llm_usage_read(json_at(v, "usage"), &x->e->usage);
+    if (is_gemini(x))
+        llm_dialect_gemini.read_usage(json_at(v, "usageMetadata"), &x->e->usage);
+    if (!x->e->usage.known) /* it costs all the same */
+        x->e->usage = (struct llm_usage){.prompt = (int64_t)x->text.n / 4 + 1, .estimated = true};
     x->e->cost = llm_prices_find(x->llm->prices, &x->e->target, &price)
                      ? llm_price_cost(&price, &x->e->usage)
                      : -1;
@@ -47,6 +59,22 @@ static Err ask_demo(struct asking *x)
     x->e->usage = (struct llm_usage){.known = true, .prompt = (int64_t)x->text.n / 4 + 1};
     x->e->cost = 0;
     return llm_vector_pack(x->a, list, &x->e->vector);
+}
+
+static Str body_of(struct asking *x)
+{
+    const Str model = x->e->target.model;
+    struct arena *a = x->a;
+    struct json *parts = json_arr(a), *requests = json_arr(a);
+
+    if (!is_gemini(x))
+        return json_text(a, json_obj(a, "model", json_str(a, model), "input", json_str(a, x->text),
+                                     "encoding_format", json_str_c(a, "float"), NULL));
+    json_push(a, parts, json_obj(a, "text", json_str(a, x->text), NULL));
+    json_push(a, requests,
+              json_obj(a, "model", json_str(a, str_fmt(a, "models/%.*s", P(model))), "content",
+                       json_obj(a, "parts", parts, NULL), NULL));
+    return json_text(a, json_obj(a, "requests", requests, NULL));
 }
 
 static Err ask(struct asking *x)
@@ -67,9 +95,7 @@ static Err ask(struct asking *x)
     TRY(llm_upstream_url(a, t->provider, LLM_EMBEDDINGS, t->model, false, &call.url));
     llm_upstream_headers(a, t->provider, &call.headers);
     http_header_add(a, &call.headers, S("Content-Type"), S("application/json"));
-    call.body =
-        json_text(a, json_obj(a, "model", json_str(a, t->model), "input", json_str(a, x->text),
-                              "encoding_format", json_str_c(a, "float"), NULL));
+    call.body = body_of(x);
     TRY(http_fetch(a, &call, &reply));
     if (reply.status != 200)
         return err_set(E_UPSTREAM, "status %d instead of an embedding", reply.status);

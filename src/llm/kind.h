@@ -13,6 +13,11 @@ enum llm_op {
     LLM_MESSAGES, /* a chat in Anthropic's dialect */
     LLM_COUNT_TOKENS,
     LLM_RESPONSES,
+    /* Gemini's: a chat, its tokens, embeddings of one text and of several. */
+    LLM_GENERATE,
+    LLM_GENERATE_TOKENS,
+    LLM_EMBED_CONTENT,
+    LLM_EMBED_CONTENTS,
     /* What passes through as it is; see door_pass.c. */
     LLM_RERANK,
     LLM_MODERATIONS,

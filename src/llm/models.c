@@ -59,8 +59,8 @@ static bool is_sane(Str name)
     return name.n > 0 && name.n <= LLM_MODEL_MAX;
 }
 
-/* The name of an entry; empty if it is none for chats. Gemini has them in a folder, and says what
- * each can do. */
+/* The name of an entry; empty if it is none for chats or embeddings. Gemini has them in a folder,
+ * and says what each can do. */
 static Str name_in(const struct json *v)
 {
     static const Str folder = S_INIT("models/");
@@ -68,8 +68,10 @@ static Str name_in(const struct json *v)
     Str name = json_str_of(json_at(v, "name"), S(""));
     bool fits = !json_is(methods, JSON_ARR);
 
-    for (size_t i = 0; i < json_len(methods); i++)
-        fits |= str_eq(json_str_of(json_item(methods, i), S("")), S("generateContent"));
+    for (size_t i = 0; i < json_len(methods); i++) {
+        Str method = json_str_of(json_item(methods, i), S(""));
+        fits |= str_eq(method, S("generateContent")) || str_eq(method, S("embedContent"));
+    }
     if (str_starts(name, folder))
         return fits ? str_skip(name, folder.n) : S("");
     return json_str_of(json_at(v, "id"), S(""));

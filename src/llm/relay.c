@@ -317,6 +317,15 @@ static void inspect_passed(struct llm_relay *r, Str event)
     llm_usage_read_passed(json_at(v, "usage"), &r->usage);
 }
 
+static void inspect_gemini(struct llm_relay *r, Str event)
+{
+    AUTO_BUF(data, 2 * LLM_HELD_RESPONSES_MAX);
+
+    Str text = event_data(event, &data);
+    if (text.n && !data.failed)
+        llm_relay_gemini(r, text);
+}
+
 /* Of a long event that is the last the end is kept. */
 static void keep_tail(struct llm_relay *r, Str s)
 {
@@ -339,6 +348,11 @@ static void read_tail(struct llm_relay *r)
     size_t at = str_find(s, mark);
     struct json *v;
 
+    if (r->events == LLM_EVENTS_GEMINI) {
+        llm_relay_gemini_tail(r, s);
+        r->tail_n = 0;
+        return;
+    }
     s = at == SIZE_MAX ? S("") : str_skip(s, at + mark.n);
     while (s.n && s.p[s.n - 1] == '}') {
         if (json_parse(a, s, &v) == OK) {
@@ -352,6 +366,8 @@ static void read_tail(struct llm_relay *r)
 /* Whether the event that begins with @head, of which more is to come, is the last. */
 static bool is_ending(const struct llm_relay *r, Str head)
 {
+    if (r->events == LLM_EVENTS_GEMINI)
+        return true; /* any may be */
     if (r->events == LLM_EVENTS_RESPONSES)
         return life_of(name_of_event(head)) == LIFE_ENDS;
     return r->events == LLM_EVENTS_PASSED && ends_passed(type_of_passed(head));
@@ -365,6 +381,8 @@ static bool inspect(struct llm_relay *r, Str event)
             inspect_message(r, event);
         else if (r->events == LLM_EVENTS_PASSED)
             inspect_passed(r, event);
+        else if (r->events == LLM_EVENTS_GEMINI)
+            inspect_gemini(r, event);
         else
             inspect_response(r, event);
         return true;
@@ -407,7 +425,7 @@ static void add_line(struct llm_relay *r, Str line, bool keep)
 /* How much of an event that has not come whole may wait. */
 static size_t held_most(const struct llm_relay *r)
 {
-    if (r->events == LLM_EVENTS_RESPONSES)
+    if (r->events == LLM_EVENTS_RESPONSES || r->events == LLM_EVENTS_GEMINI)
         return LLM_HELD_RESPONSES_MAX;
     return r->by_lines || (r->mend && !r->repair.numbered) ? LLM_HELD_CALL_MAX : LLM_HELD_MAX;
 }
@@ -424,8 +442,8 @@ static Str pass(struct llm_relay *r, Str s, size_t *ret_rest)
         Str event = str_from(s.p + at, end - at);
         bool keep = r->inside || inspect(r, event);
         r->framed = true;
-        if (r->inside && r->ending) { /* though it was too long to be read */
-            r->done = true;
+        if (r->inside && r->ending) {                 /* though it was too long to be read */
+            r->done = r->events != LLM_EVENTS_GEMINI; /* there the connection's end counts */
             keep_tail(r, event);
             read_tail(r);
         }

@@ -28,6 +28,7 @@ enum llm_events {
     LLM_EVENTS_CHUNKS,
     LLM_EVENTS_MESSAGES,
     LLM_EVENTS_RESPONSES,
+    LLM_EVENTS_GEMINI,
     LLM_EVENTS_PASSED /* of sound and images: they end with one that is "done" or "completed" */
 };
 
@@ -60,6 +61,10 @@ void llm_relay_done(struct llm_relay *r);
 /* What may go out now that @piece has come; empty: nothing yet. Valid until the next call, or as
  * long as @piece. */
 Str llm_relay_feed(struct llm_relay *r, Str piece);
+/* What an event of Gemini's says; the same of one that was too long, by its end. (relay_gemini.c)
+ */
+void llm_relay_gemini(struct llm_relay *r, Str data);
+void llm_relay_gemini_tail(struct llm_relay *r, Str tail);
 /* The upstream's stream is over: what is still to go out of an event without its empty line. */
 Str llm_relay_rest(struct llm_relay *r);
 

@@ -362,3 +362,60 @@ TEST(relay_ends_events_where_the_server_only_ended_their_lines)
         }
     }
 }
+
+#define GEMINI_EVENT(text, rest)                                                                   \
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" text "\"}]}" rest "}\r\n\r\n"
+#define GEMINI_END                                                                                 \
+    ",\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":7,"                      \
+    "\"candidatesTokenCount\":2,\"thoughtsTokenCount\":1}"
+
+TEST(relay_reads_a_stream_of_gemini_in_passing_however_it_is_cut)
+{
+    Str text =
+        S(GEMINI_EVENT("a \\\"finishReason\\\":\\\"x\\\"", "}]") GEMINI_EVENT("b", GEMINI_END));
+
+    for (size_t cut = 1; cut <= text.n; cut++) {
+        struct llm_relay r;
+        AUTO_BUF(out, KIB(8));
+        llm_relay_init(&r, false);
+        r.events = LLM_EVENTS_GEMINI;
+        run(&r, text, cut, text.n, &out);
+        t_expect_str(buf_str(&out), text);
+        t_expect(r.finished && !r.done && !r.failed && r.usage.known);
+        t_expect_int(r.usage.prompt, 7);
+        t_expect_int(r.usage.completion, 3);
+        t_expect_int(r.chunks, 2);
+        llm_relay_done(&r);
+    }
+}
+
+TEST(relay_reads_the_end_of_an_event_of_gemini_that_is_too_long_to_wait)
+{
+    struct llm_relay r;
+    AUTO_BUF(text, MIB(16));
+    AUTO_BUF(out, MIB(16));
+
+    buf_add_c(&text, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"");
+    for (int i = 0; i < 300000; i++)
+        buf_add_c(&text, "\\\"finishReason\\\":");
+    buf_add_c(&text, "\"}]}" GEMINI_END "}\n\n");
+    llm_relay_init(&r, false);
+    r.events = LLM_EVENTS_GEMINI;
+    run(&r, buf_str(&text), 0, 60000, &out);
+    t_expect(str_eq(buf_str(&out), buf_str(&text)));
+    t_expect(r.finished && !r.done && !r.inside);
+    t_expect_int(r.usage.completion, 3);
+    llm_relay_done(&r);
+}
+
+TEST(relay_takes_no_stream_of_gemini_for_whole_whose_reason_did_not_come)
+{
+    struct llm_relay r;
+    AUTO_BUF(out, KIB(8));
+
+    llm_relay_init(&r, false);
+    r.events = LLM_EVENTS_GEMINI;
+    run(&r, S(GEMINI_EVENT("a", "}]") "data: {\"error\":{\"code\":503}}\n\n"), 0, 9, &out);
+    t_expect(!r.finished && !r.done && r.failed);
+    llm_relay_done(&r);
+}

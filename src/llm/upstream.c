@@ -20,14 +20,26 @@ static Str under_v1beta(struct arena *a, const struct llm_provider *p, Str path)
     return str_fmt(a, "%.*s%s%.*s", P(p->base_url), has ? "" : "/v1beta", P(path));
 }
 
-static Str gemini_url(struct arena *a, const struct llm_provider *p, Str model, bool stream)
+static Str gemini_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
+                      bool stream)
 {
+    static const char *const methods[LLM_OPS] = {
+        [LLM_EMBEDDINGS] = "batchEmbedContents",
+        [LLM_EMBED_CONTENT] = "embedContent",
+        [LLM_EMBED_CONTENTS] = "batchEmbedContents",
+        [LLM_GENERATE_TOKENS] = "countTokens",
+        [LLM_CHAT] = "generateContent",
+        [LLM_MESSAGES] = "generateContent",
+        [LLM_GENERATE] = "generateContent",
+    };
     static const Str folder = S_INIT("models/");
     Str name = str_starts(model, folder) ? str_skip(model, folder.n) : model;
 
+    if (!methods[op])
+        return S("");
     return under_v1beta(a, p,
                         str_fmt(a, "/models/%.*s:%s", P(url_encode(a, name)),
-                                stream ? "streamGenerateContent?alt=sse" : "generateContent"));
+                                stream ? "streamGenerateContent?alt=sse" : methods[op]));
 }
 
 /* Azure's: the deployment in the path and a version behind it, or, where the address ends in
@@ -58,9 +70,10 @@ static Str azure_call_url(struct arena *a, const struct llm_provider *p, enum ll
 static Err has_none(const struct llm_provider *p, enum llm_op op)
 {
     return err_detail(E_BAD_INPUT, "The provider \"%.*s\" has no %s here.", P(p->name),
-                      op == LLM_EMBEDDINGS  ? "embeddings"
-                      : op == LLM_RESPONSES ? "responses"
-                                            : "such calls");
+                      op == LLM_RESPONSES ? "responses"
+                      : op == LLM_EMBEDDINGS || op == LLM_EMBED_CONTENT || op == LLM_EMBED_CONTENTS
+                          ? "embeddings"
+                          : "such calls");
 }
 
 Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op op, Str model,
@@ -71,6 +84,9 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
                                                [LLM_EMBEDDINGS] = "/embeddings",
                                                [LLM_MESSAGES] = "/chat/completions",
                                                [LLM_RESPONSES] = "/responses",
+                                               [LLM_GENERATE] = "/chat/completions",
+                                               [LLM_EMBED_CONTENT] = "/embeddings",
+                                               [LLM_EMBED_CONTENTS] = "/embeddings",
                                                [LLM_RERANK] = "/rerank",
                                                [LLM_MODERATIONS] = "/moderations",
                                                [LLM_TRANSCRIPTIONS] = "/audio/transcriptions",
@@ -81,19 +97,17 @@ Err llm_upstream_url(struct arena *a, const struct llm_provider *p, enum llm_op 
                                                [LLM_IMAGE_VARIATIONS] = "/images/variations"};
 
     if (p->kind->dialect == &llm_dialect_anthropic) {
-        if (op != LLM_CHAT && op != LLM_MESSAGES && op != LLM_COUNT_TOKENS)
+        if (op != LLM_CHAT && op != LLM_MESSAGES && op != LLM_COUNT_TOKENS && op != LLM_GENERATE)
             return has_none(p, op);
         *ret_url = under_v1(a, p, op == LLM_COUNT_TOKENS ? "/messages/count_tokens" : "/messages");
         return OK;
     }
+    if (p->kind->dialect == &llm_dialect_gemini) {
+        *ret_url = gemini_url(a, p, op, model, stream);
+        return ret_url->n ? OK : has_none(p, op);
+    }
     if (!paths[op])
         return has_none(p, op);
-    if (p->kind->dialect == &llm_dialect_gemini) {
-        if (op != LLM_CHAT && op != LLM_MESSAGES)
-            return has_none(p, op);
-        *ret_url = gemini_url(a, p, model, stream);
-        return OK;
-    }
     *ret_url = p->kind->deployments ? azure_call_url(a, p, op, model, paths[op])
                                     : str_fmt(a, "%.*s%s", P(p->base_url), paths[op]);
     return OK;

@@ -164,7 +164,9 @@ static const struct cli_option options[] = {
     {"cost", "DOLLARS/WINDOW", "Money, such as 2.50/day", true},
     {"model", "NAME", "A model it may call, or how its name begins and *; all if not given", true},
     {"endpoint", "NAME",
-     "chat, completions, embeddings, messages, count_tokens, responses; all if not given", true},
+     "chat, completions, embeddings, messages, count_tokens, responses, generate_content, "
+     "embed_content; all if not given",
+     true},
     {"cache", "SPAN",
      "For how long answers are kept for its same calls, 0s: not at all; as the route says if not "
      "given"},

@@ -31,6 +31,8 @@ onEachDatabase('auth', (ctx) => {
         );
         if (pattern.startsWith('/v1/messages'))
           assert.equal(expectStatus(r, 401).json.error.type, 'authentication_error');
+        else if (pattern.startsWith('/v1beta/'))
+          assert.equal(expectStatus(r, 401).json.error.status, 'UNAUTHENTICATED');
         else if (pattern.startsWith('/v1/'))
           assert.equal(expectStatus(r, 401).json.error.code, 'invalid_api_key');
         else expectProblem(r, 401, 'unauthorized');

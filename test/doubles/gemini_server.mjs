@@ -29,12 +29,13 @@ export class GeminiServer extends ScriptedServer {
             supportedGenerationMethods: ['generateContent', 'countTokens'],
           })),
           { name: 'models/embeds-only', supportedGenerationMethods: ['embedContent'] },
+          { name: 'models/draws-only', supportedGenerationMethods: ['predict'] },
         ],
       });
-    const [, model, method] =
-      entry.path.match(/^\/v1beta\/models\/([^/:]+):(generateContent|streamGenerateContent)$/) ?? [];
-    if (!method || entry.method !== 'POST') return fail(404, 'NOT_FOUND', `no such path: ${entry.path}`);
-    const wrong = problemOf(model, entry.body);
+    const [, model, method] = entry.path.match(/^\/v1beta\/models\/([^/:]+):(\w+)$/) ?? [];
+    if (!methods.includes(method) || entry.method !== 'POST')
+      return fail(404, 'NOT_FOUND', `no such path: ${entry.path}`);
+    const wrong = others[method]?.problemOf(model, entry.body) ?? problemOf(model, entry.body);
     if (wrong) return fail(400, 'INVALID_ARGUMENT', wrong);
 
     /* status, name, details: an error instead;  html, hang, raw: as in other doubles;  parts: of the answer, else
@@ -42,6 +43,7 @@ export class GeminiServer extends ScriptedServer {
      * candidates nor a reason;  usage;  gate: {after, gate}: wait before the n-th event;  cut_after, error_after,
      * malformed_after: n events;  endless;  packet: bytes of each write;  line_end. */
     const b = this.next(model);
+    entry.behaviour = b;
     if (b.hang) return gone(res);
     if (b.html) {
       res.writeHead(b.status ?? 502, { 'content-type': 'text/html' });
@@ -52,6 +54,7 @@ export class GeminiServer extends ScriptedServer {
       res.writeHead(200, { 'content-type': b.raw.type });
       return res.end(b.raw.text);
     }
+    if (others[method]) return sendJson(res, 200, others[method].answer(entry.body, b));
     const usageMetadata = {
       promptTokenCount: 11,
       candidatesTokenCount: 6,
@@ -130,6 +133,44 @@ function cut(text, n) {
   return out;
 }
 
+const methods = 'generateContent streamGenerateContent countTokens embedContent batchEmbedContents'.split(
+  ' ',
+);
+const vectorOf = ({ content, outputDimensionality }) => ({
+  values: [content.parts.map((p) => p.text).join('').length, 0.5, -1].slice(0, outputDimensionality ?? 3),
+});
+const embedFields = 'model content taskType title outputDimensionality'.split(' ');
+const problemOfText = (model, body) =>
+  unknown('request', body, embedFields) ||
+  (body?.content?.parts?.length ? '' : 'content is not specified') ||
+  (body.model !== undefined && body.model !== `models/${model}` ? 'model must match the URL' : '');
+
+/* What is no chat: it has no wrong fields but its own. */
+const others = {
+  countTokens: {
+    problemOf: (model, body) =>
+      unknown('request', body, ['contents', 'generateContentRequest', 'model']) ||
+      (body.generateContentRequest && body.generateContentRequest.model !== `models/${model}`
+        ? 'model must match the URL'
+        : ''),
+    answer: (body, b) => ({ totalTokens: b.tokens ?? 31 }),
+  },
+  embedContent: {
+    problemOf: problemOfText,
+    answer: (body) => ({ embedding: vectorOf(body) }),
+  },
+  batchEmbedContents: {
+    problemOf: (model, body) =>
+      unknown('request', body, ['requests']) ||
+      (body.requests?.length ? '' : 'requests is not specified') ||
+      body.requests
+        .map((r) => problemOfText(model, r) || (r.model ? '' : 'model is not specified'))
+        .find(Boolean) ||
+      '',
+    answer: (body) => ({ embeddings: body.requests.map(vectorOf) }),
+  },
+};
+
 const fields =
   'contents systemInstruction tools toolConfig generationConfig safetySettings cachedContent'.split(' ');
 const configFields = `temperature topP topK candidateCount maxOutputTokens stopSequences seed presencePenalty
@@ -139,7 +180,8 @@ const partFields = 'text inlineData fileData functionCall functionResponse thoug
 );
 
 function unknown(where, value, known) {
-  const name = Object.keys(value ?? {}).find((k) => !known.includes(k));
+  const camel = (k) => k.replace(/_([a-z])/g, (_, c) => c.toUpperCase()); /* it takes both forms */
+  const name = Object.keys(value ?? {}).find((k) => !known.includes(camel(k)));
   return name && `Invalid JSON payload received. Unknown name "${name}" at '${where}': Cannot find field.`;
 }
 
@@ -151,7 +193,11 @@ function problemOf(model, body) {
   if (wrong) return wrong;
   if (!body.contents?.length) return 'contents is not specified';
   let calls = 0;
-  for (const { role, parts } of body.contents) {
+  const turns = []; /* neighbours of one role are one */
+  for (const { role, parts } of body.contents)
+    if (turns.at(-1)?.role === role) turns.at(-1).parts.push(...(parts ?? []));
+    else turns.push({ role, parts: [...(parts ?? [])] });
+  for (const { role, parts } of turns) {
     if (!['user', 'model'].includes(role)) return 'Please use a valid role: user, model.';
     if (!parts?.length) return 'contents.parts must not be empty.';
     for (const part of parts) {

@@ -24,7 +24,15 @@ static bool add_other(struct llm_tally *t, struct arena *a, const struct json *p
     static const char *const pictures[] = {"image", "image_url", "input_image", NULL};
     static const char *const files[] = {"document", "file", "input_file", "input_audio", NULL};
     Str type = json_str_of(json_at(part, "type"), S(""));
+    const struct json *bytes = json_at(part, "inlineData"); /* Gemini's */
 
+    bytes = bytes ? bytes : json_at(part, "inline_data");
+    if (str_starts(json_str_of(json_at(bytes, "mimeType"),
+                               json_str_of(json_at(bytes, "mime_type"), S(""))),
+                   S("image/")))
+        type = S("image");
+    else if (bytes || json_at(part, "fileData") || json_at(part, "file_data"))
+        type = S("file");
     if (is_one_of(type, pictures))
         t->fixed += TOKENS_A_PICTURE;
     else if (is_one_of(type, files))
@@ -40,11 +48,25 @@ static void add_value(struct llm_tally *t, struct arena *a, const struct json *v
 static void add_members(struct llm_tally *t, struct arena *a, const struct json *v, int depth)
 {
     /* What the model does not read. */
-    static const char *const silent[] = {
-        "type",      "id",   "role",       "tool_call_id",      "tool_use_id", "call_id", "index",
-        "signature", "data", "media_type", "encrypted_content", "status",      "phase",   NULL};
+    static const char *const silent[] = {"type",
+                                         "id",
+                                         "role",
+                                         "tool_call_id",
+                                         "tool_use_id",
+                                         "call_id",
+                                         "index",
+                                         "signature",
+                                         "data",
+                                         "media_type",
+                                         "encrypted_content",
+                                         "status",
+                                         "phase",
+                                         "thoughtSignature",
+                                         "thought_signature",
+                                         NULL};
     /* What it reads as JSON. */
-    static const char *const written[] = {"input", "parameters", "input_schema", "args", NULL};
+    static const char *const written[] = {"input", "parameters", "input_schema",
+                                          "args",  "response",   NULL};
 
     for (size_t i = 0; i < json_len(v); i++) {
         Str key = json_str_of(&v->obj[i].key, S(""));
@@ -97,10 +119,15 @@ static void add_messages(struct llm_tally *t, struct arena *a, const struct json
 
 void llm_tally_request(struct llm_tally *t, struct arena *a, const struct json *body)
 {
-    static const char *const lists[] = {"messages", "input", "prompt", NULL};
-    static const char *const texts[] = {"system", "instructions", NULL};
+    static const char *const lists[] = {"messages", "input", "prompt", "contents", NULL};
+    static const char *const texts[] = {"system", "instructions", "systemInstruction",
+                                        "system_instruction", NULL};
     static const char *const schemas[] = {"tools", "functions", "response_format", "text", NULL};
 
+    const struct json *inner =
+        json_at(body, "generateContentRequest"); /* Gemini's, to be counted */
+    if (json_is(inner, JSON_OBJ))
+        body = inner;
     for (size_t i = 0; i < json_len(body) && json_is(body, JSON_OBJ); i++) {
         Str key = json_str_of(&body->obj[i].key, S(""));
         const struct json *v = &body->obj[i].val;
@@ -113,6 +140,6 @@ void llm_tally_request(struct llm_tally *t, struct arena *a, const struct json *
             t->guessed = true;
         }
     }
-    if (json_at(body, "messages"))
+    if (json_at(body, "messages") || json_at(body, "contents"))
         t->fixed += TOKENS_OF_ANSWER;
 }

@@ -23,10 +23,17 @@ static bool is_system(const struct json *m)
     return has_role(m, "system") || has_role(m, "developer");
 }
 
-/* In Anthropic's dialect results of tools are the user's, too. */
+/* In Anthropic's dialect and in Gemini's results of tools are the user's, too. */
 static bool is_question(const struct json *m)
 {
-    const struct json *content = json_at(m, "content");
+    const struct json *content = json_at(m, "content"), *parts = json_at(m, "parts");
+
+    for (size_t i = 0; json_is(parts, JSON_ARR) && i < json_len(parts); i++)
+        if (json_at(json_item(parts, i), "functionResponse") ||
+            json_at(json_item(parts, i), "function_response"))
+            return false;
+    if (json_is(parts, JSON_ARR) && !json_at(m, "role"))
+        return true; /* Gemini's without a role */
 
     for (size_t i = 0; json_is(content, JSON_ARR) && i < json_len(content); i++)
         if (str_eq(json_str_of(json_at(json_item(content, i), "type"), S("")), S("tool_result")))
@@ -64,7 +71,8 @@ static void drop_rounds(struct trim *t)
     size_t from = t->last + 1;
 
     for (size_t i = from + 1; i < t->n && t->total > t->most; i++) {
-        if (!has_role(json_item(t->messages, i), "assistant"))
+        if (!has_role(json_item(t->messages, i), "assistant") &&
+            !has_role(json_item(t->messages, i), "model"))
             continue;
         drop(t, from, i);
         from = i;
@@ -90,7 +98,8 @@ static void count(struct trim *t, struct arena *a, const struct llm_tally *empty
 Err llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
              struct llm_trimmed *ret_trimmed)
 {
-    const struct json *messages = json_at(body, "messages");
+    const struct json *contents = json_at(body, "contents");
+    const struct json *messages = contents ? contents : json_at(body, "messages");
     size_t n = json_is(messages, JSON_ARR) ? json_len(messages) : 0;
     struct trim t = {.messages = messages, .n = n, .last = n ? n - 1 : 0, .most = most};
 
