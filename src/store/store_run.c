@@ -391,16 +391,40 @@ Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at)
     return OK;
 }
 
-Err store_run_claim(struct db *db, struct arena *a, const struct run_row *row, Id node,
-                    bool crashed, int running_state)
+Err store_run_claim(struct db *db, const RunRows *rows, const struct run_claim *claim,
+                    bool *ret_taken)
 {
     static const char sql[] =
         "UPDATE run SET lease_node = ?3, lease_epoch = lease_epoch + 1, crashes = crashes + ?4,"
         " wake_at = NULL, state = ?5"
         " WHERE id = ?1 AND lease_epoch = ?2 AND finished_at IS NULL";
-    return exec_one(db, a, 1, sql,
-                    DB_ARGS(D_ID(row->id), D_INT(row->lease_epoch), D_ID(node), D_INT(crashed),
-                            D_INT(running_state)));
+    AUTO(arena) *a = arena_new(MIB(4));
+    struct db_tx *tx = db_begin(db, a);
+
+    vec_each(rows, row)
+        db_exec(tx, sql,
+                DB_ARGS(D_ID(row->id), D_INT(row->lease_epoch), D_ID(claim->node),
+                        D_INT(claim->crashed && !id_is_none(row->lease_node)),
+                        D_INT(claim->running_state)));
+    if (rows->n)
+        TRY(db_commit(tx));
+    for (size_t i = 0; i < rows->n; i++)
+        ret_taken[i] = db_tx_changes(tx, i) == 1;
+    return OK;
+}
+
+Err store_run_claimed(struct db *db, const RunRows *rows, Id node, bool *ret_taken)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        AUTO(arena) *a = arena_new(KIB(64));
+        struct run_row now;
+        Err e = store_run_get_any(db, a, rows->at[i].id, &now);
+        if (e != OK && e != E_NOT_FOUND)
+            return e;
+        ret_taken[i] = e == OK && id_eq(now.lease_node, node) &&
+                       now.lease_epoch == rows->at[i].lease_epoch + 1;
+    }
+    return OK;
 }
 
 Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, bool crashed)

@@ -96,9 +96,17 @@ Err store_run_due(struct db *db, struct arena *a, Usec now, int limit, RunRows *
 Err store_run_wake_all(struct db *db, struct arena *a, Usec now) YIELDS;
 /* The earliest wake_at; 0 if nothing waits. */
 Err store_run_next_wake(struct db *db, struct arena *a, Usec *ret_at) YIELDS;
-/* Take it: epoch + 1, crashes + @crashed. E_CONFLICT when someone else did. */
-Err store_run_claim(struct db *db, struct arena *a, const struct run_row *row, Id node,
-                    bool crashed, int running_state) YIELDS;
+/* Take those of @rows that nobody else has taken, in one transaction: epoch + 1. @ret_taken says of
+ * each row whether it is @node's now. */
+struct run_claim {
+    Id node;
+    bool crashed;      /* count a crash of those that had a holder */
+    int running_state; /* what they are then */
+};
+Err store_run_claim(struct db *db, const RunRows *rows, const struct run_claim *claim,
+                    bool *ret_taken) YIELDS;
+/* After a claim of unknown outcome: what came of it, by the rows as they are. */
+Err store_run_claimed(struct db *db, const RunRows *rows, Id node, bool *ret_taken) YIELDS;
 /* Give the lease of @epoch back after a failure that is not the run's own; @crashed counts against
  * it. */
 Err store_run_give_back(struct db *db, struct arena *a, Id run, int64_t epoch, bool crashed) YIELDS;

@@ -47,3 +47,34 @@ DB_TEST(run_that_is_put_away_after_a_cancel_was_asked_is_due_at_once)
     t_expect_ok(store_run_due(db, t_arena(), later, 10, &due));
     t_expect_int(due.n, 2);
 }
+
+DB_TEST(runs_are_claimed_together_and_each_by_one_node)
+{
+    struct run_claim first = {.node = id_new(), .running_state = 1}, second = {.node = id_new()};
+    struct run_row rows[3], now;
+    bool taken[3];
+    RunRows due;
+
+    t_expect_ok(db_migrate(db, migrations));
+    for (int i = 0; i < 3; i++) {
+        t_expect_ok(put_run(db, &rows[i]));
+        t_expect_ok(put_down(db, &rows[i], 1 + i));
+    }
+    t_expect_ok(store_run_due(db, t_arena(), time_wall(), 10, &due));
+    t_expect_int(due.n, 3);
+    due.n = 2; /* somebody who looked before one more was due */
+    t_expect_ok(store_run_claim(db, &due, &first, taken));
+    t_expect(taken[0] && taken[1]);
+    due.n = 3;
+    t_expect_ok(store_run_claim(db, &due, &second, taken));
+    t_expect(!taken[0] && !taken[1] && taken[2]);
+    t_expect_ok(store_run_claimed(db, &due, first.node, taken));
+    t_expect(taken[0] && taken[1] && !taken[2]);
+    t_expect_ok(store_run_get_any(db, t_arena(), due.at[0].id, &now));
+    t_expect_int(now.lease_epoch, 2);
+    t_expect_int(now.state, 1);
+    t_expect_int(now.wake_at, 0);
+    t_expect_int(now.crashes, 0);
+    t_expect_ok(store_run_due(db, t_arena(), time_wall(), 10, &due));
+    t_expect_int(due.n, 0);
+}

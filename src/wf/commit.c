@@ -141,7 +141,7 @@ static Err commit_once(struct wf_run *run, const struct journal_batch *batch, un
     if (run->sides && run->stored && !seq)
         store_run_fence(tx, run->row.id, run->row.lease_epoch);
     run_write_sides(run, a, tx);
-    if (finished_at && s->has_waited)
+    if (finished_at && s->was_open)
         end_waits(run, tx, finished_at);
     if (finished_at && s->flow)
         store_flow_leave(tx, run->row.id);

@@ -266,7 +266,7 @@ static Err apply_waiting(struct wf_state *s, struct wf_node_run *n, const struct
     if (!begin_step(s, n, ev))
         return corrupt(ev, "starts a step that cannot start");
     core_list_add(&s->waits, n);
-    s->has_waited = true;
+    s->was_open |= json_at(ev->data, "id") != NULL;
     s->has_children =
         s->has_children || str_eq(json_str_of(json_at(ev->data, "kind"), S("")), S("workflow"));
     n->state = WF_NODE_WAITING;

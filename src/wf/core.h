@@ -229,7 +229,7 @@ struct wf_state {
     const struct json *flow; /* of RUN_QUEUED; NULL: it has passed no gate */
     bool cancel_requested;
     bool undoing, undo_cancelled; /* what the run did is undone (undo.c), since it was cancelled */
-    bool has_waited;              /* a step has waited for something */
+    bool was_open;                /* a step has waited for what comes from outside */
     bool has_children;            /* for the end of another run */
     /* While nothing but waits is left the time of the run stands still. */
     Usec idle_since, idle;

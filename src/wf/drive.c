@@ -183,11 +183,21 @@ static Err mind_clock(struct wf_run *run)
     return run_record_clock(run, shift);
 }
 
+/* Taken up a moment before its time, and nothing else has happened: that it came back is written
+ * with what it does then, in one transaction. */
+static bool is_early(const struct wf_run *run, Usec until)
+{
+    return run->woke_seq && run->woke_seq == run->state->seq &&
+           run->woke_seq == run->first_pending && !run->sides && !run->stopping && until &&
+           until - run_now(run) <= PARK_AFTER;
+}
+
 /* Nothing to decide: make things durable, act, and wait for what comes next. *ret_parked: the run
  * is put away. */
 static Err rest(struct wf_run *run, const struct wf_decision *d, bool *ret_parked)
 {
-    TRY(run_commit(run));
+    if (!is_early(run, d->until))
+        TRY(run_commit(run));
     TRY(run_launch(run));
     if (run->flow_open)
         return OK;

@@ -23,8 +23,10 @@
 
 static const Usec TICK = USEC_S;
 /* Runs are taken so long before they are due and wait for the rest in memory: never late by the
- * pace of the upkeep. */
-static const Usec TAKE_AHEAD = USEC_S + 200 * USEC_MS;
+ * pace of the upkeep, and of ten thousand that are due at one moment only the ends are left then.
+ */
+static const Usec TAKE_AHEAD = 3 * USEC_S + 200 * USEC_MS;
+static const Usec CLAIM_PAUSE = 200 * USEC_MS;
 enum { CLAIM_MAX = 256, DEFS_MAX = 512, EXPIRE_MAX = 500, SIGNS = 6, START_TRIES = 3 };
 
 static struct metric runs_total = {"heddle_runs_total", "Runs that ended, by state.",
@@ -332,12 +334,11 @@ static Err resume_fiber(void *arg)
     return OK;
 }
 
-static Err take(struct wf_engine *e, const struct run_row *row, bool crashed)
+/* Drive a run that was claimed, on the next shard. */
+static void take(struct wf_engine *e, const struct run_row *row, bool crashed)
 {
-    AUTO(arena) *a = arena_new(KIB(256));
-
-    TRY(store_run_claim(e->db, a, row, e->node, crashed, WF_RUN_RUNNING));
     struct taken *t = calloc(1, sizeof *t);
+
     if (!t)
         DIE("out of memory");
     t->engine = e;
@@ -354,32 +355,26 @@ static Err take(struct wf_engine *e, const struct run_row *row, bool crashed)
                      1); /* on its way; run_register counts it again while it is driven */
     unsigned shard = atomic_fetch_add(&e->next_shard, 1) % shard_count();
     shard_start(shard_at(shard), "resume", resume_fiber, t);
-    return OK;
 }
 
-struct take_job {
-    struct wf_engine *engine;
-    const struct run_row *row;
-    bool crashed;
-};
-
-static Err take_fiber(void *arg)
+/* Claim all of @rows at once; some may be another node's by now. What was claimed is driven: nobody
+ * else looks for it as long as this node lives. */
+static Err take_all(struct wf_engine *e, const RunRows *rows, bool crashed)
 {
-    struct take_job *job = arg;
-    Err e = take(job->engine, job->row, job->crashed);
-    return e == E_CONFLICT ? OK : e; /* another node was faster */
-}
+    struct run_claim claim = {e->node, crashed, WF_RUN_RUNNING};
+    bool taken[CLAIM_MAX];
+    Err err = store_run_claim(e->db, rows, &claim, taken);
 
-/* Claim all of @rows at once: their transactions share a commit. */
-static Err take_all(struct wf_engine *e, struct arena *a, const RunRows *rows, bool crashed)
-{
-    FIBER_GROUP(g, 64, false);
-    for (size_t i = 0; i < rows->n && !atomic_load(&e->draining); i++) {
-        struct take_job *job = arena_new_of(a, struct take_job);
-        *job = (struct take_job){e, &rows->at[i], crashed && !id_is_none(rows->at[i].lease_node)};
-        TRY(fiber_group_start(&g, "claim", take_fiber, job));
+    if (err == E_UNKNOWN_OUTCOME) {
+        while ((err = store_run_claimed(e->db, rows, e->node, taken)) != OK &&
+               !atomic_load(&e->draining))
+            TRY(fiber_sleep(CLAIM_PAUSE));
     }
-    return fiber_group_join(&g);
+    TRY(err);
+    for (size_t i = 0; i < rows->n; i++)
+        if (taken[i])
+            take(e, &rows->at[i], crashed && !id_is_none(rows->at[i].lease_node));
+    return OK;
 }
 
 static bool has_room(struct wf_engine *e)
@@ -396,7 +391,7 @@ static Err take_due(struct wf_engine *e, Usec when)
         if (!has_room(e) || atomic_load(&e->draining))
             return OK;
         TRY(store_run_due(e->db, a, when, CLAIM_MAX, &rows));
-        TRY(take_all(e, a, &rows, false));
+        TRY(take_all(e, &rows, false));
         if (rows.n < CLAIM_MAX)
             return OK;
     }
@@ -442,7 +437,7 @@ static Err take_orphans(struct wf_engine *e)
         TRY(store_run_orphans(e->db, a, CLAIM_MAX, &rows));
         if (rows.n)
             LOG_INFO("taking up interrupted runs", L_INT("runs", rows.n));
-        TRY(take_all(e, a, &rows, true));
+        TRY(take_all(e, &rows, true));
         if (rows.n < CLAIM_MAX)
             return OK;
     }

@@ -114,6 +114,7 @@ struct wf_run {
     bool mail;              /* answers came */
     bool look_back;         /* a wait was begun: what it waits for may have come before */
     bool held;              /* it would be put away if nobody held it */
+    int64_t woke_seq;       /* with this event it came back for what it waits for; 0: it did not */
     struct run_flow *flow;  /* how it comes to its gate; NULL: there is none, or it was taken up */
     Id gate;                /* none: it has none */
     bool told;              /* with the next commit somebody is told of something */

@@ -87,6 +87,8 @@ static Err record_return(struct wf_run *run, const struct run_row *row)
         TRY(run_record(run, (struct wf_event){.kind = WF_EV_RUN_RESUMED,
                                               .node = -1,
                                               .data = json_str(run->a, why)}));
+        if (str_eq(why, S("wake")))
+            run->woke_seq = s->seq;
         TRY(run_flow_resume(run));
     }
     if (wf_run_state_is_final(s->run))
