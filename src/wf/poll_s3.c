@@ -409,8 +409,8 @@ static Err spec_of(struct wf_engine *e, struct arena *a, const struct wf_def *de
 
     TRY(s3_bucket_of(a, cfg, &b));
     TRY(egress_check_host(e->o.env.egress, b.url.host, b.url.port));
-    *ret_spec = str_fmt(a, "s3 %.*s %.*s%.*s %.*s %.*s", P(cfg->on), P(b.origin), P(b.path),
-                        P(cfg->prefix), P(cfg->pattern));
+    *ret_spec = str_fmt(a, "s3 %.*s %.*s%.*s %zu:%.*s %.*s", P(cfg->on), P(b.origin), P(b.path),
+                        cfg->prefix.n, P(cfg->prefix), P(cfg->pattern));
     return OK;
 }
 
