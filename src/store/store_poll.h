@@ -29,6 +29,8 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row);
 Err store_poll_get(struct db *db, struct arena *a, Id tenant, Id workflow, struct poll_row *ret_row)
     YIELDS;
 Err store_poll_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is) YIELDS;
+/* Of one tenant, over all nodes, so many are looked at at once. */
+enum { STORE_POLL_TENANT_MAX = 16 };
 /* Take up to @limit that are due at @now for @node, until @until. */
 Err store_poll_take(struct db *db, struct arena *a, Id node, Usec now, Usec until, int limit,
                     PollRows *ret_rows) YIELDS;

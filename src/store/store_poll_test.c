@@ -66,6 +66,42 @@ DB_TEST(one_takes_what_is_due_and_says_when_to_look_again)
     t_expect_int(again.n, 1);
 }
 
+/* How many of @rows are of @tenant. */
+static int count(const PollRows *rows, Id tenant)
+{
+    int n = 0;
+
+    vec_each(rows, row)
+        n += id_eq(row->tenant, tenant);
+    return n;
+}
+
+DB_TEST(a_tenant_with_many_to_be_looked_at_leaves_places_to_others)
+{
+    Id many = id_new(), few = id_new();
+    PollRows rows, more;
+
+    t_expect_ok(db_migrate(db, migrations));
+    for (int i = 0; i < STORE_POLL_TENANT_MAX + 5; i++)
+        t_expect_ok(put(db, id_new(), many, 1, S("a")));
+    t_expect_ok(put(db, id_new(), few, 1, S("a")));
+    t_expect_ok(put(db, id_new(), few, 1, S("a")));
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 12, &rows));
+    t_expect_int(rows.n, 12);
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 100, &more));
+    t_expect_int(count(&rows, many) + count(&more, many), STORE_POLL_TENANT_MAX);
+    t_expect_int(count(&rows, few) + count(&more, few), 2);
+    t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 100, &more));
+    t_expect_int(more.n, 0);
+    vec_each(&rows, row)
+        if (id_eq(row->tenant, many)) {
+            t_expect_ok(looked(db, *row, NOW + USEC_H));
+            t_expect_ok(store_poll_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 100, &more));
+            t_expect_int(more.n, 1); /* its place is free */
+            break;
+        }
+}
+
 DB_TEST(after_the_clock_was_set_back_it_is_looked_at_once_and_then_as_before)
 {
     const Usec later = NOW + 3600 * USEC_S;

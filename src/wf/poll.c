@@ -13,7 +13,7 @@
 static const Usec TICK = USEC_S;
 static const Usec TAKEN = 5 * USEC_MIN;
 static const Usec SWEEP = USEC_MIN, SWEEP_SOON = 200 * USEC_MS;
-enum { AT_ONCE = 16, SWEPT = 1000 };
+enum { AT_ONCE = 3 * STORE_POLL_TENANT_MAX, SWEPT = 1000 };
 
 static struct metric polls_total = {"heddle_poll_looks_total",
                                     "Looks of triggers for something new.", METRIC_COUNTER,

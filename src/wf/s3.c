@@ -4,7 +4,7 @@
 #include "base/xml.h"
 #include "net/http_client.h"
 
-static const Usec PATIENCE = 60 * USEC_S;
+static const Usec PATIENCE = 30 * USEC_S;
 enum { LIST_MAX = 8 << 20, ERROR_MAX = 64 << 10, CODE_MAX = 64 };
 
 /* ---- where ---- */
