@@ -616,14 +616,17 @@ const struct api_schema api_shapes[] = {
     {"GateList", LIST_OF("Gate")},
     {"Poll",
      "{\"type\":\"object\",\"description\":\"How a workflow looks for something "
-     "new.\",\"required\":["
-     "\"kind\",\"version\"],\"properties\":{\"kind\":{\"type\":\"string\",\"enum\":[\"file\","
-     "\"s3\"]},"
-     "\"version\":{\"type\":\"integer\"},\"looked_at\":" TIME_OR_NULL ",\"next_at\":" TIME_OR_NULL
+     "new.\",\"required\":[\"workflow_id\",\"kind\",\"version\",\"state\"],\"properties\":{"
+     "\"workflow_id\":" ID_TYPE ",\"workflow_name\":{\"type\":\"string\"},\"kind\":{\"type\":"
+     "\"string\",\"enum\":[\"file\",\"s3\"]},\"version\":{\"type\":\"integer\"},\"state\":{"
+     "\"type\":\"string\",\"enum\":[\"waiting\",\"looking\",\"trouble\"]},\"first\":{\"type\":"
+     "\"boolean\",\"description\":\"It has not seen all that was there at first.\"},\"position\":{"
+     "\"type\":[\"string\",\"null\"],\"description\":\"How far a look has come that takes "
+     "several turns.\"},\"looked_at\":" TIME_OR_NULL ",\"next_at\":" TIME_OR_NULL
      ",\"failures\":{\"type\":\"integer\",\"description\":\"Looks in a row that went "
      "wrong.\"},\"error\":{\"type\":[\"string\",\"null\"],\"description\":\"What went wrong when "
-     "it looked "
-     "last.\"}}}"},
+     "it looked last.\"}}}"},
+    {"PollList", LIST_OF("Poll")},
     {"Mailbox",
      "{\"type\":\"object\",\"description\":\"How a workflow that reads mails is doing.\","
      "\"required\":[\"state\",\"version\",\"started\"],\"properties\":{\"state\":{\"type\":"

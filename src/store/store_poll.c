@@ -34,9 +34,10 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row)
 
 #define COLUMNS                                                                                    \
     "workflow_id, tenant_id, kind, version, hash, spec, is_first, next_at, looked_at, error,"      \
-    " watch, cursor, failures"
+    " watch, cursor, failures, CASE WHEN taken_by IS NULL THEN 0 ELSE 1 END"
 
-static void read_rows(struct db_cursor *c, struct arena *a, PollRows *ret_rows)
+/* Behind the columns there may be the name of the workflow. */
+static void read_rows(struct db_cursor *c, struct arena *a, bool named, PollRows *ret_rows)
 {
     PollRows rows = {0};
 
@@ -54,7 +55,9 @@ static void read_rows(struct db_cursor *c, struct arena *a, PollRows *ret_rows)
                                     .error = db_text(c, 9),
                                     .watch = db_id(c, 10),
                                     .cursor = db_text(c, 11),
-                                    .failures = (int)db_int(c, 12)}));
+                                    .failures = (int)db_int(c, 12),
+                                    .is_taken = db_int(c, 13) != 0,
+                                    .workflow_name = named ? db_text(c, 14) : S("")}));
     *ret_rows = rows;
 }
 
@@ -65,12 +68,29 @@ Err store_poll_get(struct db *db, struct arena *a, Id tenant, Id workflow, struc
 
     TRY(db_query(db, a, "SELECT " COLUMNS " FROM poll WHERE workflow_id = ?1 AND tenant_id = ?2",
                  DB_ARGS(D_ID(workflow), D_ID(tenant)), &c));
-    read_rows(c, a, &rows);
+    read_rows(c, a, false, &rows);
     TRY(db_finish(c));
     if (!rows.n)
         return err_detail(E_NOT_FOUND, "This workflow does not look for anything.");
     *ret_row = rows.at[0];
     return OK;
+}
+
+Err store_poll_list(struct db *db, struct arena *a, Id tenant, bool trouble, Id before, int limit,
+                    PollRows *ret_rows)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS ", (SELECT w.name FROM workflow w WHERE w.id = workflow_id) FROM poll"
+        " WHERE tenant_id = ?1 AND workflow_id < ?2 AND (?3 = 0 OR error <> '')"
+        " ORDER BY workflow_id DESC LIMIT ?4";
+    AUTO(db_cursor) *c = NULL;
+
+    if (id_is_none(before))
+        memset(before.b, 0xff, sizeof before.b);
+    TRY(db_query(db, a, sql, DB_ARGS(D_ID(tenant), D_ID(before), D_INT(trouble), D_INT(limit)),
+                 &c));
+    read_rows(c, a, true, ret_rows);
+    return db_finish(c);
 }
 
 /* Also what was looked at later than now: the clock was set back since. */
@@ -107,7 +127,7 @@ Err store_poll_take(struct db *db, struct arena *a, Id node, Usec now, Usec unti
                               D_ID(node), D_INT(STORE_POLL_TENANT_MAX)),
                       &c);
     TRY(db_commit(tx));
-    read_rows(c, a, ret_rows);
+    read_rows(c, a, false, ret_rows);
     return OK;
 }
 
@@ -116,6 +136,14 @@ static Err exec_one(struct db *db, struct arena *a, const char *sql, struct db_a
     struct db_tx *tx = db_begin(db, a);
     db_exec(tx, sql, args);
     return db_commit(tx);
+}
+
+Err store_poll_hurry(struct db *db, struct arena *a, Id tenant, Id workflow)
+{
+    return exec_one(db, a,
+                    "UPDATE poll SET next_at = 0 WHERE workflow_id = ?1 AND tenant_id = ?2 AND"
+                    " taken_by IS NULL",
+                    DB_ARGS(D_ID(workflow), D_ID(tenant)));
 }
 
 Err store_poll_free(struct db *db, struct arena *a, Id node)

@@ -10,12 +10,14 @@
 
 struct poll_row {
     Id workflow, tenant;
-    Str kind; /* of poll_source.h */
+    Str workflow_name; /* of store_poll_list */
+    Str kind;          /* of poll_source.h */
     int version;
     Str hash; /* of the definition, 32 bytes */
     Str spec; /* what it looks at: as long as that is the same, what was seen stays */
     Id watch; /* another one when that changes; none in rows of before */
     bool is_first;
+    bool is_taken; /* somebody looks */
     Usec next_at, looked_at;
     Str cursor;   /* how far its kind came */
     int failures; /* looks in a row that went wrong */
@@ -28,6 +30,12 @@ void store_poll_put(struct db_tx *tx, Id workflow, const struct poll_row *row);
 /* E_NOT_FOUND. */
 Err store_poll_get(struct db *db, struct arena *a, Id tenant, Id workflow, struct poll_row *ret_row)
     YIELDS;
+/* Those of @tenant with a workflow's id before @before, the latest first; @trouble: of those the
+ * ones whose last look went wrong, or found something wrong. */
+Err store_poll_list(struct db *db, struct arena *a, Id tenant, bool trouble, Id before, int limit,
+                    PollRows *ret_rows) YIELDS;
+/* Look at it now, if nobody does. */
+Err store_poll_hurry(struct db *db, struct arena *a, Id tenant, Id workflow) YIELDS;
 Err store_poll_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is) YIELDS;
 /* Of one tenant, over all nodes, so many are looked at at once. */
 enum { STORE_POLL_TENANT_MAX = 16 };

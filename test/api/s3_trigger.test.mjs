@@ -175,6 +175,39 @@ for (const db of databases) {
       }
     });
 
+    test('those in trouble are listed, and look at once when they are told to', async () => {
+      const s3 = await bucket();
+      const fine = await server.api.published(watches('Fine', { ...s3.settings, every: '1d' }));
+      const bad = await server.api.published(
+        watches('Trouble', { ...s3.settings, bucket: 'no', every: '1d' }),
+      );
+      await failed(bad, /no bucket/);
+      await until('all was seen', async () => !(await poll(fine)).first && (await poll(fine)).looked_at);
+      const listed = async (query) => {
+        const items = [];
+        for (let cursor = ''; cursor !== null;) {
+          const { json } = await server.api.get(`/api/polls?limit=3${query}${cursor && `&cursor=${cursor}`}`);
+          items.push(...json.items);
+          cursor = json.next_cursor;
+        }
+        return items;
+      };
+      const all = await listed('');
+      assert.equal(new Set(all.map((item) => item.workflow_id)).size, all.length);
+      const item = all.find(({ workflow_id }) => workflow_id === fine);
+      assert.deepEqual([item.workflow_name, item.kind, item.state], ['Fine', 's3', 'waiting']);
+      const trouble = await listed('&state=trouble');
+      assert.ok(trouble.every(({ state, error }) => state === 'trouble' && error));
+      assert.ok(trouble.some(({ workflow_id }) => workflow_id === bad));
+      assert.ok(!trouble.some(({ workflow_id }) => workflow_id === fine));
+      expectProblem(await server.api.get('/api/polls?state=bad'), 400);
+      s3.put('new');
+      const reader = server.api.as(await server.newKey('looker', 'workflow.read'));
+      expectProblem(await reader.post(`/api/workflows/${fine}/poll`), 403);
+      expectStatus(await server.api.post(`/api/workflows/${fine}/poll`), 202);
+      assert.equal((await outputs(fine, 1))[0].key, 'new');
+    });
+
     test('an end of the trouble is noticed, and nothing is lost or done twice by it', async () => {
       const s3 = await bucket();
       const id = await server.api.published(watches('Recovers', s3.settings));
