@@ -659,10 +659,8 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     llm_log_begin(c);
     TRY(llm_prompt_apply(c));
     TRY(llm_talk_begin(c));
-    if (c->talk && c->talk->lost) {
-        c->status = 400;
-        return res_send(c->res, 400, S("application/json"), llm_talk_missing(c));
-    }
+    if (c->talk && (c->talk->lost || c->talk->gone.n))
+        return llm_talk_lost(c);
     c->route = route_of(c, view);
     if (!c->route)
         TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));

@@ -38,9 +38,11 @@ static struct metric lookups = {
 
 /* ---- what counts ---- */
 
-static bool is_kept(enum llm_op op)
+/* A response that is stored is one of its own each time. */
+static bool is_kept(const struct llm_call *c)
 {
-    return llm_chats(op) || llm_embeds(op) || op == LLM_COMPLETIONS;
+    return llm_chats(c->op) || llm_embeds(c->op) || c->op == LLM_COMPLETIONS ||
+           (c->op == LLM_RESPONSES && c->talk->fleeting && !c->follows.n);
 }
 
 static struct llm_cache_rule rule_of(const struct llm_call *c)
@@ -264,7 +266,7 @@ Err llm_cache_begin(struct llm_call *c, const struct llm_view *view, bool *ret_s
         llm_cache_control_read(req_header(c->req, S("cache-control")));
     struct llm_cache_rule rule = {0};
 
-    if (is_kept(c->op))
+    if (is_kept(c))
         rule = rule_of(c);
     if (!rule.ttl)
         return control.only ? nothing_kept(c) : OK;

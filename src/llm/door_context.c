@@ -66,7 +66,10 @@ static Err too_long(struct llm_call *c, const struct context_job *job)
  * take it whole. */
 static Err take_trimmed(struct llm_call *c, const struct context_job *job)
 {
-    struct llm_member messages = {c->op == LLM_GENERATE ? S("contents") : S("messages"), 0, 0};
+    struct llm_member messages = {c->op == LLM_GENERATE    ? S("contents")
+                                  : c->op == LLM_RESPONSES ? S("input")
+                                                           : S("messages"),
+                                  0, 0};
     struct arena *a = c->req->a;
 
     TRY(llm_scan_text(c->body, &messages, 1));
@@ -95,14 +98,22 @@ static bool is_too_long(const struct context_job *job)
     return job->trimmed.tokens > most;
 }
 
+/* A client may say itself that it is to be trimmed. */
+static enum llm_context policy_of(const struct llm_call *c)
+{
+    if (c->translated && c->talk && c->talk->truncates)
+        return LLM_CONTEXT_TRIM;
+    return c->route && c->route->context ? c->route->context : c->llm->context;
+}
+
 Err llm_context_fit(struct llm_call *c)
 {
     AUTO_BUF(out, LLM_BODY_MAX);
-    bool chat = llm_chats(c->op);
+    bool chat = llm_chats(c->op) || c->op == LLM_RESPONSES;
     struct context_job job = {
         .vocabularies = c->llm->vocabularies,
         .model = c->target.model,
-        .policy = c->route && c->route->context ? c->route->context : c->llm->context,
+        .policy = policy_of(c),
         .window = c->priced ? c->price.max_input : 0,
         .output = llm_output_asked(c),
         .chat = chat,
@@ -116,8 +127,7 @@ Err llm_context_fit(struct llm_call *c)
     }
     c->trimmed = S("");
     job.body = c->body;
-    if ((!chat && c->op != LLM_RESPONSES) || job.policy <= LLM_CONTEXT_NONE || !job.window ||
-        (int64_t)c->body.n <= job.window)
+    if (!chat || job.policy <= LLM_CONTEXT_NONE || !job.window || (int64_t)c->body.n <= job.window)
         return OK;
     TRY(c->body.n > ON_A_WORKER ? work_run(fit, &job) : fit(&job));
     if (is_too_long(&job))

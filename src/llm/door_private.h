@@ -56,8 +56,11 @@ struct llm_talk {
     Id id;
     struct llm_reply reply;
     Str input;                               /* that of this turn, as the client sent it */
+    Str gone;                                /* an item it refers to is not there; empty: none */
     bool lost;                               /* it follows one of ours that is not there any more */
     bool unkept;                             /* it was to be stored, and nothing is */
+    bool fleeting;                           /* the client says that it is not to be */
+    bool truncates;                          /* what does not fit may be left out */
     const struct model_response_row *before; /* NULL: it begins a conversation */
 };
 
@@ -237,6 +240,8 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body) YIELDS;
 Err llm_talk_begin(struct llm_call *c) YIELDS;
 /* An attempt begins: what it learns is its own. */
 void llm_talk_attempt(struct llm_call *c);
+/* Answer that what the call builds on is not there. */
+Err llm_talk_lost(struct llm_call *c) YIELDS;
 /* The body that says that c->follows is not known. */
 Str llm_talk_missing(const struct llm_call *c);
 /* What answers repeat of the request @body, into @a. */

@@ -1,8 +1,9 @@
 /* src/llm/door_prompt.c - a call of a prompt: becomes that of its model, with its messages.
  *
  * The prompt's messages come before the client's; in Anthropic's dialect those of the system are
- * put before the client's "system". Parameters count where the client says nothing. The body is
- * written anew, so that all that follows sees an ordinary call.
+ * put before the client's "system", in OpenAI's responses before "instructions". Parameters count
+ * where the client says nothing. The body is written anew, so that all that follows sees an
+ * ordinary call.
  */
 #include "base/arena.h"
 #include "base/json.h"
@@ -81,11 +82,79 @@ static Err take_system(struct arena *a, struct json *body, const struct json *me
     return OK;
 }
 
-static Err merge(struct llm_call *c, struct arena *a, struct json *body, const struct json *version,
-                 const struct json *messages)
+/* ---- as items of responses ---- */
+
+static struct json *part_item(struct arena *a, const struct json *part, bool said)
 {
-    const struct json *theirs = json_at(body, "messages"),
-                      *parameters = json_at(version, "parameters");
+    const struct json *text = json_at(part, "text");
+
+    if (text)
+        return json_obj(a, "type", json_str_c(a, said ? "output_text" : "input_text"), "text", text,
+                        NULL);
+    const struct json *image = json_at(part, "image_url");
+    return image ? json_obj(a, "type", json_str_c(a, "input_image"), "image_url",
+                            json_is(image, JSON_OBJ) ? json_at(image, "url") : image, NULL)
+                 : json_dup(a, part);
+}
+
+static struct json *message_item(struct arena *a, const struct json *m)
+{
+    const struct json *content = json_at(m, "content");
+    bool said = str_eq(json_str_of(json_at(m, "role"), S("")), S("assistant"));
+    struct json *parts = json_arr(a);
+
+    for (size_t i = 0; json_is(content, JSON_ARR) && i < json_len(content); i++)
+        json_push(a, parts, part_item(a, json_item(content, i), said));
+    return json_obj(a, "type", json_str_c(a, "message"), "role", json_at(m, "role"), "content",
+                    json_is(content, JSON_ARR) ? parts : content, NULL);
+}
+
+/* What the system says is said anew each turn; the rest is a part of the conversation. */
+static Err merge_response(struct arena *a, struct json *body, const struct json *messages)
+{
+    const struct json *theirs = json_at(body, "input"), *words = json_at(body, "instructions");
+    struct json *items = json_arr(a);
+    VEC(Str) texts = {0};
+
+    if (theirs && !json_is(theirs, JSON_ARR) && !json_is(theirs, JSON_STR))
+        return err_detail(E_BAD_INPUT, "\"input\" must be a string or a list of items.");
+    if (words && !json_is(words, JSON_STR) && !json_is(words, JSON_NULL))
+        return err_detail(E_BAD_INPUT, "\"instructions\" beside a prompt must be a string.");
+    for (size_t i = 0; i < json_len(messages); i++) {
+        const struct json *m = json_item(messages, i);
+        Str role = json_str_of(json_at(m, "role"), S(""));
+        if (str_eq(role, S("system")) || str_eq(role, S("developer")))
+            vec_push(a, &texts, text_of(a, json_at(m, "content")));
+        else
+            json_push(a, items, message_item(a, m));
+    }
+    if (json_is(theirs, JSON_STR))
+        json_push(a, items,
+                  json_obj(a, "type", json_str_c(a, "message"), "role", json_str_c(a, "user"),
+                           "content", theirs, NULL));
+    for (size_t i = 0; json_is(theirs, JSON_ARR) && i < json_len(theirs); i++)
+        json_push(a, items, json_item(theirs, i));
+    if (json_str_of(words, S("")).n)
+        vec_push(a, &texts, json_str_of(words, S("")));
+    if (texts.n)
+        json_set(a, body, S("instructions"),
+                 json_str(a, str_join(a, texts.at, texts.n, S("\n\n"))));
+    json_set(a, body, S("input"), items);
+    return OK;
+}
+
+/* By the name that it has in the dialect of the call. */
+static Str parameter_name(const struct llm_call *c, Str name)
+{
+    bool most = str_eq(name, S("max_tokens")) || str_eq(name, S("max_completion_tokens"));
+
+    return c->op == LLM_RESPONSES && most ? S("max_output_tokens") : name;
+}
+
+static Err merge_messages(struct llm_call *c, struct arena *a, struct json *body,
+                          const struct json *messages)
+{
+    const struct json *theirs = json_at(body, "messages");
     struct json *all = json_arr(a);
 
     if (theirs && !json_is(theirs, JSON_ARR))
@@ -97,9 +166,19 @@ static Err merge(struct llm_call *c, struct arena *a, struct json *body, const s
     for (size_t i = 0; i < json_len(theirs); i++)
         json_push(a, all, json_item(theirs, i));
     json_set(a, body, S("messages"), all);
+    return OK;
+}
+
+static Err merge(struct llm_call *c, struct arena *a, struct json *body, const struct json *version,
+                 const struct json *messages)
+{
+    const struct json *parameters = json_at(version, "parameters");
+
+    TRY(c->op == LLM_RESPONSES ? merge_response(a, body, messages)
+                               : merge_messages(c, a, body, messages));
     json_set(a, body, S("model"), json_at(version, "model"));
     for (size_t i = 0; i < json_len(parameters); i++) {
-        Str name = json_str_of(&parameters->obj[i].key, S(""));
+        Str name = parameter_name(c, json_str_of(&parameters->obj[i].key, S("")));
         if (!json_get(body, name))
             json_set(a, body, name, &parameters->obj[i].val);
     }
@@ -127,7 +206,7 @@ Err llm_prompt_apply(struct llm_call *c)
 
     if (!llm_is_prompt(c->model))
         return OK;
-    if (!llm_chats(c->op))
+    if (!llm_chats(c->op) && c->op != LLM_RESPONSES)
         return err_detail(E_BAD_INPUT, "Prompts are for chats: \"%.*s\" takes none.",
                           P(llm_operation_name(c->op)));
     if (c->body.n > BODY_MAX)

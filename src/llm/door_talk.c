@@ -20,14 +20,24 @@ enum {
     TREE_MAX = 512 << 20,
     ROWS_MAX = 256 << 20,
     KEEP_MAX = 512 << 20,
+    REFS_MAX = 256, /* responses whose items a call may refer to */
 };
 
 /* ---- a call begins ---- */
 
+/* The items of a call, put together without the loop. */
 struct gather_job {
-    const ModelResponseRows *rows;
+    const ModelResponseRows *rows; /* the turns before */
     Str own;
     struct buf *list;
+    /* of items that are named */
+    struct arena *tree;
+    struct json *items;
+    Id refs[REFS_MAX];
+    size_t n_refs;
+    struct llm_talk_turn *turns;
+    struct buf *out;
+    Str gone;
 };
 
 static Err gather(void *arg)
@@ -40,7 +50,48 @@ static Err gather(void *arg)
         TRY(llm_talk_add(work, r->body, job->list));
     TRY(llm_talk_add_input(job->own, job->list));
     buf_add_char(job->list, ']');
-    return buf_ok(job->list);
+    TRY(buf_ok(job->list));
+    if (str_find(buf_str(job->list), S("item_reference")) == SIZE_MAX)
+        return OK;
+    if (json_parse(job->tree, buf_str(job->list), &job->items) != OK)
+        return OK; /* whoever is sent it says so */
+    llm_talk_refs(job->items, job->refs, REFS_MAX, &job->n_refs);
+    return OK;
+}
+
+static Err resolve(void *arg)
+{
+    struct gather_job *job = arg;
+    AUTO(arena) *work = arena_new(TREE_MAX);
+
+    return llm_talk_resolve(work, job->items, job->turns, job->n_refs, job->out, &job->gone);
+}
+
+/* The responses that are referred to; one that is not there has no text. */
+static Err load_refs(struct llm_call *c, struct arena *a, struct gather_job *job)
+{
+    int64_t bytes = 0;
+
+    if (job->n_refs > REFS_MAX)
+        return err_detail(E_TOO_LARGE, "\"input\" refers to items of more than %d responses.",
+                          REFS_MAX);
+    job->turns = arena_array(a, struct llm_talk_turn, job->n_refs);
+    for (size_t i = 0; i < job->n_refs; i++) {
+        struct model_response_row row;
+        Err e = store_model_response_head(c->llm->db, a, c->req->who.tenant, c->req->who.actor,
+                                          job->refs[i], &row);
+        if (e == OK)
+            e = store_model_response_body(c->llm->db, a, &row);
+        if (e == E_NOT_FOUND)
+            continue;
+        TRY(e);
+        bytes += (int64_t)row.body.n;
+        if (bytes > TALK_MAX)
+            return err_detail(E_TOO_LARGE, "The responses that \"input\" refers to pass %d MiB.",
+                              TALK_MAX >> 20);
+        job->turns[i] = (struct llm_talk_turn){row.id, row.body};
+    }
+    return OK;
 }
 
 /* Put the whole conversation in the place of what is said now. */
@@ -51,9 +102,9 @@ static Err put_input(struct llm_call *c, Str list)
 
     TRY(llm_scan_text(c->body, m, ARRAY_LEN(m)));
     struct llm_edit input = {m[0].from, m[0].to, list}, previous = {m[1].from, m[1].to, S("null")};
-    bool first = input.from < previous.from;
+    bool first = !m[1].to || input.from < previous.from;
     struct llm_edit edits[] = {first ? input : previous, first ? previous : input};
-    llm_body_edit(c->body, edits, ARRAY_LEN(edits), &out);
+    llm_body_edit(c->body, edits, m[1].to ? 2 : 1, &out);
     char *to = out.failed ? NULL : arena_try(c->req->a, out.n);
     if (!to)
         return err_detail(E_TOO_LARGE, "The conversation passes %d MiB.", LLM_BODY_MAX >> 20);
@@ -61,71 +112,129 @@ static Err put_input(struct llm_call *c, Str list)
     return llm_call_scan(c);
 }
 
-static Err go_on(struct llm_call *c, Id id)
+static Err run(Err (*fn)(void *job), struct gather_job *job, size_t bytes)
 {
-    AUTO(arena) *a = arena_new(ROWS_MAX);
+    Err e = bytes > ON_A_WORKER ? work_run(fn, job) : fn(job);
+
+    return e == E_TOO_LARGE ? err_detail(e, "The conversation passes %d MiB.", LLM_BODY_MAX >> 20)
+                            : e;
+}
+
+/* Make the input of the call from @rows, what the client says and what that refers to. */
+static Err make_input(struct llm_call *c, struct arena *a, const ModelResponseRows *rows,
+                      size_t bytes)
+{
+    AUTO(arena) *tree = arena_new(TREE_MAX);
     AUTO_BUF(list, LLM_BODY_MAX);
+    AUTO_BUF(out, LLM_BODY_MAX);
+    struct gather_job *job = arena_new_of(a, struct gather_job);
+
+    *job = (struct gather_job){
+        .rows = rows, .own = c->talk->input, .list = &list, .tree = tree, .out = &out};
+    bytes += c->talk->input.n;
+    TRY(run(gather, job, bytes));
+    if (!job->n_refs)
+        return rows->n ? put_input(c, buf_str(&list)) : OK;
+    TRY(load_refs(c, a, job));
+    Err e = run(resolve, job, bytes + arena_used(a));
+    if (job->gone.n) {
+        c->talk->gone = str_dup(c->req->a, job->gone);
+        return OK;
+    }
+    TRY(e);
+    return put_input(c, buf_str(&out));
+}
+
+static Err go_on(struct llm_call *c, struct arena *a, Id id)
+{
     struct model_response_row *head = arena_new_of(c->req->a, struct model_response_row);
     ModelResponseRows rows;
 
     TRY(store_model_response_head(c->llm->db, a, c->req->who.tenant, c->req->who.actor, id, head));
     TRY(store_model_response_chain(c->llm->db, a, head, TALK_MAX, &rows));
-    struct gather_job job = {&rows, c->talk->input, &list};
-    Err e = head->bytes > ON_A_WORKER ? work_run(gather, &job) : gather(&job);
-    if (e == E_TOO_LARGE)
-        return err_detail(e, "The conversation passes %d MiB.", LLM_BODY_MAX >> 20);
-    TRY(e);
-    TRY(put_input(c, buf_str(&list)));
+    TRY(make_input(c, a, &rows, (size_t)head->bytes));
     c->talk->before = head;
     c->talk->reply.previous = c->follows;
     c->follows = S("");
     return OK;
 }
 
-static Err read_store(struct llm_call *c, Str text)
+static Err read_settings(struct llm_call *c, Str store, Str truncation)
 {
-    bool said = text.n && !str_eq(text, S("null"));
+    struct llm_talk *talk = c->talk;
+    bool said = store.n && !str_eq(store, S("null"));
 
-    if (said && !str_eq(text, S("true")) && !str_eq(text, S("false")))
+    if (said && !str_eq(store, S("true")) && !str_eq(store, S("false")))
         return err_detail(E_BAD_INPUT, "\"store\" must be true or false.");
-    c->talk->reply.store = !str_eq(text, S("false")) && c->llm->responses_kept > 0;
-    c->talk->unkept = str_eq(text, S("true")) && !c->talk->reply.store;
+    talk->fleeting = str_eq(store, S("false"));
+    talk->reply.store = !talk->fleeting && c->llm->responses_kept > 0;
+    talk->unkept = str_eq(store, S("true")) && !talk->reply.store;
+    talk->truncates = str_eq(truncation, S("\"auto\""));
+    return OK;
+}
+
+/* The input is kept until the end; the body may be patched in its place meanwhile. */
+static Err keep_input(struct llm_call *c, Str input)
+{
+    char *to = arena_try(c->req->a, input.n);
+
+    if (!to)
+        return err_detail(E_TOO_LARGE, "\"input\" is too large.");
+    c->talk->input = str_from(memcpy(to, input.n ? input.p : "", input.n), input.n);
     return OK;
 }
 
 Err llm_talk_begin(struct llm_call *c)
 {
-    struct llm_member m[] = {{S_INIT("input"), 0, 0}, {S_INIT("store"), 0, 0}};
-    struct arena *a = c->req->a;
+    enum { INPUT, STORE, TRUNCATION, N };
+    struct llm_member m[N] = {[INPUT] = {S_INIT("input"), 0, 0},
+                              [STORE] = {S_INIT("store"), 0, 0},
+                              [TRUNCATION] = {S_INIT("truncation"), 0, 0}};
+    static const ModelResponseRows none = {0};
+    AUTO(arena) *a = NULL;
     Id id;
 
     if (c->op != LLM_RESPONSES)
         return OK;
-    TRY(llm_scan_text(c->body, m, ARRAY_LEN(m)));
-    c->talk = arena_new_of(a, struct llm_talk);
+    TRY(llm_scan_text(c->body, m, N));
+    c->talk = arena_new_of(c->req->a, struct llm_talk);
     c->talk->id = id_new();
-    c->talk->reply.id = llm_response_id(a, c->talk->id);
+    c->talk->reply.id = llm_response_id(c->req->a, c->talk->id);
     c->talk->reply.created = time_wall() / USEC_S;
-    TRY(read_store(c, llm_member_text(c->body, &m[1])));
-    /* It is kept until the end; the body may be patched in its place meanwhile. */
-    Str input = llm_member_text(c->body, &m[0]);
+    TRY(read_settings(c, llm_member_text(c->body, &m[STORE]),
+                      llm_member_text(c->body, &m[TRUNCATION])));
+    Str input = llm_member_text(c->body, &m[INPUT]);
     bool ours = c->follows.n && llm_response_id_parse(c->follows, &id);
-    if (c->talk->reply.store) {
-        char *to = arena_try(a, input.n);
-        if (!to)
-            return err_detail(E_TOO_LARGE, "\"input\" is too large.");
-        input = str_from(memcpy(to, input.n ? input.p : "", input.n), input.n);
-    }
+    bool refers = str_find(input, S("item_reference")) != SIZE_MAX;
     c->talk->input = input;
-    if (!ours)
+    if (c->talk->reply.store || ours || refers)
+        TRY(keep_input(c, input));
+    if (!ours && !refers)
         return OK;
     if (!input.n)
         return err_detail(E_BAD_INPUT, "\"input\" is needed.");
-    Err e = go_on(c, id);
+    a = arena_new(ROWS_MAX);
+    if (!ours)
+        return make_input(c, a, &none, 0);
+    Err e = go_on(c, a, id);
     if (e != E_NOT_FOUND)
         return e;
     c->talk->lost = true;
     return OK;
+}
+
+Err llm_talk_lost(struct llm_call *c)
+{
+    Str text = c->talk->gone;
+
+    if (!text.n) {
+        c->status = 400;
+        return res_send(c->res, 400, S("application/json"), llm_talk_missing(c));
+    }
+    c->status = 404;
+    text = str_fmt(c->req->a, "Item with id '%.*s' not found.", P(str_head(text, 64)));
+    return res_send(c->res, 404, S("application/json"),
+                    llm_error_text(c, 404, text, S("item_not_found")));
 }
 
 void llm_talk_attempt(struct llm_call *c)

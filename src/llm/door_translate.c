@@ -24,7 +24,7 @@ struct translate_job {
     Str model, dropped, changed;
     struct llm_talk *talk; /* NULL: it is no response */
     bool full, ask_usage, stream;
-    int64_t most_tokens;
+    int64_t most_tokens, window;
     /* of answers */
     struct llm_usage *usage;
 };
@@ -62,6 +62,7 @@ static Err translate_request(void *arg)
     chat->most_tokens = job->most_tokens;
     chat->to = job->to;
     chat->stream = job->stream; /* where the body does not say it */
+    chat->trims = job->talk && job->talk->truncates && job->window;
     TRY(json_parse(tree, job->text, &v));
     TRY(job->from->read_request(chat, v));
     TRY(llm_talk_frame(job->talk, job->notes, chat, v));
@@ -86,6 +87,7 @@ Err llm_translate_request(struct llm_call *c, Str *ret_body)
                                 .stream = c->stream,
                                 .full = c->target.provider->kind->full,
                                 .ask_usage = !c->target.provider->kind->no_stream_options,
+                                .window = c->priced ? c->price.max_input : 0,
                                 .most_tokens = c->priced ? c->price.max_output : 0};
 
     buf_reset(&c->edited);

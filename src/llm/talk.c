@@ -253,6 +253,94 @@ static void write_shown(struct buf *b, struct shown *s, Id response, size_t i)
     buf_add_char(b, '}');
 }
 
+/* ---- items that are named ---- */
+
+static bool refers(const struct json *item, Id *ret_response, unsigned *ret_index)
+{
+    return str_eq(json_str_of(json_at(item, "type"), S("")), S("item_reference")) &&
+           llm_item_id_parse(json_str_of(json_at(item, "id"), S("")), ret_response, ret_index);
+}
+
+void llm_talk_refs(const struct json *list, Id *ids, size_t max, size_t *ret_n)
+{
+    size_t n = 0;
+    unsigned index;
+    Id id;
+
+    for (size_t i = 0; i < json_len(list) && n <= max; i++) {
+        if (!refers(json_item(list, i), &id, &index))
+            continue;
+        size_t k = 0;
+        while (k < n && k < max && !id_eq(ids[k], id))
+            k++;
+        if (k == n && n < max)
+            ids[n] = id;
+        n += k == n;
+    }
+    *ret_n = n;
+}
+
+/* The item at @index: of the client, or of the answer. */
+static struct json *named_item(struct json *turn, unsigned index)
+{
+    bool own = index >= 0x8000U;
+    struct json *input = json_at(turn, "input");
+
+    if (own && json_is(input, JSON_STR))
+        return NULL;
+    return own ? json_item(input, index & 0x7fff)
+               : json_item(json_at(json_at(turn, "response"), "output"), index);
+}
+
+static Err resolve_one(struct arena *work, Id id, unsigned index, struct json **trees,
+                       const struct llm_talk_turn *turns, size_t n, struct json **ret_item)
+{
+    size_t k = 0;
+
+    *ret_item = NULL;
+    while (k < n && !id_eq(turns[k].id, id))
+        k++;
+    if (k == n)
+        return OK;
+    if (!trees[k])
+        TRY(json_parse(work, turns[k].text, &trees[k]));
+    *ret_item = named_item(trees[k], index);
+    return OK;
+}
+
+Err llm_talk_resolve(struct arena *work, const struct json *list, const struct llm_talk_turn *turns,
+                     size_t n, struct buf *out, Str *ret_gone)
+{
+    struct json **trees = arena_array(work, struct json *, n + 1), *found;
+    unsigned index;
+    Id id;
+
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < json_len(list); i++) {
+        struct json *item = json_item(list, i);
+        if (!refers(item, &id, &index)) {
+            comma(out);
+            json_write(out, item);
+            continue;
+        }
+        TRY(resolve_one(work, id, index, trees, turns, n, &found));
+        if (!json_is(found, JSON_OBJ)) {
+            *ret_gone = json_str_of(json_at(item, "id"), S(""));
+            return err_set(E_NOT_FOUND, "an item that is not there");
+        }
+        (void)json_remove(found, S("id"));
+        (void)json_remove(found, S("status"));
+        if (!is_worth_sending(found))
+            continue;
+        comma(out);
+        json_write(out, found);
+    }
+    buf_add_char(out, ']');
+    return buf_ok(out);
+}
+
+/* ---- pages ---- */
+
 /* The place behind which a page begins: that of the item @after, or none. */
 static Err survey(struct arena *work, const struct llm_talk_turn *turns, size_t n, Str after,
                   size_t *ret_total, size_t *ret_after)

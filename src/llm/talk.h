@@ -24,6 +24,15 @@ bool llm_item_id_parse(Str text, Id *ret_response, unsigned *ret_index);
 Err llm_talk_add(struct arena *work, Str turn, struct buf *list);
 /* The same of the "input" of a request: a text or a list. */
 Err llm_talk_add_input(Str input, struct buf *list);
+/* The responses that items of @list refer to by ids of ours, each once, at most @max of them in
+ * @ids; *ret_n may be more. */
+void llm_talk_refs(const struct json *list, Id *ids, size_t max, size_t *ret_n);
+struct llm_talk_turn;
+/* @list with the items of @turns in the place of those that refer to them. E_NOT_FOUND: *ret_gone
+ * is the id of one that is not there. */
+Err llm_talk_resolve(struct arena *work, const struct json *list, const struct llm_talk_turn *turns,
+                     size_t n, struct buf *out, Str *ret_gone);
+
 /* A page of the items of which the last of @turns was made, as clients see them: each has an id. */
 struct llm_talk_turn {
     Id id; /* of the response */

@@ -95,3 +95,46 @@ TEST(talk_items_are_shown_in_pages_from_either_end)
              SIZE_MAX);
     t_expect(str_find(all, S("mine")) == SIZE_MAX);
 }
+
+TEST(talk_items_that_are_named_are_put_in_their_place)
+{
+    AUTO(arena) *work = arena_new(MIB(1));
+    AUTO_BUF(out, KIB(4));
+    struct llm_talk_turn turns[] = {{{{1}}, {first.p, first.n}}, {{{2}}, {second.p, second.n}}};
+    struct json *v;
+    Id ids[2];
+    size_t n;
+    Str gone = S("");
+
+#define REF(prefix, id, index)                                                                     \
+    "{\"type\":\"item_reference\",\"id\":\"" prefix "_" id "000000000000000000000000000000" index  \
+    "\"}"
+    t_expect_ok(json_parse(
+        t_arena(),
+        S("[{\"role\":\"user\",\"content\":\"x\"}," REF("rs", "01", "0000") "," REF(
+            "rs", "01", "0001") "," REF("msg", "01",
+                                        "0002") "," REF("fco", "02",
+                                                        "8001") ",{"
+                                                                "\"type\":\"item_reference\","
+                                                                "\"id\":\"msg_other\"}]"),
+        &v));
+    llm_talk_refs(v, ids, 2, &n);
+    t_expect_int(n, 2);
+    t_expect(id_eq(ids[0], turns[0].id) && id_eq(ids[1], turns[1].id));
+    llm_talk_refs(v, ids, 1, &n);
+    t_expect(n > 1);
+    t_expect_ok(llm_talk_resolve(work, v, turns, 2, &out, &gone));
+    t_expect_str(
+        buf_str(&out),
+        S("[{\"role\":\"user\",\"content\":\"x\"},{\"type\":\"reasoning\",\"summary\":[],"
+          "\"encrypted_content\":\"x\"},{\"type\":\"message\",\"role\":\"assistant\","
+          "\"content\":[]},{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":"
+          "\"o\"},{\"type\":\"item_reference\",\"id\":\"msg_other\"}]"));
+    t_expect_ok(json_parse(t_arena(), S("[" REF("msg", "02", "0009") "]"), &v));
+    t_expect_err(llm_talk_resolve(work, v, turns, 2, &out, &gone), E_NOT_FOUND);
+    t_expect(str_ends(gone, S("0009")));
+    t_expect_ok(json_parse(t_arena(), S("[" REF("msg", "03", "0000") "]"), &v));
+    t_expect_err(llm_talk_resolve(work, v, turns, 2, &out, &gone), E_NOT_FOUND);
+    t_expect_ok(json_parse(t_arena(), S("[" REF("msg", "01", "8000") "]"), &v));
+    t_expect_err(llm_talk_resolve(work, v, turns, 2, &out, &gone), E_NOT_FOUND);
+}

@@ -2,6 +2,8 @@
  * back, conversations that are kept, and what goes wrong on the way. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
@@ -12,6 +14,7 @@ import { startAnthropicServer } from '../doubles/anthropic_server.mjs';
 import { startGeminiServer } from '../doubles/gemini_server.mjs';
 import { startResponsesServer } from '../doubles/responses_server.mjs';
 
+globalThis.AI_SDK_LOG_WARNINGS = false; /* names of models that the client does not know */
 const claude = await startAnthropicServer();
 const gemini = await startGeminiServer();
 const native = await startResponsesServer('native');
@@ -291,7 +294,7 @@ onEachDatabase(
         background: [true, /background/],
         conversation: ['conv_1', /conversation/],
         prompt: [{ id: 'pmpt_1' }, /prompt/],
-        truncation: ['auto', /truncation/],
+        truncation: ['some', /truncation/],
         metadata: [{ a: 1 }, /metadata/],
         max_output_tokens: [0, /max_output_tokens/],
         store: ['yes', /store/],
@@ -382,6 +385,123 @@ onEachDatabase(
         input.map((i) => [i.type, i.id]),
         [...Array(5)].map(() => ['message', undefined]),
       );
+    });
+
+    test("Vercel's ai calls it by its default, with tools and items by their ids", async () => {
+      for (const kind of kinds) {
+        const m = await model(
+          kind,
+          { thinking: 'Hm.', call: 'weather', input: { city: 'Ulm' } },
+          { text: 'It rains.' },
+        );
+        const openai = createOpenAI({ baseURL: `${ctx.server.url}/v1`, apiKey: ctx.server.key });
+        const tools = {
+          weather: tool({
+            description: 'The weather',
+            inputSchema: z.object({ city: z.string() }),
+            execute: async ({ city }) => `rain in ${city}`,
+          }),
+        };
+        const asked = { model: openai(m.name), tools, stopWhen: stepCountIs(3), prompt: 'Weather in Ulm?' };
+        const whole = await generateText(asked);
+        assert.equal(whole.text, 'It rains.', kind);
+        const body = JSON.stringify(m.seen().at(-1).body);
+        assert.match(body, /Weather in Ulm\?.*rain in Ulm/, kind);
+        assert.doesNotMatch(body, /item_reference/);
+        if (kind === 'anthropic') assert.match(body, /"signature":"c2lnbmVk"/);
+        if (kind === 'gemini') assert.match(body, /"thoughtSignature":"dGhvdWdodA=="/);
+        const again = await model(kind, { call: 'weather', input: { city: 'Ulm' } }, { text: 'It rains.' });
+        const { textStream } = streamText({ ...asked, model: openai(again.name) });
+        let text = '';
+        for await (const piece of textStream) text += piece;
+        assert.equal(text, 'It rains.', kind);
+      }
+    });
+
+    test('an item by its id is one of the same key, or is not found', async () => {
+      const m = await model('chat', { text: 'said before' }, { text: 'ok' });
+      const first = await ask(m);
+      const reference = (id) => [
+        { type: 'item_reference', id },
+        { role: 'user', content: 'more' },
+      ];
+      await ask(m, { input: reference(first.output[0].id) });
+      assert.deepEqual(
+        m
+          .seen()
+          .at(-1)
+          .body.messages.map((x) => [x.role, x.content]),
+        [
+          ['assistant', 'said before'],
+          ['user', 'more'],
+        ],
+      );
+      const other = client(await ctx.server.newKey(`other-${++n}`, 'model.call'));
+      const input = reference(first.output[0].id);
+      await assert.rejects(other.responses.create({ model: m.name, input }), OpenAI.NotFoundError);
+      await assert.rejects(
+        ask(m, { input: reference(`${first.output[0].id.slice(0, -1)}7`) }),
+        OpenAI.NotFoundError,
+      );
+      await assert.rejects(ask(m, { input: reference('msg_of_somebody') }), OpenAI.BadRequestError);
+    });
+
+    test('a conversation that is too long is trimmed when the client says so', async () => {
+      const m = await model('chat', { text: 'ok' });
+      const long = 'one two three four five six seven eight nine ten '.repeat(20);
+      const input = [1, 2, 3].flatMap((i) => [
+        { role: 'user', content: `${i} ${long}` },
+        { role: 'assistant', content: `a${i}` },
+      ]);
+      input.push({ role: 'user', content: 'last' });
+      const sent = (truncation) =>
+        client().responses.create({ model: m.name, input, truncation }).withResponse();
+      const unknown = await sent('auto');
+      assert.equal(unknown.response.headers.get('x-heddle-dropped'), 'truncation');
+      const price = { input: 1, output: 1, max_input: 400 };
+      const put = { provider: 'chat', model: m.target.model, price };
+      expectStatus(await ctx.api.put('/api/prices', put), 204);
+      const { response, data } = await sent('auto');
+      assert.match(response.headers.get('x-heddle-trimmed'), /^messages=4; tokens=/);
+      assert.equal(response.headers.get('x-heddle-dropped'), null);
+      assert.equal(m.seen().at(-1).body.messages.length, 3);
+      const { data: items } = await client().responses.inputItems.list(data.id, { limit: 100 });
+      assert.equal(items.length, 7); /* what was said is kept whole */
+    });
+
+    test('answers that are not stored are kept for the same call; prompts are called', async () => {
+      const m = await model('anthropic', { text: 'one' }, { text: 'two' });
+      const name = `cached-${++n}-${ctx.db}`;
+      const cache = { ttl: '1h' };
+      expectStatus(await ctx.api.post('/api/routes', { name, targets: [m.target], cache }), 201);
+      for (const stream of [false, true]) {
+        const again = [];
+        for (let i = 0; i < 2; i++) again.push((await raw({ name }, { store: false, stream })).text);
+        assert.equal(again[0], again[1]);
+      }
+      assert.equal(m.seen().length, 2);
+      assert.notEqual((await ask({ name })).id, (await ask({ name })).id);
+      const prompt = {
+        model: m.name,
+        messages: [
+          { role: 'system', content: 'You help {{ who }}.' },
+          { role: 'user', content: 'Be brief.' },
+        ],
+        parameters: { max_tokens: 77 },
+      };
+      expectStatus(await ctx.api.post('/api/prompts', { name: `p-${n}`, prompt }), 201);
+      const said = await ask(
+        { name: `prompt/p-${n}` },
+        { prompt_variables: { who: 'Ann' }, instructions: 'Hurry.' },
+      );
+      assert.equal(said.instructions, 'You help Ann.\n\nHurry.');
+      const { system, messages, max_tokens } = m.seen().at(-1).body;
+      assert.match(JSON.stringify(system), /You help Ann\.\\n\\nHurry\./);
+      assert.deepEqual([messages[0].content.map((p) => p.text), max_tokens], [['Be brief.', 'hello'], 77]);
+      const more = await ask(m, { previous_response_id: said.id, input: 'on' });
+      assert.equal(more.instructions, null);
+      assert.doesNotMatch(JSON.stringify(m.seen().at(-1).body), /You help/);
+      assert.match(JSON.stringify(m.seen().at(-1).body), /Be brief/);
     });
 
     test('usage and limits are those of chats', async () => {

@@ -50,6 +50,21 @@ static void turn(Str text, bool newest_first)
         check_json(&page);
 }
 
+/* @v as a list that refers to turns of which one is itself. */
+static void resolve(const struct json *v, Str text)
+{
+    AUTO(arena) *work = arena_new(MIB(64));
+    AUTO_BUF(out, MIB(4));
+    struct llm_talk_turn turns[2] = {{.text = text}, {{{1}}, S_INIT("{\"input\":[{}]}")}};
+    Id ids[2];
+    size_t n;
+    Str gone = S("");
+
+    llm_talk_refs(v, ids, ARRAY_LEN(ids), &n);
+    if (llm_talk_resolve(work, v, turns, ARRAY_LEN(turns), &out, &gone) == OK)
+        check_json(&out);
+}
+
 static void input(Str text)
 {
     AUTO(arena) *a = arena_new(MIB(64));
@@ -63,6 +78,7 @@ static void input(Str text)
         return;
     buf_add_char(&list, ']');
     check_json(&list);
+    resolve(v, text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

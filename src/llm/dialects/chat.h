@@ -102,6 +102,7 @@ struct llm_chat {
     Str user;
     bool stream;
     bool ask_usage; /* the server knows stream_options */
+    bool trims;     /* it was made to fit into the window, which is known */
 
     const struct llm_dialect *to; /* it is read for; NULL: any */
     Str signature;                /* of a reader: of the call that comes next */

@@ -400,10 +400,12 @@ static Err read_tier(struct llm_chat *c, const struct json *v)
 
 static Err read_truncation(struct llm_chat *c, const struct json *v)
 {
-    (void)c;
-    if (str_eq(json_str_of(v, S("")), S("disabled")))
-        return OK;
-    return llm_chat_refuse("truncation");
+    Str text = json_str_of(v, S(""));
+
+    if (str_eq(text, S("auto")) && !c->trims)
+        llm_chat_drop(c, S("truncation"));
+    return str_eq(text, S("auto")) || str_eq(text, S("disabled")) ? OK
+                                                                  : llm_chat_refuse("truncation");
 }
 
 static Err read_background(struct llm_chat *c, const struct json *v)

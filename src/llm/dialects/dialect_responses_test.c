@@ -102,7 +102,7 @@ TEST(responses_fields_without_translation_are_refused_or_noted_by_name)
         {"\"conversation\":{\"id\":\"c\"}", "\"conversation\""},
         {"\"prompt\":{\"id\":\"p\"}", "\"prompt\""},
         {"\"previous_response_id\":\"resp_x\"", "\"previous_response_id\""},
-        {"\"truncation\":\"auto\"", "\"truncation\""},
+        {"\"truncation\":\"some\"", "\"truncation\""},
         {"\"tool_choice\":{\"type\":\"web_search\"}", "\"tool_choice\""},
         {"\"metadata\":{\"a\":1}", "\"metadata\""},
         {"\"max_output_tokens\":-1", "\"max_output_tokens\""},

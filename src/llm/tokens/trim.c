@@ -13,6 +13,16 @@ struct trim {
     size_t n_dropped;
 };
 
+/* Items of responses that a model made have types of their own. */
+static bool is_of_model(const struct json *m)
+{
+    Str type = json_str_of(json_at(m, "type"), S(""));
+    Str role = json_str_of(json_at(m, "role"), S(""));
+
+    return str_eq(role, S("assistant")) || str_eq(role, S("model")) ||
+           str_eq(type, S("function_call")) || str_eq(type, S("reasoning"));
+}
+
 static bool has_role(const struct json *m, const char *role)
 {
     return str_eq(json_str_of(json_at(m, "role"), S("")), str_c(role));
@@ -71,9 +81,8 @@ static void drop_rounds(struct trim *t)
     size_t from = t->last + 1;
 
     for (size_t i = from + 1; i < t->n && t->total > t->most; i++) {
-        if (!has_role(json_item(t->messages, i), "assistant") &&
-            !has_role(json_item(t->messages, i), "model"))
-            continue;
+        if (!is_of_model(json_item(t->messages, i)) || is_of_model(json_item(t->messages, i - 1)))
+            continue; /* a round may be of several items */
         drop(t, from, i);
         from = i;
     }
@@ -98,8 +107,9 @@ static void count(struct trim *t, struct arena *a, const struct llm_tally *empty
 Err llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
              struct llm_trimmed *ret_trimmed)
 {
-    const struct json *contents = json_at(body, "contents");
-    const struct json *messages = contents ? contents : json_at(body, "messages");
+    const struct json *contents = json_at(body, "contents"), *input = json_at(body, "input");
+    const struct json *list = contents ? contents : json_at(body, "messages");
+    const struct json *messages = list ? list : input;
     size_t n = json_is(messages, JSON_ARR) ? json_len(messages) : 0;
     struct trim t = {.messages = messages, .n = n, .last = n ? n - 1 : 0, .most = most};
 

@@ -19,8 +19,8 @@ struct llm_trimmed {
     int64_t tokens; /* of the whole request, as it is then */
 };
 
-/* @body: a request of chat or messages; @empty: a tally in which nothing was counted yet. What
- * stays may be more than @most still. E_TOO_LARGE past LLM_TRIM_MAX messages. */
+/* @body: a request of chat, messages or responses; @empty: a tally in which nothing was counted
+ * yet. What stays may be more than @most still. E_TOO_LARGE past LLM_TRIM_MAX messages. */
 Err llm_trim(struct arena *a, const struct llm_tally *empty, const struct json *body, int64_t most,
              struct llm_trimmed *ret_trimmed);
 

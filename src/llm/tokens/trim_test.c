@@ -80,6 +80,28 @@ TEST(trim_knows_results_in_messages_of_users)
                  str_c("2 " LONG));
 }
 
+TEST(trim_takes_items_of_responses)
+{
+#define MADE(n)                                                                                    \
+    "{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"" LONG             \
+    "\"}]},{\"type\":\"function_call\",\"call_id\":\"" n                                           \
+    "\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"" n  \
+    "\",\"output\":\"" LONG "\"}"
+    static const char body[] =
+        "{\"input\":[" ASK("1") "," TELL("1") "," ASK("2") "," MADE("a") "," MADE("b") "]}";
+    struct llm_trimmed t;
+    struct llm_tally empty;
+    struct json *v;
+
+    t_expect_ok(json_parse(t_arena(), str_c(body), &v));
+    llm_tally_init(&empty, NULL, S("gpt-4o"));
+    t_expect_ok(llm_trim(t_arena(), &empty, v, 70, &t));
+    t_expect_str(json_text(t_arena(), t.messages), str_c("[" ASK("2") "," MADE("b") "]"));
+    t_expect_ok(json_parse(t_arena(), S("{\"input\":\"" LONG "\"}"), &v));
+    t_expect_ok(llm_trim(t_arena(), &empty, v, 1, &t));
+    t_expect_int((int64_t)t.dropped, 0);
+}
+
 TEST(trim_takes_odd_conversations)
 {
     static const char *const odd[] = {"[]",
