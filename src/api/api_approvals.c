@@ -38,7 +38,10 @@ static Err get_approval(struct req *req, struct res *res)
 
     TRY(find(req, &row));
     TRY(store_decisions(api_of(req)->db, req->a, row.id, &decisions));
-    return res_json(res, 200, wf_approval_json(req->a, &row, &decisions));
+    struct json *doc = wf_approval_json(req->a, &row, &decisions), *mails;
+    TRY(wf_approval_mails_json(api_of(req)->engine, req->a, row.id, &mails));
+    json_set(req->a, doc, S("mails"), mails);
+    return res_json(res, 200, doc);
 }
 
 static Err decide(struct req *req, struct res *res)
@@ -75,15 +78,12 @@ static Err list_links(struct req *req, struct res *res)
     struct json *items = json_arr(req->a);
     struct approval_row row;
     Decisions none = {0};
-    char id[ID_TEXT_SIZE];
 
     TRY(find(req, &row));
     const struct json *approvers = json_at(wf_approval_json(req->a, &row, &none), "approvers");
     for (size_t i = 0; i < json_len(approvers); i++) {
         Str by = json_str_of(json_item(approvers, i), S(""));
-        Str url = str_fmt(req->a, "%.*s/approve/%.*s?by=%.*s&signature=%.*s",
-                          P(api_of(req)->base_url), P(id_text(row.id, id)),
-                          P(url_encode(req->a, by)), P(wf_approval_sign(req->a, &row, by)));
+        Str url = wf_approval_link(req->a, api_of(req)->base_url, &row, by);
         json_push(
             req->a, items,
             json_obj(req->a, "approver", json_str(req->a, by), "url", json_str(req->a, url), NULL));

@@ -672,7 +672,13 @@ const struct api_schema api_shapes[] = {
      "\"needed\":{\"type\":\"integer\"},\"form\":{\"type\":[\"object\",\"boolean\",\"null\"]},"
      "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
      "\"created_at\":" TIME_TYPE ",\"due_at\":" TIME_OR_NULL ",\"closed_at\":" TIME_OR_NULL
-     ",\"outcome\":{\"type\":[\"string\",\"null\"]}}}"},
+     ",\"outcome\":{\"type\":[\"string\",\"null\"]},"
+     "\"mails\":{\"type\":\"array\",\"description\":\"Of one alone: what became of the links "
+     "that were sent.\",\"items\":{\"type\":\"object\",\"required\":[\"to\",\"state\"],"
+     "\"properties\":{\"to\":{\"type\":\"string\"},\"state\":{\"type\":\"string\",\"enum\":["
+     "\"pending\",\"sent\",\"dead\",\"needless\"]},\"attempts\":{\"type\":\"integer\"},"
+     "\"error\":{\"type\":[\"string\",\"null\"]},\"next_at\":" TIME_OR_NULL
+     ",\"finished_at\":" TIME_OR_NULL "}}}}}"},
     {"ApprovalList", LIST_OF("Approval")},
     {"ApprovalLinks",
      "{\"type\":\"object\",\"description\":\"A link for each approver.\",\"required\":["

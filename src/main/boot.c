@@ -203,6 +203,26 @@ static Err tell(void *ctx, const struct llm_alert *alert)
     return wf_notice_tell(ctx, a, alert->tenant, alert->event, alert->at, llm_alert_json(a, alert));
 }
 
+static Err set_mail(const struct boot *b, struct wf_mail_options *mail)
+{
+    const struct config *c = b->config;
+    enum { TLS_NONE = 1, GERMAN = 1 }; /* places in the words of the settings */
+
+    if (!b->base_url.n || !c->smtp.url.n)
+        return OK;
+    if (!smtp_is_address(c->smtp.from))
+        return err_detail(E_INVALID, "smtp.url is set, but smtp.from is no address.");
+    *mail = (struct wf_mail_options){.server = {.url = c->smtp.url,
+                                                .user = c->smtp.user,
+                                                .password = c->smtp.password,
+                                                .from = c->smtp.from,
+                                                .ca_file = c->smtp.ca_file,
+                                                .plain = c->smtp.tls == TLS_NONE},
+                                     .base_url = b->base_url,
+                                     .german = c->smtp.language == GERMAN};
+    return OK;
+}
+
 Err boot_engine(struct boot *b, bool alone)
 {
     const struct config *c = b->config;
@@ -221,7 +241,8 @@ Err boot_engine(struct boot *b, bool alone)
                 .llm_api_key = c->openai.api_key,
                 .user_agent = S("Heddle/" HEDDLE_VERSION),
                 .folders = c->triggers.folders,
-                .plain_mail = c->triggers.plain_mail},
+                .plain_mail = c->triggers.plain_mail,
+                .sends_mail = b->base_url.n && c->smtp.url.n},
         .node_name = str_fmt(b->a, "%s:%d", host, (int)getpid()),
         .node = node.id,
         .former = node.former,
@@ -232,6 +253,7 @@ Err boot_engine(struct boot *b, bool alone)
         .secrets = b->secrets,
         .max_values = c->limits.run_values,
     };
+    TRY(set_mail(b, &options.mail));
     store_payload_set_inline(c->limits.inline_values);
     TRY(wf_engine_new(&options, &b->engine));
     if (b->llm)

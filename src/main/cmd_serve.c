@@ -175,6 +175,7 @@ static Err start(struct serve *s)
     TRY(open_store(s));
     TRY(boot_gateway(&s->boot, true));
     TRY(apply_models(s));
+    s->boot.base_url = s->api.base_url;
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
     s->boot.scheduler = wf_scheduler_new(s->boot.engine);
     s->api.scheduler = s->boot.scheduler;

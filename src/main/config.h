@@ -82,6 +82,10 @@ struct config {
     struct {
         Str url;
     } redis;
+    struct {
+        Str url, user, password, from, ca_file;
+        int tls, language; /* "required none", "en de" */
+    } smtp;
     Str master_key;
 
     Str file;                           /* the YAML file that was read; empty: none */

@@ -177,14 +177,14 @@ TEST(config_named_file_must_exist)
 TEST(config_unknown_names_are_complaints_with_a_suggestion)
 {
     struct attempt t = {
-        .yaml = "log:\n  levle: info\nsmtp: 1\nlog.level.deep: 2\nlimits: 3\n",
+        .yaml = "log:\n  levle: info\npigeons: 1\nlog.level.deep: 2\nlimits: 3\n",
         .env = {"HEDDLE_LOGLEVEL=info", "HEDDLE_TEST_DATA=x", "HEDDLE_INJECT=", "LOG_LEVEL=x"},
     };
 
     load(&t);
     t_expect(complains(
         &t, "heddle.yaml:2: log.levle: there is no such setting. Did you mean \"log.level\"?"));
-    t_expect(complains(&t, "heddle.yaml:3: smtp: there is no such setting.\n"));
+    t_expect(complains(&t, "heddle.yaml:3: pigeons: there is no such setting.\n"));
     t_expect(complains(
         &t, "heddle.yaml:4: log.level.deep: there is no such setting; what stands above"));
     t_expect(complains(&t, "heddle.yaml:5: limits: this is a group of settings"));

@@ -74,6 +74,23 @@ const struct config_setting config_settings[] = {
     {"redis.url", "REDIS_URL", NULL, AS_URL(redis.url, "redis rediss", ""),
      .help = "Taken for programs that set it; nothing uses Redis in this version"},
 
+    {"smtp.url", "SMTP_URL", NULL, AS_URL(smtp.url, "smtp smtps", ""),
+     .help = "The mail server that approvers get their links through, as smtp://host:587, or "
+             "smtps:// for TLS from the first byte; no mail is sent if not set"},
+    {"smtp.user", "SMTP_USER", NULL, AS_STR(CONFIG_TEXT, smtp.user, ""),
+     .help = "Who signs in there; nobody if not set"},
+    {"smtp.password", "SMTP_PASSWORD", NULL, AS_STR(CONFIG_SECRET, smtp.password, ""),
+     .help = "The password of that user"},
+    {"smtp.from", "SMTP_FROM", NULL, AS_STR(CONFIG_TEXT, smtp.from, ""), .value = "ADDRESS",
+     .help = "The address that mails come from; needed with smtp.url"},
+    {"smtp.tls", "SMTP_TLS", NULL, AS_ENUM(smtp.tls, "required none", "required"),
+     .help = "Whether smtp:// must change to TLS (STARTTLS) before anything is said; none only for "
+             "a server on this machine"},
+    {"smtp.ca_file", "SMTP_CA_FILE", NULL, AS_STR(CONFIG_PATH, smtp.ca_file, ""), .value = "FILE",
+     .help = "Authorities (PEM) that vouch for the mail server, besides the system's"},
+    {"smtp.language", "SMTP_LANGUAGE", NULL, AS_ENUM(smtp.language, "en de", "en"),
+     .help = "The language of what stands around the question in a mail"},
+
     {"openai.api_key", "OPENAI_API_KEY", NULL, AS_STR(CONFIG_SECRET, openai.api_key, ""),
      .help = "Key for the model server that llm nodes use when they name no other"},
     {"openai.base_url", "OPENAI_BASE_URL", "openai-base-url",

@@ -125,6 +125,8 @@ static void delete_run(struct db_tx *tx, const struct ended_run *run, const Payl
 {
     static const char decisions[] = "DELETE FROM decision WHERE approval_id IN (SELECT id FROM"
                                     " approval WHERE run_id = ?1)";
+    static const char mails[] = "DELETE FROM approval_mail WHERE approval_id IN (SELECT id FROM"
+                                " approval WHERE run_id = ?1)";
 
     /* First of all: from here on nobody else marks or deletes it. */
     db_exec_expect(tx, 1, "DELETE FROM run WHERE id = ?1 AND keep = 0", DB_ARGS(D_ID(run->id)));
@@ -132,6 +134,7 @@ static void delete_run(struct db_tx *tx, const struct ended_run *run, const Payl
     store_payload_drop(tx, run->tenant, run->id, payloads);
     if (run->has_approvals) {
         db_exec(tx, decisions, DB_ARGS(D_ID(run->id)));
+        db_exec(tx, mails, DB_ARGS(D_ID(run->id)));
         db_exec(tx, "DELETE FROM approval WHERE run_id = ?1", DB_ARGS(D_ID(run->id)));
     }
     if (run->has_parent)

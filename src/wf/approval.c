@@ -6,6 +6,7 @@
  * signature of both with a secret of this approval alone: it can do nothing else.
  */
 #include "base/crypto.h"
+#include "net/http.h"
 #include "wf/engine_private.h"
 
 enum { SIGNATURE_BYTES = 24, COMMENT_MAX = 2000 };
@@ -66,6 +67,14 @@ bool wf_approval_signed(struct arena *a, const struct approval_row *row, Str by,
         if (str_eq(json_str_of(json_item(approvers, i), S("")), by))
             return true;
     return false;
+}
+
+Str wf_approval_link(struct arena *a, Str base_url, const struct approval_row *row, Str by)
+{
+    char id[ID_TEXT_SIZE];
+
+    return str_fmt(a, "%.*s/approve/%.*s?by=%.*s&signature=%.*s", P(base_url),
+                   P(id_text(row->id, id)), P(url_encode(a, by)), P(wf_approval_sign(a, row, by)));
 }
 
 /* ---- deciding ---- */

@@ -292,6 +292,7 @@ static Err commit(struct wf_run *run, unsigned flags)
     if (run->told) {
         notices_moved(run->engine->notices);
         event_starts_moved(run->engine->event_starts);
+        approval_mails_moved(run->engine->approval_mails);
     }
     run->told = false;
     if (!run->accepted)

@@ -639,6 +639,8 @@ Err wf_engine_new(const struct wf_engine_options *options, struct wf_engine **re
         err = polls_new(e, &e->polls);
     if (err == OK)
         err = mails_new(e, &e->mails);
+    if (err == OK)
+        err = approval_mails_new(e, &e->approval_mails);
     if (err != OK) {
         atomic_store(&e->upkeep_ended, true);
         wf_engine_free(e);
@@ -691,10 +693,12 @@ void wf_engine_drain(struct wf_engine *e, Usec grace)
     polls_stop(e->polls);
     mails_stop(e->mails);
     notices_stop(e->notices);
+    approval_mails_stop(e->approval_mails);
     while (atomic_load(&e->active) || !atomic_load(&e->upkeep_ended) ||
            !flow_pump_stopped(e->pump) || !gatherer_stopped(e->gatherer) ||
            !notices_stopped(e->notices) || !event_starts_stopped(e->event_starts) ||
-           !polls_stopped(e->polls) || !mails_stopped(e->mails)) {
+           !polls_stopped(e->polls) || !mails_stopped(e->mails) ||
+           !approval_mails_stopped(e->approval_mails)) {
         /* Again from time to time: a run may have been on its way into memory. */
         if (time_mono() >= next) {
             for (unsigned i = 0; i < shard_count(); i++) {
@@ -730,6 +734,7 @@ void wf_engine_free(struct wf_engine *e)
     polls_free(e->polls);
     mails_free(e->mails);
     notices_free(e->notices);
+    approval_mails_free(e->approval_mails);
     sweeper_free(e->sweeper);
     fleet_done(&e->fleet);
     for (unsigned i = 0; i < shard_count(); i++)

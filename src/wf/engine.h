@@ -10,6 +10,7 @@
 #ifndef WF_ENGINE_H
 #define WF_ENGINE_H
 
+#include "net/smtp.h"
 #include "store/db.h"
 #include "store/store_approval.h"
 #include "store/store_run.h"
@@ -20,6 +21,13 @@
 struct secrets;
 struct wf_engine;
 struct wf_run;
+
+/* How approvers get their links by mail. */
+struct wf_mail_options {
+    struct smtp_server server; /* no url: not at all */
+    Str base_url;              /* of the links */
+    bool german;
+};
 
 struct wf_engine_options {
     struct db *db;
@@ -34,6 +42,7 @@ struct wf_engine_options {
     struct wf_retention_base retention; /* of runs that have ended */
     size_t max_values; /* bytes of what the steps of one run give, as JSON; 0: 128 MiB, the most */
     const struct secrets *secrets; /* of subscriptions (notice.h); NULL: nothing is sent */
+    struct wf_mail_options mail;   /* what it points to stays as long as the engine */
 };
 
 /* Registers this process as a node, takes up what was interrupted, and keeps watch until the drain.
@@ -201,6 +210,11 @@ struct json *wf_approval_json(struct arena *a, const struct approval_row *row,
                               const Decisions *decisions);
 /* The signature of @by's link, and whether it is one for an approver of this. */
 Str wf_approval_sign(struct arena *a, const struct approval_row *row, Str by);
+/* What became of the mails to its approvers: a list of objects. */
+Err wf_approval_mails_json(struct wf_engine *e, struct arena *a, Id approval,
+                           struct json **ret_list) YIELDS;
+/* The link of approver @by, to a page of the server at @base_url. */
+Str wf_approval_link(struct arena *a, Str base_url, const struct approval_row *row, Str by);
 bool wf_approval_signed(struct arena *a, const struct approval_row *row, Str by, Str signature);
 
 struct wf_decide {

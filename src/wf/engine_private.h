@@ -166,6 +166,7 @@ struct wf_engine {
     struct event_starts *event_starts;
     struct polls *polls;
     struct mails *mails;
+    struct approval_mails *approval_mails; /* NULL: none are sent */
 };
 
 /* engine.c: a run as @start asks for it, with its first event; not driven yet. */
@@ -374,6 +375,19 @@ void notices_moved(struct notices *n);
 void notices_stop(struct notices *n);
 bool notices_stopped(struct notices *n);
 void notices_free(struct notices *n);
+
+/* ---- approval_mail.c ---- */
+
+/* Along with @tx its approvers get their links by mail, if that is wanted. */
+void run_mail_approval(struct wf_run *run, struct arena *a, struct db_tx *tx,
+                       const struct approval_row *row);
+/* There is something to send. On any shard. */
+void approval_mails_moved(struct approval_mails *m);
+/* NULL when there is no mail server; the others take that. */
+Err approval_mails_new(struct wf_engine *e, struct approval_mails **ret_mails) YIELDS;
+void approval_mails_stop(struct approval_mails *m);
+bool approval_mails_stopped(struct approval_mails *m);
+void approval_mails_free(struct approval_mails *m);
 
 /* Counters that /metrics shows. */
 void run_count_end(enum wf_run_state state, Usec took);

@@ -70,6 +70,7 @@ struct wf_env {
     Str user_agent;
     Str folders;     /* that workflows may watch, "/a,/b"; empty: none */
     bool plain_mail; /* mails may be read over connections that are not encrypted */
+    bool sends_mail; /* approvers can be sent their links */
 };
 
 struct wf_state;

@@ -268,7 +268,8 @@ Err sim_play_init(struct arena *a, const struct wf_simulate *what, struct sim_pl
 {
     const struct wf_def *def = what->def;
     struct json *kept = json_obj(a, NULL);
-    struct sim_play play = {.what = what, .env = {.max_output = what->max_output}};
+    struct sim_play play = {.what = what,
+                            .env = {.max_output = what->max_output, .sends_mail = true}};
 
     play.mock = arena_array(a, const struct json *, def->n_nodes);
     if (what->mocks && !json_is(what->mocks, JSON_OBJ))

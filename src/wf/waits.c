@@ -39,6 +39,7 @@ void run_write_sides(struct wf_run *run, struct arena *a, struct db_tx *tx)
         case SIDE_APPROVAL:
             store_approval_insert(tx, &side->approval);
             run_tell_approval(run, a, tx, &side->approval);
+            run_mail_approval(run, a, tx, &side->approval);
             break;
         case SIDE_CLOSE:
             store_approval_close(tx, side->approval.id, side->approval.outcome, run_now(run));

@@ -2,6 +2,7 @@
  * up.
  */
 #include "base/json_schema.h"
+#include "net/smtp.h"
 #include "wf/nodes/table.h"
 
 enum { SUBJECT_MAX = 500, MESSAGE_MAX = 20000, APPROVERS_MAX = 50, APPROVER_MAX = 200 };
@@ -9,6 +10,7 @@ enum { SUBJECT_MAX = 500, MESSAGE_MAX = 20000, APPROVERS_MAX = 50, APPROVER_MAX 
 struct approval_cfg {
     struct wf_template *subject, *message;
     struct wf_value *approvers;
+    bool email;
     int64_t approvals;
     const struct json *form;
     Usec max_wait;
@@ -22,6 +24,9 @@ static const struct field fields[] = {
     {"approvers", F_VALUE, offsetof(struct approval_cfg, approvers), .title = "Approvers",
      .help = "Names or addresses, as a list or with commas: each gets a link of their own. Who may "
              "decide in the console or by API always may."},
+    {"email", F_BOOL, offsetof(struct approval_cfg, email), .title = "Send the links by e-mail",
+     .help = "Approvers are addresses then, and each gets a mail with their link. Needs a mail "
+             "server in the settings."},
     {"approvals", F_INT, offsetof(struct approval_cfg, approvals), .dflt = "1", .min = 1, .max = 20,
      .title = "Approvals", .help = "How many must approve; one that rejects decides."},
     {"form", F_JSON, offsetof(struct approval_cfg, form), .title = "Form",
@@ -37,6 +42,9 @@ static void check(struct wf_check *ck, void *settings)
     const struct approval_cfg *cfg = settings;
     AUTO(json_schema) *schema = NULL;
 
+    if (cfg->email && !cfg->approvers)
+        wf_check_problem(ck, S("approvers"), S("required"),
+                         "\"email\" needs \"approvers\", the addresses to send to.");
     if (cfg->form && json_schema_compile(cfg->form, NULL, 0, 0, &schema) != OK)
         wf_check_problem(ck, S("form"), S("schema"), "\"form\" is no JSON Schema: %s",
                          err_client_text(E_INVALID));
@@ -86,6 +94,23 @@ static Err read_approvers(struct wf_step *step, const struct approval_cfg *cfg, 
     return OK;
 }
 
+/* All of them get a mail. */
+static Err check_addresses(const struct wf_step *step, const struct json *approvers)
+{
+    if (!step->env->sends_mail)
+        return err_detail(E_UNSUPPORTED, "This server sends no e-mail: its setting smtp.url is "
+                                         "empty.");
+    if (!json_len(approvers))
+        return err_detail(E_INVALID, "There is no approver to send an e-mail to.");
+    for (size_t i = 0; i < json_len(approvers); i++) {
+        Str name = json_str_of(json_item(approvers, i), S(""));
+        if (!smtp_is_address(name))
+            return err_detail(E_INVALID, "The approver \"%.*s\" is no e-mail address.",
+                              P(str_head(name, 100)));
+    }
+    return OK;
+}
+
 static Err read_text(struct wf_step *step, const struct wf_template *t, size_t max, Str *ret_text)
 {
     *ret_text = S("");
@@ -104,11 +129,15 @@ static Err wait(struct wf_step *step, const void *settings, struct wf_wait *ret_
     TRY(read_text(step, cfg->subject, SUBJECT_MAX, &subject));
     TRY(read_text(step, cfg->message, MESSAGE_MAX, &message));
     TRY(read_approvers(step, cfg, approvers));
+    if (cfg->email)
+        TRY(check_addresses(step, approvers));
     ret_wait->what = json_obj(
         step->a, "kind", json_str_c(step->a, "approval"), "node", json_str(step->a, step->node->id),
         "subject", json_str(step->a, subject), "message", json_str(step->a, message), "approvers",
         approvers, "needed", json_int(step->a, cfg->approvals), "form",
         cfg->form ? (struct json *)(uintptr_t)cfg->form : json_null(step->a), NULL);
+    if (cfg->email)
+        json_set(step->a, ret_wait->what, S("email"), json_bool(step->a, true));
     ret_wait->span = cfg->max_wait;
     ret_wait->handle = S("timeout");
     ret_wait->people = true;

@@ -331,6 +331,10 @@ export const nodeWords: Messages['nodeWords'] = {
       'Wer zustimmt',
       'Namen oder Adressen, als Liste oder mit Kommas: Jeder bekommt einen eigenen Link. Wer in der Konsole oder per API entscheiden darf, darf es immer.',
     ],
+    'approval.email': [
+      'Links per E-Mail schicken',
+      'Wer zustimmt, ist dann eine Adresse und bekommt den eigenen Link per E-Mail. Dazu gehört ein Mailserver in den Einstellungen.',
+    ],
     'approval.approvals': ['Zustimmungen', 'Wie viele zustimmen müssen; lehnt einer ab, ist entschieden.'],
     'approval.form': ['Formular', 'JSON Schema dessen, was man dabei ausfüllt.'],
     'approval.max_wait': ['Höchstens warten', 'Danach geht es „Wenn die Zeit um ist“ weiter; 0s: für immer.'],
