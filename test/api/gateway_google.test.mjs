@@ -680,6 +680,78 @@ onEachDatabase(
       expectStatus(await raw('prompt/greet@1', 'embedContent', { content: said[0] }), 400);
     });
 
+    test('a conversation that is too long is trimmed by its turns', async () => {
+      const own = `gemini-3-long${++n}-${ctx.db}`;
+      gemini.script(own, {});
+      const price = { input: 1, output: 1, max_input: 200 };
+      expectStatus(await ctx.api.put('/api/prices', { provider: 'gemini', model: own, price }), 204);
+      const name = `trim-${ctx.db}`;
+      const made = { name, targets: [{ provider: 'gemini', model: own }], context: 'trim' };
+      expectStatus(await ctx.api.post('/api/routes', made), 201);
+      const long = (text) => [{ text: `${text} ${'some more words '.repeat(40)}` }];
+      const turns = [
+        { role: 'user', parts: long('q1') },
+        { role: 'model', parts: [{ functionCall: { name: 'f', args: {} }, thoughtSignature: 'c2ln' }] },
+        { role: 'user', parts: [{ functionResponse: { name: 'f', response: { output: 'x' } } }] },
+        { role: 'model', parts: long('a1') },
+        { role: 'user', parts: [{ text: 'q2: and now?' }] },
+      ];
+      const systemInstruction = { parts: [{ text: 'Be kind.' }] };
+      const answer = await raw(name, 'generateContent', { contents: turns, systemInstruction });
+      expectStatus(answer, 200);
+      assert.match(answer.headers['x-heddle-trimmed'], /^messages=4; /);
+      const { body } = gemini.of(own)[0];
+      assert.deepEqual(body, { contents: turns.slice(4), systemInstruction });
+      const strict = { ...made, name: `strict-${ctx.db}`, context: 'error' };
+      expectStatus(await ctx.api.post('/api/routes', strict), 201);
+      const refused = await raw(strict.name, 'generateContent', { contents: turns });
+      assert.match(refused.json.error.message, /reads 200/);
+      assert.equal(refused.json.error.details[0].reason, 'context_length_exceeded');
+    });
+
+    test('what was said is kept where a key wants it, a stream as one answer', async () => {
+      const key = await ctx.server.newKey(`g${++n}`);
+      const keys = (await ctx.api.get('/api/keys?limit=200')).json.items;
+      const { id } = keys.find((k) => k.name === `g${n}`);
+      expectStatus(await ctx.api.put(`/api/keys/${id}/limits`, { log: { rate: 1 } }), 200);
+      for (const kind of ['openai', 'gemini']) {
+        const name = model(kind, { text: 'an answer in pieces' });
+        await collect(await client({}, key).models.generateContentStream({ model: name, contents }));
+        const call = await until('the call is recorded', async () => {
+          const path = `/api/calls?model=${encodeURIComponent(name)}`;
+          return (await ctx.api.get(path)).json.items[0];
+        });
+        assert.equal(call.operation, 'generate_content');
+        const { request, answer } = (await ctx.api.get(`/api/calls/${call.id}`)).json;
+        const json = (v) => (typeof v === 'string' ? JSON.parse(v) : v);
+        assert.equal(json(request).contents[0].parts[0].text, 'hello');
+        const [{ content, finishReason }] = json(answer).candidates;
+        assert.deepEqual([content.parts[0].text, finishReason], ['an answer in pieces', 'STOP']);
+      }
+    });
+
+    test('what means the same is answered by what was kept, by embeddings of Gemini', async () => {
+      const meaning = model('gemini');
+      const name = model('gemini', { text: 'Paris.' });
+      const key = await ctx.server.newKey(`g${++n}`);
+      const keys = (await ctx.api.get('/api/keys?limit=200')).json.items;
+      const { id } = keys.find((k) => k.name === `g${n}`);
+      const cache = { ttl: '1h', similarity: 0.99, embeddings: meaning };
+      expectStatus(await ctx.api.put(`/api/keys/${id}/limits`, { cache }), 200);
+      const options = { headers: { authorization: `Bearer ${key}` } };
+      const ask = async (text, more) =>
+        (await raw(name, 'generateContent', { contents: [{ parts: [{ text }] }], ...more }, options)).headers;
+      assert.equal((await ask('The capital of France is which?'))['x-heddle-cache'], 'miss');
+      const near = await ask('Which city is France its capital?');
+      assert.equal(near['x-heddle-cache'], 'hit');
+      assert.ok(Number(near['x-heddle-cache-similarity']) > 0.99);
+      const other = { systemInstruction: { parts: [{ text: 'Lie.' }] } };
+      assert.equal((await ask('Which city is France its capital?', other))['x-heddle-cache'], 'miss');
+      assert.equal((await ask('Which city is France its capital?', { tools }))['x-heddle-cache'], 'miss');
+      assert.equal(upstream(name).length, 3);
+      assert.ok(upstream(meaning).every((r) => r.path.endsWith(':batchEmbedContents')));
+    });
+
     test('what is too much is refused before anybody is called', async () => {
       const name = model('openai');
       const head = '{"contents":[{"parts":[';

@@ -194,7 +194,7 @@ function problemOf(model, body) {
   if (!body.contents?.length) return 'contents is not specified';
   let calls = 0;
   const turns = []; /* neighbours of one role are one */
-  for (const { role, parts } of body.contents)
+  for (const { role = 'user', parts } of body.contents)
     if (turns.at(-1)?.role === role) turns.at(-1).parts.push(...(parts ?? []));
     else turns.push({ role, parts: [...(parts ?? [])] });
   for (const { role, parts } of turns) {
