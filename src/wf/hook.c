@@ -8,10 +8,10 @@
 #include "base/crypto.h"
 #include "base/utf8.h"
 #include "net/multipart.h"
+#include "net/signature.h"
 #include "wf/form.h"
 #include "wf/headers.h"
 #include "wf/nodes/node_trigger.h"
-#include "wf/signature.h"
 
 enum {
     FIELDS_MAX = 10000, /* of a form or a query */
@@ -124,8 +124,8 @@ static bool hmac_matches(struct arena *a, const struct wf_webhook_cfg *cfg,
         return body_hmac_matches(a, cfg, given, in->body);
     Str timestamp = http_header_get(in->headers, cfg->timestamp_header);
     Str id = http_header_get(in->headers, id_header(a, cfg->timestamp_header));
-    return wf_signature_key(a, cfg->secret, &key) == OK &&
-           wf_signature_matches(a, key, id, timestamp, in->body, given);
+    return signature_key(a, cfg->secret, &key) == OK &&
+           signature_matches(a, key, id, timestamp, in->body, given);
 }
 
 static bool may_call(struct arena *a, const struct wf_webhook_cfg *cfg,

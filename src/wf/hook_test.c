@@ -2,8 +2,8 @@
  * request. */
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "net/signature.h"
 #include "wf/hook.h"
-#include "wf/signature.h"
 #include "wf/test_node.h"
 
 static const Usec NOW = 1795000000 * USEC_S;
@@ -104,7 +104,7 @@ static struct call signed_call(Str key, const char *body, Usec offset)
 
     header(&c, "webhook-id", S("msg_1"));
     header(&c, "webhook-timestamp", at);
-    header(&c, "webhook-signature", wf_signature_make(t_arena(), key, S("msg_1"), at, str_c(body)));
+    header(&c, "webhook-signature", signature_make(t_arena(), key, S("msg_1"), at, str_c(body)));
     return c;
 }
 
@@ -114,7 +114,7 @@ TEST(hook_standard_webhooks_signature_is_checked)
     struct json *input;
     Str key;
 
-    t_expect_ok(wf_signature_key(t_arena(), S("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), &key));
+    t_expect_ok(signature_key(t_arena(), S("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), &key));
     struct call c = signed_call(key, "{\"a\":1}", 0);
     header(&c, "content-type", S("application/json"));
     t_expect_ok(call(hook, &c, &input, NULL));

@@ -9,12 +9,12 @@
 
 #include "base/crypto.h"
 #include "net/http_client.h"
+#include "net/signature.h"
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/metric.h"
 #include "secrets/secrets.h"
 #include "wf/event_start.h"
-#include "wf/signature.h"
 
 #include <stdlib.h>
 
@@ -167,7 +167,7 @@ static Err post(struct sending *s, struct arena *a, struct http_reply *ret_reply
     http_header_add(a, &call.headers, S("webhook-id"), name);
     http_header_add(a, &call.headers, S("webhook-timestamp"), timestamp);
     http_header_add(a, &call.headers, S("webhook-signature"),
-                    wf_signature_make(a, s->key, name, timestamp, s->row->body));
+                    signature_make(a, s->key, name, timestamp, s->row->body));
     return http_fetch(a, &call, ret_reply);
 }
 
@@ -259,7 +259,7 @@ static Err open_secret(struct notices *n, struct arena *a, const struct subscrip
     Str secret;
 
     TRY(secrets_unseal(n->engine->o.secrets, a, use_of(a, row->id), row->secret, &secret));
-    return wf_signature_key(a, secret, ret_key);
+    return signature_key(a, secret, ret_key);
 }
 
 static Err send_some(struct sender *s, struct arena *a, const struct subscription_row *to, Str key,
@@ -541,7 +541,7 @@ Err wf_subscription_create(struct wf_engine *e, struct arena *a, struct subscrip
     Str key, secret = row->secret.n ? row->secret : new_secret(a);
 
     TRY(check(e, a, row));
-    if (secret.n > 200 || wf_signature_key(a, secret, &key) != OK || key.n < 16)
+    if (secret.n > 200 || signature_key(a, secret, &key) != OK || key.n < 16)
         return err_detail(E_INVALID, "secret must be \"whsec_\" and base64 of at least 16 bytes, "
                                      "or any text of 16 to 200 bytes.");
     log_scrub(secret);

@@ -1,9 +1,9 @@
 /* src/wf/nodes/node_api_call_test.c - api-call and webhook against a server on a real socket. */
 #include "base/crypto.h"
 #include "net/http_client.h"
+#include "net/signature.h"
 #include "net/test_upstream.h"
 #include "rt/test_rt.h"
-#include "wf/signature.h"
 #include "wf/test_node.h"
 
 /* What the server does with each request. */
@@ -347,8 +347,8 @@ TEST_FIBER(webhook_is_signed_as_standard_webhooks)
             signature = str_trim(str_skip(line, 18));
     }
     t_expect_str(id, S("run-1:n"));
-    t_expect_ok(wf_signature_key(t_arena(), str_c(secret), &key));
-    t_expect(wf_signature_matches(t_arena(), key, id, at, str_c(seen_body), signature));
+    t_expect_ok(signature_key(t_arena(), str_c(secret), &key));
+    t_expect(signature_matches(t_arena(), key, id, at, str_c(seen_body), signature));
     HAS(out, "{\"status\":200,\"id\":\"run-1:n\",\"body\":{\"ok\":[1,2]}}");
 }
 

@@ -5,9 +5,9 @@
  * here.
  */
 #include "wf/nodes/node_trigger.h"
+#include "net/signature.h"
 #include "wf/flow_plan.h"
 #include "wf/nodes/table.h"
-#include "wf/signature.h"
 #include "wf/zone.h"
 
 static const struct field webhook_fields[] = {
@@ -148,7 +148,7 @@ static void check(struct wf_check *ck, void *settings)
     check_header(ck, S("webhook/signature_header"), hook->signature_header);
     if (hook->timestamp_header.n)
         check_header(ck, S("webhook/timestamp_header"), hook->timestamp_header);
-    if (wf_signature_key(ck->a, hook->secret, &key) != OK)
+    if (signature_key(ck->a, hook->secret, &key) != OK)
         wf_check_problem(ck, S("webhook/secret"), S("bad_secret"),
                          "What stands behind \"whsec_\" must be base64.");
 }

@@ -5,9 +5,9 @@
  * a restart, and receivers tell repeats by it. Redirects are not followed, as that specification
  * demands.
  */
+#include "net/signature.h"
 #include "wf/nodes/call.h"
 #include "wf/nodes/table.h"
-#include "wf/signature.h"
 
 struct webhook_cfg {
     Str method;
@@ -46,7 +46,7 @@ static void check(struct wf_check *ck, void *settings)
     check_headers(ck, S("headers"));
     check_own_headers(ck);
     if (cfg->secret && wf_template_is_fixed(cfg->secret) &&
-        wf_signature_key(ck->a, wf_template_source(cfg->secret), &key) != OK)
+        signature_key(ck->a, wf_template_source(cfg->secret), &key) != OK)
         wf_check_problem(ck, S("secret"), S("bad_secret"),
                          "What stands behind \"whsec_\" must be base64.");
 }
@@ -63,13 +63,13 @@ static Err sign(struct step_call *call, const struct webhook_cfg *cfg)
         TRY(wf_template_text(step->a, cfg->secret, step->scope, step->deadline, &secret));
     if (str_is_empty(secret))
         return OK;
-    if (wf_signature_key(step->a, secret, &key) != OK)
+    if (signature_key(step->a, secret, &key) != OK)
         return err_detail(
             E_INVALID,
             "The secret of node %.*s begins with \"whsec_\" but is not base64 behind it.",
             P(step->node->id));
     step_call_header(call, S("webhook-signature"),
-                     wf_signature_make(step->a, key, step->key, timestamp, call->http.body));
+                     signature_make(step->a, key, step->key, timestamp, call->http.body));
     return OK;
 }
 

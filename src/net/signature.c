@@ -1,11 +1,11 @@
-/* src/wf/signature.c - Standard Webhooks: making and checking "v1" signatures. */
-#include "wf/signature.h"
+/* src/net/signature.c - Standard Webhooks: making and checking "v1" signatures. */
+#include "net/signature.h"
 
 #include "base/crypto.h"
 
 enum { SIGNATURES_MAX = 16 }; /* a sender that rotates keys sends a few */
 
-Err wf_signature_key(struct arena *a, Str secret, Str *ret_key)
+Err signature_key(struct arena *a, Str secret, Str *ret_key)
 {
     if (!str_starts(secret, S("whsec_"))) {
         *ret_key = secret;
@@ -15,7 +15,7 @@ Err wf_signature_key(struct arena *a, Str secret, Str *ret_key)
     return ret_key->n ? OK : E_SYNTAX; /* everybody could sign with an empty key */
 }
 
-Str wf_signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body)
+Str signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body)
 {
     const Str parts[] = {id, timestamp, body};
     uint8_t mac[32];
@@ -24,9 +24,9 @@ Str wf_signature_make(struct arena *a, Str key, Str id, Str timestamp, Str body)
     return str_fmt(a, "v1,%.*s", P(crypto_base64(a, (Str){(const char *)mac, sizeof mac})));
 }
 
-bool wf_signature_matches(struct arena *a, Str key, Str id, Str timestamp, Str body, Str given)
+bool signature_matches(struct arena *a, Str key, Str id, Str timestamp, Str body, Str given)
 {
-    Str right = wf_signature_make(a, key, id, timestamp, body), one;
+    Str right = signature_make(a, key, id, timestamp, body), one;
     bool matches = false;
 
     for (int i = 0; given.p && i < SIGNATURES_MAX; i++) {
