@@ -172,10 +172,11 @@ static Err call_whole(struct llm_call *c, const struct http_call *call)
 static Str error_event(struct llm_call *c, const struct llm_relay *relay, Err code)
 {
     struct arena *a = c->req->a;
-    struct llm_stream *s = relay->translation;
+    struct llm_stream *s = relay ? relay->translation : NULL;
     Str message = str_dup(a, str_c(err_client_text(code))), slug = str_c(err_slug(code));
 
-    if (s && c->talk && !s->done && !s->failed) {
+    /* It may repeat what hooks let nobody see. */
+    if (s && c->talk && !s->done && !s->failed && llm_hook_failure(c) == OK) {
         buf_reset(&s->out);
         s->fault = OK;
         llm_stream_put(
@@ -197,14 +198,10 @@ static Err write_error(struct llm_call *c, const struct llm_relay *relay, Err co
     return llm_out(c, event);
 }
 
-/* In the stream, since its head is out. In the middle of an event nothing can be said: returning
- * without res_end() cuts the connection, which the client takes for the failure it is. */
-static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err code)
+Err llm_tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err code)
 {
-    c->told = true;
-    if (relay->inside)
-        return code;
-    fiber_shield(); /* a drain cancels; the write deadline bounds it */
+    c->told = llm_hook_failure(c) == OK; /* else it is not the provider's */
+    fiber_shield();                      /* a drain cancels; the write deadline bounds it */
     Err e = write_error(c, relay, code);
     if (e == OK)
         e = llm_out_end(c);
@@ -212,11 +209,29 @@ static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err
     return e;
 }
 
+/* Whether the client has a part of an event. */
+static bool is_inside(const struct llm_call *c, const struct llm_relay *relay)
+{
+    return relay->inside && !(c->hook && llm_hook_holds(c));
+}
+
+/* In the stream, since its head is out. In the middle of an event nothing can be said: returning
+ * without res_end() cuts the connection, which the client takes for the failure it is. */
+static Err tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err code)
+{
+    if (!is_inside(c, relay))
+        return llm_tell_in_stream(c, relay, code);
+    c->told = true;
+    return code;
+}
+
 /* @last: the answer is whole with it. */
 static Err write_piece(struct llm_call *c, const struct llm_relay *relay, Str piece, bool last)
 {
     if (c->cache)
         llm_cache_note(c, piece, last && !relay->failed, &relay->usage);
+    if (c->hook)
+        TRY(llm_hook_pass(c, &piece));
     if (c->log)
         llm_log_note(c, piece);
     return piece.n ? llm_out(c, piece) : OK;
@@ -232,6 +247,25 @@ static Err keep_answer(struct llm_call *c, const struct llm_relay *relay)
     return llm_talk_keep(c, str_from(s->out.p + s->answer_at, s->answer_n));
 }
 
+/* What could not be written: the client is gone, or hooks let no more of it pass. */
+static Err stop_stream(struct llm_call *c, const struct llm_relay *relay, Err e)
+{
+    return llm_hook_failure(c) != OK ? tell_in_stream(c, relay, e) : e;
+}
+
+/* All of the answer was written. */
+static Err finish_stream(struct llm_call *c, const struct llm_relay *relay)
+{
+    Str rest = S("");
+    Err e = c->hook ? llm_hook_finish(c, &rest) : OK;
+
+    if (e == OK && rest.n && c->log)
+        llm_log_note(c, rest);
+    if (e == OK && rest.n)
+        e = llm_out(c, rest);
+    return e == OK ? llm_out_end(c) : stop_stream(c, relay, e);
+}
+
 /* The upstream's stream has ended with @e. */
 static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
 {
@@ -241,7 +275,7 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
         Str rest = llm_relay_rest(relay);
         bool whole = relay->done || (e == E_EOF && relay->finished);
         if (relay->failed && !relay->inside)
-            return llm_out_end(c);
+            return finish_stream(c, relay);
         if (relay->fault != OK)
             return tell_in_stream(c, relay, llm_call_error(p, relay->fault));
         if (whole && (e = keep_answer(c, relay)) != OK)
@@ -251,8 +285,8 @@ static Err end_stream(struct llm_call *c, struct llm_relay *relay, Err e)
             if (rest.n)
                 end = str_fmt(c->req->a, "%.*s%s%.*s", P(rest),
                               str_ends(rest, S("\n\n")) ? "" : "\n\n", P(end));
-            TRY(write_piece(c, relay, end, true));
-            return llm_out_end(c);
+            Err w = write_piece(c, relay, end, true);
+            return w == OK ? finish_stream(c, relay) : stop_stream(c, relay, w);
         }
         e = err_detail(E_UPSTREAM_CUT, "The provider \"%.*s\" stopped in the middle of its answer.",
                        P(p->name));
@@ -279,7 +313,7 @@ static void take_last_bytes(struct http_stream *up)
  * it open. Between events alone. */
 static Err keep_alive(struct llm_call *c, const struct llm_relay *relay)
 {
-    return relay->inside ? OK : llm_out_alive(c);
+    return is_inside(c, relay) ? OK : llm_out_alive(c);
 }
 
 /* The next piece. */
@@ -303,13 +337,14 @@ static Err pass_stream(struct llm_call *c, struct http_stream *up, struct llm_re
         Str out = llm_relay_feed(relay, piece);
         if (relay->done && (e = keep_answer(c, relay)) != OK)
             return tell_in_stream(c, relay, e);
-        if (out.n)
-            TRY(write_piece(c, relay, out, relay->done));
+        Err w = out.n ? write_piece(c, relay, out, relay->done) : OK;
+        if (w != OK)
+            return stop_stream(c, relay, w);
         if (relay->fault != OK)
             return end_stream(c, relay, relay->fault);
         if (!relay->done || relay->failed || relay->held.n)
             continue;
-        TRY(llm_out_end(c));
+        TRY(finish_stream(c, relay));
         take_last_bytes(up);
         return OK;
     }
@@ -436,6 +471,8 @@ static const char *outcome_of(const struct llm_call *c, Err e)
 {
     if (e == E_CANCELLED || e == E_CLOSED)
         return "cancelled";
+    if (llm_hook_failure(c) != OK)
+        return llm_hook_failure(c) == E_BLOCKED ? "blocked" : "failed";
     if (e != OK || c->told)
         return "failed";
     return c->status == 200 ? "ok" : c->status == 429 ? "limited" : "refused";
@@ -497,7 +534,9 @@ static struct llm_usage used(const struct llm_call *c, bool cancelled)
 {
     struct llm_usage usage = c->usage;
 
-    if (!c->attempts || (c->status != 200 && !cancelled) || llm_counts(c->op))
+    bool answered = c->status == 200 || llm_hook_answered(c);
+
+    if (!c->attempts || (!answered && !cancelled) || llm_counts(c->op))
         return usage;
     if (llm_passes(c->op))
         return llm_pass_used(c);
@@ -524,6 +563,8 @@ static struct model_call_row row_of(const struct llm_call *c, Err e, const struc
     bool cancelled = e == E_CANCELLED || e == E_CLOSED;
     const struct llm_kept *kept = llm_cache_hit(c);
 
+    Err failure = llm_hook_failure(c);
+
     return (struct model_call_row){
         .id = id_new(),
         .tenant = c->req->who.tenant,
@@ -531,7 +572,9 @@ static struct model_call_row row_of(const struct llm_call *c, Err e, const struc
         .owner = c->req->who.user,
         .team = c->req->who.team,
         .model = c->called.n ? c->called : c->model,
-        .provider = kept ? kept->provider : c->target.provider->name,
+        .provider = kept                 ? kept->provider
+                    : c->target.provider ? c->target.provider->name
+                                         : S(""),
         .upstream_model = kept ? kept->upstream : c->target.model,
         .operation = llm_operation_name(c->op),
         .outcome = str_c(outcome_of(c, e)),
@@ -556,9 +599,10 @@ static struct model_call_row row_of(const struct llm_call *c, Err e, const struc
         .workflow = c->labels[LLM_LABEL_WORKFLOW],
         .step = c->labels[LLM_LABEL_STEP],
         .user = c->labels[LLM_LABEL_USER],
-        .error = e != OK   ? str_c(err_slug(e))
-                 : c->told ? S("upstream_cut")
-                           : S(""),
+        .error = e != OK         ? str_c(err_slug(e))
+                 : failure != OK ? str_c(err_slug(failure))
+                 : c->told       ? S("upstream_cut")
+                                 : S(""),
         .request_id = c->req->request_id,
     };
 }
@@ -570,10 +614,12 @@ static void record(struct llm_call *c, Err e)
     int64_t cost = llm_call_cost(c, &usage);
 
     llm_call_settle(c, &usage, cost);
-    if (!c->llm->ledger || (!c->attempts && !llm_cache_hit(c)) ||
+    if (!c->llm->ledger || (!c->attempts && !llm_cache_hit(c) && !llm_hook_spoke(c)) ||
         llm_counts(c->op)) /* which costs nothing */
         return;
     struct model_call_row row = row_of(c, e, &usage, cost);
+    if (c->hook)
+        llm_hook_record(c, &row);
     llm_log_end(c, &row);
     llm_ledger_add(c->llm->ledger, &row);
 }
@@ -655,6 +701,7 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     bool served = false;
 
     TRY(llm_call_read(c));
+    Str asked = c->model;
     TRY(llm_call_open(c));
     llm_log_begin(c);
     TRY(llm_prompt_apply(c));
@@ -662,8 +709,14 @@ static Err serve(struct llm_call *c, const struct llm_view *view)
     if (c->talk && (c->talk->lost || c->talk->gone.n))
         return llm_talk_lost(c);
     c->route = route_of(c, view);
-    if (!c->route)
-        TRY(llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target));
+    if (!c->route) {
+        Err e = llm_resolve(c->llm, c->req->a, view, c->req->who.tenant, c->model, &c->target);
+        if (e == E_NOT_FOUND && c->op == LLM_MODERATIONS && view->hooked)
+            return llm_hook_moderate(c, view, asked);
+        TRY(e);
+    }
+    if (view->hooked)
+        TRY(llm_hook_request(c, view, asked));
     TRY(llm_cache_begin(c, view, &served));
     if (served)
         return OK;

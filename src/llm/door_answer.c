@@ -58,7 +58,7 @@ void llm_hint_retry(struct res *res, Err code)
 {
     bool long_wait = code == E_RATE_LIMITED && err_record()->retry_after_us > PATIENCE;
 
-    if (code == E_BUDGET || long_wait)
+    if (code == E_BUDGET || code == E_BLOCKED || long_wait)
         res_header(res, S("X-Should-Retry"), S("false"));
 }
 
@@ -339,10 +339,12 @@ static void pin_whole(const struct llm_call *c, Str text)
 
 Err llm_answer_send(struct llm_call *c, const HttpHeaders *headers, Str body)
 {
-    llm_answer_headers(c, headers);
-    c->status = 200;
     if (c->cache)
         llm_cache_note(c, body, true, &c->usage);
+    if (c->hook)
+        TRY(llm_hook_answer(c, &body));
+    llm_answer_headers(c, headers);
+    c->status = 200;
     if (c->log)
         llm_log_note(c, body);
     return res_send(c->res, 200, S("application/json"), body);

@@ -179,6 +179,9 @@ static Err serve_kept(struct llm_call *c)
         c->cache->hit = NULL;
         return e;
     }
+    Str body = kept->body;
+    if (c->hook)
+        TRY(llm_hook_kept(c, &body));
     say(c, "hit");
     res_header(c->res, S("Age"),
                str_fmt(a, "%lld", (long long)((time_mono() - kept->stored_at) / USEC_S)));
@@ -194,8 +197,7 @@ static Err serve_kept(struct llm_call *c)
         res_header(c->res, S("X-Heddle-Changed"), kept->changed);
     c->first_sent_at = time_mono();
     c->status = 200;
-    return c->stream ? send_events(c, kept->body)
-                     : res_send(c->res, 200, S("application/json"), kept->body);
+    return c->stream ? send_events(c, body) : res_send(c->res, 200, S("application/json"), body);
 }
 
 static bool is_fresh(const struct llm_kept *kept, const struct llm_cache_control *control)

@@ -52,13 +52,30 @@ static size_t piece_of(Str text)
 
 static Err write_out(struct llm_call *c, Str piece)
 {
+    if (c->hook)
+        TRY(llm_hook_pass(c, &piece));
     if (c->log)
         llm_log_note(c, piece);
-    return llm_out(c, piece);
+    return piece.n ? llm_out(c, piece) : OK;
+}
+
+static Err end_out(struct llm_call *c)
+{
+    Str rest = S("");
+
+    if (c->hook)
+        TRY(llm_hook_finish(c, &rest));
+    if (rest.n && c->log)
+        llm_log_note(c, rest);
+    if (rest.n)
+        TRY(llm_out(c, rest));
+    return llm_out_end(c);
 }
 
 static Err send_whole(struct llm_call *c, Str body)
 {
+    if (c->hook)
+        TRY(llm_hook_answer(c, &body));
     if (c->log)
         llm_log_note(c, body);
     return res_send(c->res, 200, S("application/json"), body);
@@ -112,7 +129,7 @@ static Err stream_chat(struct llm_call *c, const struct llm_answer *answer)
     if (s->answer_n)
         TRY(llm_talk_keep(c, str_from(s->out.p + s->answer_at, s->answer_n)));
     TRY(write_out(c, buf_str(&s->out)));
-    return llm_out_end(c);
+    return end_out(c);
 }
 
 static Err make_answer(struct demo_job *job)
@@ -192,8 +209,8 @@ static Err answer_completion(struct llm_call *c, const struct json *body)
         json_set(a, v, S("usage"), usage_json(a, &usage));
         TRY(write_chunk(c, v));
     }
-    TRY(res_write(c->res, S("data: [DONE]\n\n")));
-    return res_end(c->res);
+    TRY(write_out(c, S("data: [DONE]\n\n")));
+    return end_out(c);
 }
 
 /* ---- embeddings ---- */
@@ -262,7 +279,7 @@ static Err compute(void *arg)
     return llm_embeds(job->c->op) ? make_embeddings(job) : OK;
 }
 
-Err llm_demo_call(struct llm_call *c)
+static Err answer(struct llm_call *c)
 {
     AUTO(arena) *tree = arena_new(TREE_MAX);
     AUTO_BUF(out, MIB(192));
@@ -300,4 +317,11 @@ Err llm_demo_call(struct llm_call *c)
         return err_detail(E_BAD_INPUT, "The provider \"%.*s\" is a demo, which has no %.*s.",
                           P(c->target.provider->name), P(llm_operation_name(c->op)));
     }
+}
+
+Err llm_demo_call(struct llm_call *c)
+{
+    Err e = answer(c);
+
+    return llm_hook_failure(c) != OK && res_started(c->res) ? llm_tell_in_stream(c, NULL, e) : e;
 }

@@ -114,6 +114,11 @@ void llm_log_begin(struct llm_call *c)
     arena_defer(c->req->a, forget, c->log);
 }
 
+void llm_log_request(struct llm_call *c)
+{
+    c->log->request = str_dup(c->req->a, str_head(c->body, SAID_MAX));
+}
+
 void llm_log_note(struct llm_call *c, Str piece)
 {
     struct buf *b = &c->log->answer;
@@ -155,7 +160,7 @@ void llm_log_end(struct llm_call *c, struct model_call_row *row)
     if (!c->log)
         return;
     if (kept)
-        llm_log_note(c, kept->body);
+        llm_log_note(c, c->hook ? llm_hook_given(c) : kept->body);
     if (p) {
         job.secret = str_cut(p->auth, ' ', &scheme);
         job.secret = job.secret.p ? job.secret : p->auth;

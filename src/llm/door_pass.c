@@ -10,6 +10,7 @@
 
 enum {
     JSON_MAX = 64 << 20,
+    TEXT_MAX = 16 << 20,
     FIELD_MAX = 256,
     IMAGES_MOST = 128,
     /* What is reserved is bounded by these, and what nobody counted is taken for the most that it
@@ -231,6 +232,20 @@ static Err answer_json(struct llm_call *c, struct http_stream *up)
     return llm_answer_whole(c, http_stream_headers(up), buf_str(&b));
 }
 
+/* Whole, since somebody is to look at it before the client has it. @piece was read already. */
+static Err answer_text(struct llm_call *c, struct http_stream *up, Str type, Str piece)
+{
+    AUTO_BUF(b, TEXT_MAX);
+
+    buf_add(&b, piece);
+    TRY(read_json(c, up, &b));
+    Str text = buf_str(&b);
+    TRY(llm_hook_text(c, &text));
+    llm_answer_headers(c, http_stream_headers(up));
+    c->status = 200;
+    return res_send(c->res, 200, type, text);
+}
+
 /* Piece by piece. A cut is told by a cut: there is no other way in the middle of sound. */
 static Err answer_bytes(struct llm_call *c, struct http_stream *up, Str type)
 {
@@ -243,6 +258,8 @@ static Err answer_bytes(struct llm_call *c, struct http_stream *up, Str type)
         return llm_call_error(c->target.provider, e);
     c->first_at = time_mono();
     TRY(llm_claim(c));
+    if (c->hook && llm_hook_holds(c) && str_starts_nocase(type, S("text/")))
+        return answer_text(c, up, type, e == OK ? piece : S(""));
     llm_answer_headers(c, headers);
     if (str_to_u64(length, &n) == OK)
         res_header(c->res, S("Content-Length"), length);

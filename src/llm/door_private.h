@@ -46,6 +46,7 @@ struct llm_refusal {
 enum llm_label { LLM_LABEL_AGENT, LLM_LABEL_WORKFLOW, LLM_LABEL_STEP, LLM_LABEL_USER, LLM_LABELS };
 
 struct llm_cache_use;
+struct llm_call_hook;
 struct llm_call_log;
 struct llm_list;
 struct llm_race;
@@ -126,6 +127,7 @@ struct llm_call {
     bool told;                   /* a failure was told in the stream */
     struct llm_cache_use *cache; /* NULL: nothing is kept for it */
     struct llm_call_log *log;    /* NULL: what is said is not kept */
+    struct llm_call_hook *hook;  /* NULL: nobody looks at what is said */
     Str labels[LLM_LABELS];
     Str end_user; /* the same as LLM_LABEL_USER, also if it is too long for a label */
 };
@@ -250,8 +252,7 @@ Err llm_talk_frame(struct llm_talk *talk, struct arena *a, struct llm_chat *chat
 /* Keep the @response that was made, if it is to be. */
 Err llm_talk_keep(struct llm_call *c, Str response) YIELDS;
 /* Answer for a response that is kept here; *ret_ours: it could be one. */
-Err llm_talk_serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest,
-                   bool *ret_ours) YIELDS;
+Err llm_talk_serve(struct llm_call *c, Str id, Str rest, bool *ret_ours) YIELDS;
 /* Answer with an estimate how many tokens the request has, for a target that cannot count. */
 Err llm_count_tokens(struct llm_call *c) YIELDS;
 /* The answer of such a target, whole; c->usage is set. */
@@ -281,6 +282,8 @@ Err llm_labels_read(struct llm_call *c);
 void llm_log_begin(struct llm_call *c);
 /* @piece of the answer goes out to the client, if c->log. */
 void llm_log_note(struct llm_call *c, Str piece);
+/* The request that is kept is the one that goes on: something was taken out of it. */
+void llm_log_request(struct llm_call *c);
 /* The call is over: what was said goes into @row, if it is kept. */
 void llm_log_end(struct llm_call *c, struct model_call_row *row) YIELDS;
 /* Whose events the client gets in a stream. (door.c) */
@@ -298,6 +301,40 @@ const struct llm_kept *llm_cache_hit(const struct llm_call *c);
 Err llm_quirks(struct llm_call *c);
 /* Answer for the demo provider. (door_demo.c) */
 Err llm_demo_call(struct llm_call *c) YIELDS;
+
+/* Hooks (hooks/hook.h). Find those that want the call, if any, as c->hook. @any_route: it is not
+ * known under which name its model is called. (door_hook.c, as all of this. What fails fails the
+ * call; E_BLOCKED: it was refused.) */
+void llm_hook_find(struct llm_call *c, const struct llm_view *view, bool any_route);
+/* Find them, and show them the request. @asked: the model as the client calls it. */
+Err llm_hook_request(struct llm_call *c, const struct llm_view *view, Str asked) YIELDS;
+/* For calls with c->hook. Show a whole answer of JSON in the client's dialect, or one that is a
+ * text; *body becomes what goes out. */
+Err llm_hook_answer(struct llm_call *c, Str *body) YIELDS;
+Err llm_hook_text(struct llm_call *c, Str *text) YIELDS;
+/* Whether answers are looked at. Of a stream *piece of it becomes what may go out now, which is
+ * always whole events; *ret_rest is what is left at its end. Of both, valid until the next call. */
+bool llm_hook_holds(const struct llm_call *c);
+Err llm_hook_pass(struct llm_call *c, Str *piece) YIELDS;
+Err llm_hook_finish(struct llm_call *c, Str *ret_rest) YIELDS;
+/* An answer that was kept, a stream or not. */
+Err llm_hook_kept(struct llm_call *c, Str *body) YIELDS;
+Str llm_hook_given(const struct llm_call *c); /* what became of it */
+/* For any call: what hooks ended it with, or OK; whether its provider had answered then. */
+Err llm_hook_failure(const struct llm_call *c);
+/* Whether that, or what they answered, is to be recorded though nobody else was called. */
+bool llm_hook_spoke(const struct llm_call *c);
+bool llm_hook_answered(const struct llm_call *c);
+void llm_hook_record(const struct llm_call *c, struct model_call_row *row);
+/* Answer a question of what texts are where no provider does. E_NOT_FOUND: no hook does either.
+ * (door_moderate.c) */
+Err llm_hook_moderate(struct llm_call *c, const struct llm_view *view, Str asked) YIELDS;
+/* Whether a hook of the call answers such questions; what it says of @said, in its arena. */
+bool llm_hook_moderates(const struct llm_call *c);
+Err llm_hook_results(struct llm_call *c, struct llm_said *said, const struct json **ret_results)
+    YIELDS;
+/* Say @code in the stream, and end it. @relay: NULL, it is written here. (door.c) */
+Err llm_tell_in_stream(struct llm_call *c, const struct llm_relay *relay, Err code) YIELDS;
 
 /* Make the request fit into the target's window, as the route says: E_CONTEXT if it does not. */
 Err llm_context_fit(struct llm_call *c) YIELDS;

@@ -78,6 +78,8 @@ static Err pass_on(struct llm_call *c, Str id, Str rest)
     if (!http_type_is(http_header_get(&reply.headers, S("content-type")), S("application/json")))
         return err_detail(
             E_UPSTREAM, "The provider \"%.*s\" gave no usable answer: it is not JSON.", P(p->name));
+    if (c->hook)
+        TRY(llm_hook_answer(c, &reply.body));
     llm_answer_headers(c, &reply.headers);
     return res_send(c->res, 200, S("application/json"), reply.body);
 }
@@ -95,15 +97,17 @@ Err llm_door_response(struct llm *llm, struct req *req, struct res *res, Str pat
     TRY(req_query(req, S("stream"), &stream));
     if (str_eq(stream, S("true")))
         return err_detail(E_BAD_INPUT, "Responses that were made are not streamed here.");
-    TRY(llm_talk_serve(llm, req, res, id, rest, &ours));
-    if (ours)
-        return OK;
     c->llm = llm;
     c->req = req;
     c->res = res;
     c->op = LLM_RESPONSES;
     c->dialect = &llm_dialect_responses;
     c->ready_at = time_mono();
+    if (view->hooked)
+        llm_hook_find(c, view, true);
+    TRY(llm_talk_serve(c, id, rest, &ours));
+    if (ours)
+        return OK;
     TRY(find(c, view, id));
     return pass_on(c, id, rest);
 }

@@ -368,9 +368,10 @@ static Err read_range(struct req *req, struct llm_talk_range *range)
 }
 
 /* @items: all that the response was made of, the turns before it and what it was asked. */
-static Err show(struct llm *llm, struct req *req, struct res *res, struct model_response_row *row,
-                bool items)
+static Err show(struct llm_call *c, struct model_response_row *row, bool items)
 {
+    struct llm *llm = c->llm;
+    struct req *req = c->req;
     AUTO(arena) *a = arena_new(ROWS_MAX);
     AUTO_BUF(out, PIECES_TEXT_MAX);
     struct show_job job = {.items = items, .out = &out};
@@ -387,7 +388,10 @@ static Err show(struct llm *llm, struct req *req, struct res *res, struct model_
     char *to = arena_try(req->a, out.n);
     if (!to)
         return err_detail(E_TOO_LARGE, "The response is too large to be shown.");
-    return res_send(res, 200, S("application/json"), str_from(memcpy(to, out.p, out.n), out.n));
+    Str text = str_from(memcpy(to, out.p, out.n), out.n);
+    if (c->hook) /* it was kept as it was made */
+        TRY(llm_hook_answer(c, &text));
+    return res_send(c->res, 200, S("application/json"), text);
 }
 
 static Err forget(struct llm *llm, struct req *req, struct res *res, Str id,
@@ -401,27 +405,28 @@ static Err forget(struct llm *llm, struct req *req, struct res *res, Str id,
                              "deleted", json_bool(a, true), NULL));
 }
 
-static Err serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest, Id which)
+static Err serve(struct llm_call *c, Str id, Str rest, Id which)
 {
+    struct req *req = c->req;
     struct model_response_row row;
 
-    TRY(store_model_response_head(llm->db, req->a, req->who.tenant, req->who.actor, which, &row));
+    TRY(store_model_response_head(c->llm->db, req->a, req->who.tenant, req->who.actor, which,
+                                  &row));
     if (str_eq(rest, S("/cancel")))
         return err_detail(E_BAD_INPUT, "Only responses with \"background\" can be cancelled; this "
                                        "one is made.");
     if (req->method == HTTP_DELETE)
-        return forget(llm, req, res, id, &row);
-    return show(llm, req, res, &row, rest.n > 0);
+        return forget(c->llm, req, c->res, id, &row);
+    return show(c, &row, rest.n > 0);
 }
 
-Err llm_talk_serve(struct llm *llm, struct req *req, struct res *res, Str id, Str rest,
-                   bool *ret_ours)
+Err llm_talk_serve(struct llm_call *c, Str id, Str rest, bool *ret_ours)
 {
     Id which;
 
     *ret_ours = llm_response_id_parse(id, &which);
     if (!*ret_ours)
         return OK;
-    Err e = serve(llm, req, res, id, rest, which);
-    return e == E_NOT_FOUND ? no_response(req, res, id) : e;
+    Err e = serve(c, id, rest, which);
+    return e == E_NOT_FOUND ? no_response(c->req, c->res, id) : e;
 }

@@ -58,7 +58,8 @@ static struct entry *entry_new(const struct model_call_row *row)
 {
     size_t n = row->model.n + row->provider.n + row->upstream_model.n + row->operation.n +
                row->outcome.n + row->agent.n + row->workflow.n + row->step.n + row->user.n +
-               row->error.n + row->request_id.n + body_of(row);
+               row->error.n + row->request_id.n + row->guard.n + row->verdict.n +
+               row->guard_reason.n + body_of(row);
     struct entry *e = malloc(sizeof *e + n);
 
     if (!e)
@@ -77,6 +78,9 @@ static struct entry *entry_new(const struct model_call_row *row)
     e->row.user = copy(&at, row->user);
     e->row.error = copy(&at, row->error);
     e->row.request_id = copy(&at, row->request_id);
+    e->row.guard = copy(&at, row->guard);
+    e->row.verdict = copy(&at, row->verdict);
+    e->row.guard_reason = copy(&at, row->guard_reason);
     e->row.request = copy(&at, row->request);
     e->row.answer = copy(&at, row->answer);
     return e;

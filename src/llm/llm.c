@@ -49,6 +49,7 @@ void llm_view_unref(struct llm_view *view)
         log_unscrub(str_skip(p->auth, S("Bearer ").n));
         crypto_wipe((void *)(uintptr_t)p->auth.p, p->auth.n);
     }
+    llm_guards_forget(view);
     map_free(view->by_name, NULL);
     map_free(view->routes_by_name, NULL);
     arena_free(view->a);
@@ -197,13 +198,15 @@ static bool has_row_named(const ProviderRows *rows, Id tenant, Str name)
 }
 
 /* Numbers that change with every change to what a view is made of. */
-static Err read_stamp(struct llm *llm, struct arena *a, struct store_stamp ret_stamp[2])
+static Err read_stamp(struct llm *llm, struct arena *a, struct store_stamp ret_stamp[LLM_STAMPS])
 {
     TRY(store_provider_stamp(llm->db, a, ret_stamp));
-    return store_model_route_stamp(llm->db, a, ret_stamp + 1);
+    TRY(store_model_route_stamp(llm->db, a, ret_stamp + 1));
+    return store_model_guard_stamp(llm->db, a, ret_stamp + 2);
 }
 
-static Err make_view(struct llm *llm, struct llm_view **ret_view, struct store_stamp ret_stamp[2])
+static Err make_view(struct llm *llm, struct llm_view **ret_view,
+                     struct store_stamp ret_stamp[LLM_STAMPS])
 {
     AUTO(arena) *a = arena_new(VIEW_MAX);
     char key[KEY_SIZE];
@@ -213,6 +216,8 @@ static Err make_view(struct llm *llm, struct llm_view **ret_view, struct store_s
     TRY(store_provider_list(llm->db, a, &rows));
     AUTO(llm_view) *view = view_new();
     TRY(llm_routes_load(llm->db, view));
+    view->hooked = llm->n_hooks > 0;
+    TRY(llm_guards_load(llm, view));
     for (size_t i = 0; i < llm->n_seeds; i++)
         if (!has_row_named(&rows, llm->tenant, str_c(llm->seeds[i].kind)))
             add_seed(llm, view, &llm->seeds[i]);
@@ -228,7 +233,7 @@ static Err make_view(struct llm *llm, struct llm_view **ret_view, struct store_s
 Err llm_reload(struct llm *llm)
 {
     struct llm_view *view, *other;
-    struct store_stamp stamp[2];
+    struct store_stamp stamp[LLM_STAMPS];
 
     uv_mutex_lock(&llm->lock);
     uint64_t turn = ++llm->reloads;
@@ -262,7 +267,7 @@ Err llm_written(struct llm *llm, Err e, const char *what, Str name)
 static Err look(struct llm *llm)
 {
     AUTO(arena) *a = arena_new(KIB(64));
-    struct store_stamp stamp[2];
+    struct store_stamp stamp[LLM_STAMPS];
 
     TRY(llm_prices_look(llm->prices));
     TRY(llm_cache_look(llm));

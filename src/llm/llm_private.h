@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "llm/alerts.h"
 #include "llm/cache.h"
+#include "llm/hooks/guard.h"
 #include "llm/lacks.h"
 #include "llm/ledger.h"
 #include "llm/llm.h"
@@ -20,11 +21,15 @@ struct llm_view {
     struct map *by_name; /* tenant (16 bytes) and name */
     VEC(struct llm_route) routes;
     struct map *routes_by_name; /* likewise */
+    VEC(struct llm_guard) guards;
+    bool hooked; /* somebody may want to look at what is said */
 };
 
 struct llm_limits;
 struct llm_vocabularies;
 struct llm_prices;
+
+enum { LLM_STAMPS = 3 }; /* of the providers, the routes, and the guards */
 
 struct llm {
     struct arena *a; /* of what was given at the start */
@@ -53,12 +58,14 @@ struct llm {
     size_t n_seeds;
 
     uv_mutex_t lock;
-    struct llm_view *view;       /* under the lock, as what follows */
-    struct map *models;          /* provider id (16 bytes) -> struct llm_model_list */
-    struct map *purges;          /* tenant -> how often its kept answers were thrown away */
-    struct map *targets;         /* provider id and model -> struct llm_target_state */
-    struct store_stamp stamp[2]; /* of the providers, and of the routes */
-    uint64_t reloads, reloaded;  /* begun; the one whose view is in force */
+    struct llm_view *view; /* under the lock, as what follows */
+    struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
+    struct map *purges;    /* tenant -> how often its kept answers were thrown away */
+    struct map *targets;   /* provider id and model -> struct llm_target_state */
+    struct store_stamp stamp[LLM_STAMPS];
+    const struct llm_hook *hooks[LLM_HOOKS_MAX];
+    size_t n_hooks;
+    uint64_t reloads, reloaded; /* begun; the one whose view is in force */
 
     struct fiber *watcher;
 };
@@ -73,6 +80,9 @@ void llm_model_list_free(void *list);
 
 /* Read the routes into a view that is being made. */
 Err llm_routes_load(struct db *db, struct llm_view *view) YIELDS;
+/* The same of the guards; wipe their secrets. (hooks/guard.c) */
+Err llm_guards_load(struct llm *llm, struct llm_view *view) YIELDS;
+void llm_guards_forget(struct llm_view *view);
 
 /* Whether @p may be called now; E_UNAVAILABLE with a detail. */
 Err llm_usable(const struct llm_provider *p);

@@ -13,8 +13,9 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
         " streamed, outcome, status, attempts, prompt_tokens, cached_tokens, completion_tokens,"
         " reasoning_tokens, estimated, overhead_us, first_byte_us, total_us, day, hour, cost,"
         " from_cache, saved, agent, workflow, step, end_user, error, request_id, hedged, user_id,"
-        " team_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-        " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
+        " team_id, guard, verdict, guard_reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27,"
+        " ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)"
         " ON CONFLICT (id) DO NOTHING";
 
     static const char body_sql[] =
@@ -31,7 +32,8 @@ void store_model_call_insert(struct db_tx *tx, const struct model_call_row *r)
                     D_INT(id_time(r->id) / USEC_H), cost_value(r->cost), D_INT(r->from_cache),
                     D_INT(r->saved), D_TEXT(r->agent), D_TEXT(r->workflow), D_TEXT(r->step),
                     D_TEXT(r->user), D_TEXT(r->error), D_TEXT(r->request_id), D_INT(r->hedged),
-                    D_ID_OPT(r->owner), D_ID_OPT(r->team)));
+                    D_ID_OPT(r->owner), D_ID_OPT(r->team), D_TEXT(r->guard), D_TEXT(r->verdict),
+                    D_TEXT(r->guard_reason)));
     if (r->request.n || r->answer.n)
         db_exec(tx, body_sql,
                 DB_ARGS(D_ID(r->id), D_ID(r->tenant), D_TEXT(r->request), D_TEXT(r->answer)));
@@ -73,8 +75,8 @@ Err store_model_call_body_expire(struct db *db, struct arena *a, Usec before, in
     " c.outcome, c.status, c.attempts, c.prompt_tokens, c.cached_tokens, c.completion_tokens,"     \
     " c.reasoning_tokens, c.estimated, c.overhead_us, c.first_byte_us, c.total_us, c.cost,"        \
     " c.from_cache, c.saved, c.agent, c.workflow, c.step, c.end_user, c.error, c.request_id,"      \
-    " c.hedged"
-enum { N_COLUMNS = 29 };
+    " c.hedged, c.guard, c.verdict, c.guard_reason"
+enum { N_COLUMNS = 32 };
 
 static void read_row(struct db_cursor *c, struct model_call_row *r)
 {
@@ -106,7 +108,10 @@ static void read_row(struct db_cursor *c, struct model_call_row *r)
                                  .user = db_text(c, 25),
                                  .error = db_text(c, 26),
                                  .request_id = db_text(c, 27),
-                                 .hedged = db_int(c, 28) != 0};
+                                 .hedged = db_int(c, 28) != 0,
+                                 .guard = db_text(c, 29),
+                                 .verdict = db_text(c, 30),
+                                 .guard_reason = db_text(c, 31)};
 }
 
 Err store_model_call_list(struct db *db, struct arena *a, const struct model_call_query *q,

@@ -11,7 +11,8 @@ struct model_call_row {
     Str agent, workflow, step, user; /* what and which end-user it was for; empty: nobody said */
     Str error;                       /* code of what went wrong here; empty: nothing did */
     Str request_id;
-    Str request, answer; /* what was said; both empty: it is not kept. Not in lists. */
+    Str guard, verdict, guard_reason; /* who looked at it, and what came of it; empty: nobody did */
+    Str request, answer;              /* what was said; both empty: it is not kept. Not in lists. */
     bool streamed, estimated;
     bool from_cache; /* nobody was called */
     bool hedged;     /* targets were called beside each other; of those that lost, too */

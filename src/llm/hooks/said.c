@@ -271,8 +271,10 @@ static Err look(struct walk *w, struct json *v, const struct place *above)
 /* Members of a request in which somebody speaks. */
 static bool is_said(Str name)
 {
-    return is_one_of(name, "messages input instructions system prompt contents systemInstruction "
-                           "system_instruction query documents suffix");
+    return is_one_of(
+        name,
+        "messages input instructions system prompt contents content requests systemInstruction "
+        "system_instruction query documents suffix");
 }
 
 static Err look_at_field(struct walk *w, struct json_member *m)
