@@ -58,8 +58,8 @@ extern const struct route api_approvals_routes[], api_approve_routes[], api_auth
     api_subscriptions_routes[], api_system_routes[], api_tries_routes[], api_usage_routes[],
     api_workflows_routes[];
 extern const struct route api_calls_routes[], api_principals_routes[], api_prompts_routes[];
-extern const struct route api_retention_routes[];
-extern const struct route api_mailboxes_routes[], api_polls_routes[];
+extern const struct route api_guards_routes[], api_mailboxes_routes[], api_polls_routes[],
+    api_retention_routes[];
 
 /* Compile the schemas and open for business: fills api->schemas. */
 Err api_init(struct arena *a, struct api *api);

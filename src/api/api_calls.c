@@ -51,6 +51,9 @@ static struct json *row_json(struct arena *a, const struct model_call_row *r)
         {"step", text_or_null(a, r->step)},
         {"end_user", text_or_null(a, r->user)},
         {"request_id", text_or_null(a, r->request_id)},
+        {"guard", text_or_null(a, r->guard)},
+        {"verdict", text_or_null(a, r->verdict)},
+        {"guard_reason", text_or_null(a, r->guard_reason)},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(more); i++)

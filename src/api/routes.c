@@ -15,6 +15,7 @@ void api_add_routes(struct router *router)
     router_add(router, api_flow_routes);
     router_add(router, api_forms_routes);
     router_add(router, api_gateway_routes);
+    router_add(router, api_guards_routes);
     router_add(router, api_hooks_routes);
     router_add(router, api_keys_routes);
     router_add(router, api_limits_routes);

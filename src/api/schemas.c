@@ -64,7 +64,7 @@
     ",\"model\":{\"type\":\"string\"},\"provider\":{\"type\":\"string\"},"                         \
     "\"upstream_model\":{\"type\":\"string\"},\"operation\":{\"type\":\"string\"},"                \
     "\"streamed\":{\"type\":\"boolean\"},\"outcome\":{\"type\":\"string\",\"enum\":[\"ok\","       \
-    "\"failed\",\"refused\",\"limited\",\"cancelled\"]},\"status\":" INT_TYPE                      \
+    "\"failed\",\"refused\",\"limited\",\"blocked\",\"cancelled\"]},\"status\":" INT_TYPE          \
     ",\"error\":" TEXT_OR_NULL ",\"attempts\":" INT_TYPE                                           \
     ",\"from_cache\":{\"type\":\"boolean\"},\"hedged\":{\"type\":\"boolean\",\"description\":"     \
     "\"Targets were called beside each other; the losers have rows of their own, with the error "  \
@@ -75,7 +75,8 @@
     ",\"overhead_us\":" INT_TYPE ",\"first_byte_ms\":" NUMBER_OR_NULL                              \
     ",\"total_ms\":{\"type\":\"number\"},\"tokens_per_second\":" NUMBER_OR_NULL                    \
     ",\"agent\":" TEXT_OR_NULL ",\"workflow\":" TEXT_OR_NULL ",\"step\":" TEXT_OR_NULL             \
-    ",\"end_user\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
+    ",\"end_user\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL ",\"guard\":" TEXT_OR_NULL       \
+    ",\"verdict\":" TEXT_OR_NULL ",\"guard_reason\":" TEXT_OR_NULL
 #define LOG_TYPE                                                                                   \
     "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"rate\"],"      \
     "\"description\":\"Whether it is kept what is said in calls.\",\"properties\":{\"rate\":{"     \
@@ -274,6 +275,58 @@ const struct api_schema api_schemas[] = {
      "o be filled.\",\"properties\":{\"version\":{\"type\":\"string\",\"description\":"
      "\"A number or a label; the published one if not given.\"},\"variables\":{\"type"
      "\":\"object\"}}}"},
+    {"NewGuard",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"url\","
+     "\"events\"],\"description\":\"A service that looks at what is said to models and by "
+     "them.\",\"properties\":{\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"
+     "\"url\":{\"type\":\"string\",\"maxLength\":2048},\"events\":{\"type\":\"array\",\"minItems\":"
+     "1,\"maxItems\":4,\"items\":{\"type\":\"string\",\"enum\":[\"request\",\"chunk\",\"response\","
+     "\"moderation\"]}},\"routes\":{\"type\":\"array\",\"maxItems\":100,\"items\":{\"type\":"
+     "\"string\",\"minLength\":1,\"maxLength\":256},\"description\":\"Names of models as clients "
+     "call them; one that ends in * stands for all that begin so. None: "
+     "all.\"},\"keys\":{\"type\":\"array\",\"maxItems\":100,\"items\":" ID_TYPE
+     ",\"description\":\"Calls of these keys alone. None: of "
+     "all.\"},\"except_keys\":{\"type\":\"array\",\"maxItems\":100,\"items\":" ID_TYPE
+     ",\"description\":\"Not calls of these "
+     "keys.\"},\"timeout\":{\"type\":\"string\",\"description\":\"How long a verdict may take, "
+     "50ms to "
+     "1m.\",\"default\":\"2s\"},\"on_error\":{\"type\":\"string\",\"enum\":[\"refuse\",\"allow\"],"
+     "\"default\":\"refuse\",\"description\":\"What becomes of a call when there is no "
+     "verdict.\"},\"window\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65536,\"default\":400,"
+     "\"description\":\"Bytes of a stream that wait before the guard is "
+     "asked.\"},\"hold_back\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":8192,\"default\":128,"
+     "\"description\":\"Bytes of a stream that wait until more has come: what is no longer is "
+     "never out by "
+     "half.\"},\"private_network\":{\"type\":\"boolean\",\"default\":false},\"enabled\":{\"type\":"
+     "\"boolean\",\"default\":true},\"secret\":{\"type\":\"string\",\"minLength\":16,\"maxLength\":"
+     "200,\"description\":\"Signs the calls; made if not given.\"}}}"},
+    {"GuardChange",
+     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"url\",\"events\"],"
+     "\"description\":\"What a guard is from now "
+     "on.\",\"properties\":{\"url\":{\"type\":\"string\",\"maxLength\":2048},\"events\":{\"type\":"
+     "\"array\",\"minItems\":1,\"maxItems\":4,\"items\":{\"type\":\"string\",\"enum\":[\"request\","
+     "\"chunk\",\"response\",\"moderation\"]}},\"routes\":{\"type\":\"array\",\"maxItems\":100,"
+     "\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256},\"description\":\"Names of "
+     "models as clients call them; one that ends in * stands for all that begin so. None: "
+     "all.\"},\"keys\":{\"type\":\"array\",\"maxItems\":100,\"items\":" ID_TYPE
+     ",\"description\":\"Calls of these keys alone. None: of "
+     "all.\"},\"except_keys\":{\"type\":\"array\",\"maxItems\":100,\"items\":" ID_TYPE
+     ",\"description\":\"Not calls of these "
+     "keys.\"},\"timeout\":{\"type\":\"string\",\"description\":\"How long a verdict may take, "
+     "50ms to "
+     "1m.\",\"default\":\"2s\"},\"on_error\":{\"type\":\"string\",\"enum\":[\"refuse\",\"allow\"],"
+     "\"default\":\"refuse\",\"description\":\"What becomes of a call when there is no "
+     "verdict.\"},\"window\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65536,\"default\":400,"
+     "\"description\":\"Bytes of a stream that wait before the guard is "
+     "asked.\"},\"hold_back\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":8192,\"default\":128,"
+     "\"description\":\"Bytes of a stream that wait until more has come: what is no longer is "
+     "never out by "
+     "half.\"},\"private_network\":{\"type\":\"boolean\",\"default\":false},\"enabled\":{\"type\":"
+     "\"boolean\",\"default\":true},\"secret\":{\"type\":\"string\",\"minLength\":16,\"maxLength\":"
+     "200,\"description\":\"Signs the calls; made if not "
+     "given.\"},\"rotate_secret\":{\"type\":\"boolean\",\"description\":\"Make a new secret, which "
+     "the answer shows.\"},\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is "
+     "another meanwhile.\"}}}"},
     {"NewPrice",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"provider\",\"model\","
      "\"price\"],\"description\":\"What a model costs from now on.\",\"properties\":{"
@@ -806,6 +859,27 @@ const struct api_schema api_shapes[] = {
      "calls "
      "under way on this server.\"},\"resets_at\":" TIME_TYPE "}}}}}"},
     {"ModelRouteList", LIST_OF("ModelRoute")},
+    {"Guard",
+     "{\"type\":\"object\",\"description\":\"A service that looks at what is said to models and by "
+     "them.\",\"required\":[\"id\",\"name\",\"url\",\"events\",\"enabled\",\"revision\"],"
+     "\"properties\":{\"id\":" ID_TYPE
+     ",\"name\":{\"type\":\"string\"},\"url\":{\"type\":\"string\"},\"events\":{\"type\":\"array\","
+     "\"items\":{\"type\":\"string\"}},\"routes\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\"}},\"keys\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"except_keys\":{"
+     "\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"timeout\":{\"type\":\"string\"},\"on_"
+     "error\":{\"type\":\"string\"},\"window\":{\"type\":\"integer\"},\"hold_back\":{\"type\":"
+     "\"integer\"},\"private_network\":{\"type\":\"boolean\"},\"enabled\":{\"type\":\"boolean\"},"
+     "\"secret_opens\":{\"type\":\"boolean\",\"description\":\"False when it was sealed with "
+     "another master key.\"},\"secret\":{\"type\":\"string\",\"description\":\"Shown once, when it "
+     "is made.\"},\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_TYPE
+     ",\"updated_at\":" TIME_TYPE "}}"},
+    {"GuardList", LIST_OF("Guard")},
+    {"GuardTest",
+     "{\"type\":\"object\",\"description\":\"Whether a guard "
+     "answers.\",\"required\":[\"ok\",\"latency_ms\"],\"properties\":{\"ok\":{\"type\":\"boolean\"}"
+     ",\"latency_ms\":{\"type\":\"number\"},\"verdict\":{\"type\":[\"string\",\"null\"]},\"error\":"
+     "{\"type\":[\"object\",\"null\"],\"properties\":{\"code\":{\"type\":\"string\"},\"message\":{"
+     "\"type\":\"string\"}}}}}"},
     {"ModelCache",
      "{\"type\":\"object\",\"description\":\"Answers that are kept for the tenant.\",\"required\":["
      "\"answers\",\"bytes\",\"max_bytes\"],\"properties\":{\"answers\":{\"type\":\"integer\"},"

@@ -61,7 +61,7 @@ Err apply_secret(struct apply *ap, const struct json *v, Str *ret_secret)
 
 /* ---- sections ---- */
 
-/* In this order: routes name providers, users teams, and keys both. */
+/* In this order: routes name providers, users teams, keys both, and guards keys. */
 static const struct section {
     const char *name;
     bool list;
@@ -70,7 +70,7 @@ static const struct section {
     {"providers", true, apply_provider}, {"routes", true, apply_route},
     {"prices", true, apply_price},       {"teams", true, apply_team},
     {"users", true, apply_user},         {"keys", true, apply_key},
-    {"limits", false, apply_limits},
+    {"guards", true, apply_guard},       {"limits", false, apply_limits},
 };
 
 static Err apply_entry(struct apply *ap, const struct section *s, const struct json *v, size_t i)
@@ -114,7 +114,7 @@ Err apply_text(struct apply *ap, Str text)
     bool dry = ap->dry;
 
     TRY(apply_parse(ap->a, text, &v));
-    TRY(apply_members(v, "providers routes prices teams users keys limits"));
+    TRY(apply_members(v, "providers routes prices teams users keys guards limits"));
     ap->dry = true; /* all of it is looked at before anything is written */
     Err e = apply_all(ap, v);
     ap->dry = dry;

@@ -21,7 +21,7 @@ struct apply {
     bool dry;       /* say what would be done, and do nothing */
     bool make_keys; /* and show them; else a key that is not there is an error */
 
-    VEC(Str) providers; /* that the file names, as the two below */
+    VEC(Str) providers, keys; /* that the file names, as the two below */
     ApplyNames teams, users;
     struct buf *out; /* a line for each thing that is made or changed */
     unsigned made, changed, same;
@@ -48,6 +48,9 @@ Err apply_members(const struct json *v, const char *known);
 /* A secret: only "${NAME}" or {"file": PATH}. *ret_secret: p == NULL if @v is not there. */
 Err apply_secret(struct apply *ap, const struct json *v, Str *ret_secret) YIELDS;
 
+/* The key that works and has the name; *ret_key NULL: none. */
+Err apply_find_key(struct apply *ap, Str name, const struct auth_key **ret_key) YIELDS;
+
 Err apply_provider(struct apply *ap, const struct json *v) YIELDS;
 Err apply_route(struct apply *ap, const struct json *v) YIELDS;
 Err apply_price(struct apply *ap, const struct json *v) YIELDS;
@@ -63,6 +66,7 @@ Err apply_policy_check(struct apply *ap, const struct json *v);
 Err apply_policy(struct apply *ap, const char *what, Str name, Id subject, const struct json *v)
     YIELDS;
 Err apply_key(struct apply *ap, const struct json *v) YIELDS;
+Err apply_guard(struct apply *ap, const struct json *v) YIELDS;
 Err apply_limits(struct apply *ap, const struct json *v) YIELDS;
 
 #endif

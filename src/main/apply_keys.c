@@ -84,8 +84,7 @@ Err apply_limits(struct apply *ap, const struct json *v)
     return apply_policy(ap, "limits", S("of all"), ap->tenant, v);
 }
 
-/* The one that works and has the name; *ret_key NULL: none. */
-static Err find_key(struct apply *ap, Str name, const struct auth_key **ret_key)
+Err apply_find_key(struct apply *ap, Str name, const struct auth_key **ret_key)
 {
     AuthKeys keys;
 
@@ -184,6 +183,7 @@ Err apply_key(struct apply *ap, const struct json *v)
 
     TRY(apply_members(v, "name capabilities user team limits models endpoints cache log"));
     TRY(auth_key_name_check(name));
+    vec_push(ap->a, &ap->keys, name);
     TRY(capabilities_of(ap, json_get(v, S("capabilities")), &capabilities));
     (void)json_remove(policy, S("name"));
     (void)json_remove(policy, S("capabilities"));
@@ -191,7 +191,7 @@ Err apply_key(struct apply *ap, const struct json *v)
     (void)json_remove(policy, S("team"));
     TRY(owners_of(ap, v, &of));
     TRY(merge(ap, json_obj(ap->a, NULL), policy, &made));
-    TRY(find_key(ap, name, &key));
+    TRY(apply_find_key(ap, name, &key));
     if (!key)
         return make_key(ap, name, capabilities, &of, made);
     if (!str_eq(key->capabilities, capabilities))

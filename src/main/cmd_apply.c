@@ -48,9 +48,10 @@ const struct cli_verb cmd_apply = {
     .args = "FILE",
     .min_args = 1,
     .max_args = 1,
-    .summary = "Make providers, routes, prices, keys and limits what a file says",
+    .summary = "Make providers, routes, prices, keys, guards and limits what a file says",
     .details =
-        "The file is YAML or JSON, with the sections providers, routes, prices, keys and limits; "
+        "The file is YAML or JSON, with the sections providers, routes, prices, keys, guards and "
+        "limits; "
         "\"-\" reads it from standard input. What it names is made or changed, what it does not "
         "name stays, and to apply it again does nothing. Secrets stand in it as ${NAME}, of the "
         "environment, or as {file: PATH}. New keys are printed, this once. Works whether the "

@@ -183,9 +183,9 @@ const struct config_setting config_settings[] = {
      .help = "Bytes of a model call with files: sound to be transcribed, images to be changed"},
     {"models.file", "HEDDLE_MODELS_FILE", NULL, AS_STR(CONFIG_PATH, models.file, ""),
      .value = "FILE",
-     .help =
-         "A file of providers, routes, prices, keys and limits that is applied at each start, as "
-         "heddle apply does it"},
+     .help = "A file of providers, routes, prices, keys, guards and limits that is applied at each "
+             "start, as "
+             "heddle apply does it"},
     {"models.offers", "HEDDLE_MODELS_OFFERS", NULL,
      AS_STR(CONFIG_LIST, models.offers,
             "ollama=http://127.0.0.1:11434,llamacpp=http://127.0.0.1:8080"),
