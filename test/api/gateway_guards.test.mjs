@@ -370,6 +370,45 @@ onEachDatabase(
       assert.equal(events.at(-1).response.output[0].content[0].text, 'the code is [masked]');
     });
 
+    test('responses that are kept here are guarded when they are read again, and tell nothing when they are cut', async () => {
+      const name = claudeModel({ text: 'the code is 4711' });
+      const g = await guard([], ['chunk'], masking(/\d{4}/g), { window: 4 });
+      const made = await client().responses.create({ model: name, input: 'hi' });
+      assert.equal(made.output_text, 'the code is [masked]');
+      assert.equal((await client().responses.retrieve(made.id)).output_text, 'the code is [masked]');
+      const follow = { model: name, input: 'and', previous_response_id: made.id };
+      await client().responses.create(follow);
+      const items = await client().responses.inputItems.list(made.id);
+      assert.equal(JSON.stringify(items.data).includes('4711'), false);
+      guards.plan(g.path, refuse);
+      const events = [];
+      const stream = await client().responses.create({ model: name, input: 'hi', stream: true });
+      await assert.rejects(async () => {
+        for await (const event of stream) {
+          events.push(event);
+          if (event.type === 'error' || event.type === 'response.failed') throw new Error('told');
+        }
+      }, /told|not in this house/);
+      assert.equal(JSON.stringify(events).includes('4711'), false);
+      await assert.rejects(client().responses.retrieve(made.id), blocked);
+    });
+
+    test('attempts beside each other are guarded once, by who answers first', async () => {
+      const gate = new Gate();
+      const [slow, quick] = [`slow-${++n}-${ctx.db}`, `quick-${n}-${ctx.db}`];
+      ctx.model.script(slow, { gate, text: 'slow 1234' });
+      ctx.model.script(quick, { text: 'quick 1234' });
+      const name = `hedged-${n}`;
+      const targets = [slow, quick].map((model) => ({ provider: 'openai', model }));
+      expectStatus(await ctx.api.post('/api/routes', { name, targets, hedge: { after: '20ms' } }), 201);
+      const g = await guard(name, ['request', 'response'], masking(/\d{4}/g));
+      assert.equal((await chat(name)).choices[0].message.content, 'quick [masked]');
+      assert.equal(await textOf(await chat(name, 'hi', { stream: true })), 'quick [masked]');
+      assert.equal(g.questions('response').length, 2);
+      gate.open();
+      assert.equal((await record(name, (r) => r.outcome === 'ok')).verdict, 'replaced');
+    });
+
     test('a guard that gives no verdict lets nothing pass, unless it is to', async () => {
       const no = [
         [{ hang: true }, /gave no verdict/],
