@@ -11,7 +11,7 @@ static Err seal_definition(struct req *req, WfProblems *problems, struct wf_def 
     Str sealed;
 
     *def = NULL;
-    Err e = wf_mail_seal(api_of(req)->engine, req->a, req->who.tenant, plain, &sealed);
+    Err e = wf_trigger_seal(api_of(req)->engine, req->a, req->who.tenant, plain, &sealed);
     if (e != OK || !sealed.n) {
         if (e == OK)
             *def = wf_def_ref(plain);

@@ -195,10 +195,10 @@ void wf_mails_changed(struct wf_engine *e, Id workflow);
  * E_INVALID, E_EGRESS: it may not. */
 Err wf_trigger_mail(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
                     struct mailbox_row *ret_row, bool *ret_has);
-/* The text of @def with the password of its trigger sealed for @tenant; empty: there is nothing to
- * be sealed. E_INVALID: it was sealed for something else. */
-Err wf_mail_seal(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
-                 Str *ret_text);
+/* The text of @def with the secrets of its trigger sealed for @tenant (seal.h); empty: nothing has
+ * to be sealed. E_INVALID: it was sealed for something else. */
+Err wf_trigger_seal(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,
+                    Str *ret_text);
 /* Connect as the trigger of @def says, and look at its folder: what is there, as the API shows it.
  */
 Err wf_mail_test(struct wf_engine *e, struct arena *a, Id tenant, const struct wf_def *def,

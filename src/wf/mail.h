@@ -64,11 +64,7 @@ Err mail_input(struct arena *a, const struct mail_source *source, struct json **
 /* Whether the head of a message fits what @cfg asks for. */
 bool mail_fits(const struct wf_email_cfg *cfg, Str head);
 
-/* ---- mail_seal.c ---- */
-
-/* The password that @cfg has sealed. E_INVALID with a detail: it was sealed for another server,
- * user or tenant. */
-Err mail_unseal(struct wf_engine *e, struct arena *a, const struct mail_target *t,
-                Str *ret_password);
+/* What the password of a trigger opens for (seal.h). */
+Str mail_seal_use(struct arena *a, const struct mail_target *t);
 
 #endif

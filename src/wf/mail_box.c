@@ -6,6 +6,7 @@
 #include "rt/log.h"
 #include "rt/metric.h"
 #include "wf/mail.h"
+#include "wf/seal.h"
 
 #include <stdio.h>
 
@@ -83,12 +84,21 @@ static Err check_clear(struct wf_engine *e, const struct wf_email_cfg *cfg)
     return OK;
 }
 
+Str mail_seal_use(struct arena *a, const struct mail_target *t)
+{
+    const struct wf_email_cfg *cfg = t->cfg;
+    char id[ID_TEXT_SIZE];
+
+    return str_fmt(a, "email:%.*s:%.*s:%u:%.*s:%.*s", P(id_text(t->tenant, id)),
+                   P(str_lower(a, cfg->host)), trigger_email_port(cfg), P(cfg->tls), P(cfg->user));
+}
+
 static Err login(struct wf_engine *e, const struct mail_target *t, struct imap *im)
 {
     AUTO(arena) *a = arena_new(KIB(64));
     Str password;
 
-    TRY(mail_unseal(e, a, t, &password));
+    TRY(seal_open(e, a, mail_seal_use(a, t), t->cfg->password, &password));
     Err result = imap_login(im, t->cfg->user, password);
     crypto_wipe((char *)(uintptr_t)password.p, password.n);
     return result;
@@ -523,7 +533,7 @@ Err wf_trigger_mail(struct wf_engine *e, struct arena *a, Id tenant, const struc
         return OK;
     TRY(check_clear(e, cfg));
     TRY(egress_check_host(e->o.env.egress, cfg->host, trigger_email_port(cfg)));
-    TRY(mail_unseal(e, a, &t, &password));
+    TRY(seal_open(e, a, mail_seal_use(a, &t), cfg->password, &password));
     crypto_wipe((char *)(uintptr_t)password.p, password.n);
     *ret_row = (struct mailbox_row){
         .tenant = tenant,

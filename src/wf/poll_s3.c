@@ -15,6 +15,7 @@
 #include "store/store_poll_object.h"
 #include "wf/nodes/node_trigger.h"
 #include "wf/s3.h"
+#include "wf/seal.h"
 
 static const Usec TURN = 10 * USEC_S; /* then others have theirs */
 enum { ROWS = 1000, BATCH = 500, ODD_MAX = 100000 };
@@ -29,6 +30,7 @@ struct look {
     Str after;  /* the key behind which rows are read next */
     Str token;  /* of the next page */
     int odd;
+    bool opened; /* secrets of @bucket are ours */
     /* Rows from behind @last on, as far as they were read. */
     struct arena *rows_a;
     PollObjects rows;
@@ -360,12 +362,32 @@ static Err pass(struct look *k, bool *ret_done)
     return drop_rest(k, ret_done);
 }
 
+static Err open_secret(struct look *k, const char *name, Str *secret)
+{
+    struct poll_look *l = k->l;
+
+    if (!secret->n)
+        return OK;
+    Str use = s3_seal_use(l->a, l->row.tenant, k->cfg, name), sealed = *secret;
+    *secret = S("");
+    TRY(seal_open(l->engine, l->a, use, sealed, secret));
+    k->opened = true;
+    return OK;
+}
+
+static void wipe(Str secret)
+{
+    crypto_wipe((char *)(uintptr_t)secret.p, secret.n);
+}
+
 static Err look_once(struct look *k)
 {
     struct poll_row *row = &k->l->row;
     bool done;
 
     TRY(s3_bucket_of(k->l->a, k->cfg, &k->bucket));
+    TRY(open_secret(k, "secret_key", &k->bucket.secret_key));
+    TRY(open_secret(k, "session_token", &k->bucket.session_token));
     k->bucket.egress = k->l->engine->o.env.egress;
     k->bucket.user_agent = k->l->engine->o.env.user_agent;
     k->room = arena_bytes(k->l->a, 2 * S3_KEY_MAX + S3_TOKEN_MAX);
@@ -397,6 +419,10 @@ static Err look(struct poll_look *l)
                      .gone_a = arena_new(MIB(16))};
     Err e = look_once(&k);
 
+    if (k.opened) {
+        wipe(k.bucket.secret_key);
+        wipe(k.bucket.session_token);
+    }
     arena_free(k.rows_a);
     arena_free(k.gone_a);
     return e;

@@ -46,6 +46,15 @@ Err s3_bucket_of(struct arena *a, const struct wf_s3_cfg *cfg, struct s3_bucket 
     return url_parse(a, ret_bucket->origin, &ret_bucket->url);
 }
 
+Str s3_seal_use(struct arena *a, Id tenant, const struct wf_s3_cfg *cfg, const char *name)
+{
+    Str where = cfg->endpoint.n ? cfg->endpoint : S("aws");
+    char id[ID_TEXT_SIZE];
+
+    return str_fmt(a, "s3:%.*s:%s:%zu:%.*s:%.*s", P(id_text(tenant, id)), name, where.n, P(where),
+                   P(cfg->access_key));
+}
+
 /* ---- what went wrong ---- */
 
 static bool is_word(Str s)

@@ -2,6 +2,7 @@
 #ifndef WF_S3_H
 #define WF_S3_H
 
+#include "base/id.h"
 #include "net/egress.h"
 #include "net/sigv4.h"
 #include "wf/nodes/trigger_s3.h"
@@ -23,6 +24,9 @@ bool s3_in_path(const struct wf_s3_cfg *cfg);
 /* Where it is, and as whom it is called; .egress and .user_agent are the caller's to set. E_INVALID
  * with a detail: the endpoint is none. */
 Err s3_bucket_of(struct arena *a, const struct wf_s3_cfg *cfg, struct s3_bucket *ret_bucket);
+
+/* What the secret @name of a trigger opens for (seal.h). */
+Str s3_seal_use(struct arena *a, Id tenant, const struct wf_s3_cfg *cfg, const char *name);
 
 struct s3_object {
     Str key; /* UTF-8, no NUL */

@@ -286,11 +286,41 @@ for (const db of databases) {
       );
       const reader = server.api.as(await server.newKey('reader', 'workflow.read'));
       const seen = expectStatus(await reader.get(`/api/workflows/${id}`), 200).text;
-      assert.doesNotMatch(seen, /hide-me/);
+      assert.doesNotMatch(seen, /hide-me|sealed:/);
       await failed(id, /could not be reached|refused|Connection|connect/i);
       assert.doesNotMatch(server.proc.stderr, /hide-me/);
       expectStatus(await server.api.delete(`/api/workflows/${id}`), 204);
       expectProblem(await server.api.get(`/api/workflows/${id}/poll`), 404);
+    });
+
+    test('secrets are sealed when they are stored, for their endpoint and access key alone', async () => {
+      const s3 = await bucket();
+      const plain = { ...s3.settings, session_token: 'tok-123' };
+      const id = (await server.api.post('/api/workflows', watches('Sealed', plain))).json.id;
+      const { definition } = expectStatus(await server.api.get(`/api/workflows/${id}`), 200).json;
+      const { secret_key, session_token } = definition.nodes[0].data.s3;
+      assert.match(secret_key, /^sealed:/);
+      assert.match(session_token, /^sealed:/);
+      const save = (more) =>
+        server.api.put(
+          `/api/workflows/${id}`,
+          watches('Sealed', { ...plain, secret_key, session_token, ...more }),
+        );
+      expectStatus(await save({ prefix: 'p', bucket: s3.bucket }), 200);
+      for (const more of [
+        { endpoint: 'http://127.0.0.1:9' },
+        { access_key: 'other' },
+        { secret_key: session_token },
+        { secret_key: 'sealed:AAAA' },
+      ]) {
+        const refused = await save(more);
+        expectProblem(refused, 422, 'invalid');
+        assert.match(refused.json.detail, /sealed for another server/);
+      }
+      expectStatus(await server.api.post(`/api/workflows/${id}/publish`), [200, 201]);
+      await until('all was seen', async () => (await poll(id)).looked_at);
+      assert.equal((await poll(id)).error, null);
+      assert.equal(s3.lists()[0].headers['x-amz-security-token'], 'tok-123');
     });
 
     test('killed while objects come, it starts one run for each', async () => {

@@ -235,7 +235,10 @@ export const nodeWords: Messages['nodeWords'] = {
       'Ob der Bucket im Pfad oder im Rechnernamen steht. auto: bei AWS im Rechnernamen.',
     ],
     'trigger.s3.access_key': ['Zugangsschlüssel', 'Leer: Aufrufe werden nicht signiert, für öffentliche Buckets.'],
-    'trigger.s3.secret_key': ['Geheimer Schlüssel'],
+    'trigger.s3.secret_key': [
+      'Geheimer Schlüssel',
+      'Wird beim Speichern versiegelt, für diesen Endpunkt und Zugangsschlüssel allein.',
+    ],
     'trigger.s3.session_token': ['Sitzungstoken', 'Von Zugangsdaten auf Zeit.'],
     'trigger.s3.on': ['Wann', 'Ein Objekt ist neu; oder es ist neu oder hat einen anderen Inhalt.'],
     'trigger.s3.existing': ['Vorhandene Objekte', 'Ob die, die am Anfang da sind, als neu zählen.'],
