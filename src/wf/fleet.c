@@ -2,6 +2,7 @@
 #include "wf/fleet.h"
 
 #include "rt/log.h"
+#include "store/store_mailbox.h"
 
 #include <stdlib.h>
 
@@ -59,6 +60,7 @@ Err fleet_turn(struct fleet *f, struct db *db, Usec now)
             continue;
         tell("a node has given no sign of life; its runs are taken over", next[i].row.id);
         TRY(store_node_bury(db, &next[i].row));
+        TRY(store_mailbox_free(db, a, next[i].row.id));
     }
     return OK;
 }
