@@ -178,7 +178,8 @@ const char *imap_words(struct imap *im, Str text)
 {
     size_t n = text.n < sizeof im->words - 1 ? text.n : sizeof im->words - 1;
 
-    if (im->secret.n && str_find(text, im->secret) != SIZE_MAX) {
+    if ((im->secret.n && str_find(text, im->secret) != SIZE_MAX) ||
+        (im->secret_code.n && str_find(text, im->secret_code) != SIZE_MAX)) {
         snprintf(im->words, sizeof im->words, "(not shown: it has the password in it)");
         return im->words;
     }

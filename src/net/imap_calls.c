@@ -26,9 +26,11 @@ static Err login_plain(struct imap *im, struct arena *a, Str user, Str password)
     Str text = str_fmt(a, "%c%.*s%c%.*s", 0, P(user), 0, P(password));
     Str code = crypto_base64(a, text);
 
+    im->secret_code = code; /* some servers repeat the line that they do not like */
     Err e = imap_command_begin(im, "AUTHENTICATE PLAIN");
     if (e == OK)
         e = imap_command_end(im, code);
+    im->secret_code = S("");
     crypto_wipe((char *)(uintptr_t)text.p, text.n);
     crypto_wipe((char *)(uintptr_t)code.p, code.n);
     return refused_login(im, e);

@@ -36,7 +36,7 @@ struct imap {
     struct imap_message message;
     ImapUids *found; /* of a search */
     struct arena *found_a;
-    Str secret; /* while it is on its way: not to be shown */
+    Str secret, secret_code; /* while they are on their way: not to be shown */
     char words[200];
 };
 
