@@ -35,8 +35,9 @@ static Str step_key(struct arena *a, const struct wf_run *run, const struct wf_n
                     Str where)
 {
     char id[ID_TEXT_SIZE];
-    return str_fmt(a, "%.*s:%.*s%s%.*s", P(id_text(run->row.id, id)), P(where), where.n ? "/" : "",
-                   P(node->id));
+    const Str parts[] = {id_text(run->row.id, id), S(":"), where, where.n ? S("/") : S(""),
+                         node->id};
+    return str_join(a, parts, ARRAY_LEN(parts), S(""));
 }
 
 struct arena *run_arena(const struct wf_run *run, const struct wf_node_run *n)

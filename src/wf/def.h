@@ -134,6 +134,7 @@ struct wf_def {
     const struct json *json; /* normalised: what is stored and shown */
     Str text;                /* its compact text */
     uint8_t hash[32];        /* of the canonical text without positions and other looks */
+    uint8_t text_hash[32];   /* of text: under it the definition is stored */
     struct wf_node *nodes;
     int n_nodes;
     struct wf_edge *edges;

@@ -109,5 +109,6 @@ Err check_normalise(struct checker *c, const struct json *json, const int *depth
     TRY(buf_ok(&b));
     c->def->json = to;
     c->def->text = str_dup(c->a, buf_str(&b));
+    crypto_blake2b(c->def->text, c->def->text_hash);
     return OK;
 }

@@ -80,7 +80,7 @@ void run_count_step(const struct wf_node *node, bool ok, Usec took)
 
 void wf_def_content_hash(const struct wf_def *def, uint8_t out[32])
 {
-    crypto_blake2b(def->text, out);
+    memcpy(out, def->text_hash, sizeof def->text_hash);
 }
 
 static struct wf_def *def_cached(struct wf_engine *e, Str hash)
