@@ -52,12 +52,12 @@ end
     return n / (time.monotonic() - began)
 
 
-def wait_until(what, least, look, patience=120):
+def wait_until(what, least, look, patience=120, every=0.2):
     deadline = time.monotonic() + patience
     while look() < least:
         if time.monotonic() > deadline:
             raise RuntimeError("%s: %r of %r after %d s" % (what, look(), least, patience))
-        time.sleep(0.2)
+        time.sleep(every)
 
 
 def parked(server, database):
