@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     AUTO(arena) *a = arena_new(MIB(512));
     Str in = {(const char *)data + 1, size - 1};
-    enum llm_events kind = (enum llm_events)(data[0] % 3);
+    enum llm_events kind = (enum llm_events)(data[0] % 4);
     LlmPatterns patterns = {0};
     struct json *v;
 

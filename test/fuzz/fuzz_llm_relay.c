@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO_BUF(a, MIB(1));
     AUTO_BUF(b, MIB(1));
 
-    enum llm_events events = (enum llm_events)(data[0] % 4);
+    enum llm_events events = (enum llm_events)(data[0] % 5);
 
     run(&whole, text, text.n, events, &a);
     run(&parts, text, data[0] % size, events, &b);
