@@ -180,6 +180,14 @@ static void put_text(struct llm_stream *s, Str text, bool thought, Str signature
 
 /* ---- calls ---- */
 
+/* @n more bytes wait for the end. */
+static void wait_for(struct llm_stream *s, size_t n)
+{
+    s->waiting += n;
+    if (s->waiting > LLM_WAITING_MAX)
+        llm_stream_fault(s, "too much waits");
+}
+
 static void put_call(struct llm_stream *s, const struct llm_delta *d)
 {
     if (!s->calls)
@@ -199,7 +207,7 @@ static void put_call(struct llm_stream *s, const struct llm_delta *d)
     memcpy(call->id, d->id.n ? d->id.p : "", d->id.n);
     memcpy(call->name, d->name.n ? d->name.p : "", d->name.n);
     buf_add(&call->signature, d->signature);
-    s->waiting += d->signature.n;
+    wait_for(s, d->signature.n);
 }
 
 static void put_arguments(struct llm_stream *s, const struct llm_delta *d)
@@ -210,10 +218,8 @@ static void put_arguments(struct llm_stream *s, const struct llm_delta *d)
         llm_stream_fault(s, "arguments of a call that is over");
         return;
     }
-    s->waiting += d->text.n;
     buf_add(&call->waiting, d->text);
-    if (s->waiting > LLM_WAITING_MAX)
-        llm_stream_fault(s, "too much waits");
+    wait_for(s, d->text.n);
 }
 
 /* Whether its arguments are an object. */
