@@ -1,6 +1,7 @@
 /* Models of Azure, and the clients of Azure. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { GoogleGenAI } from '@google/genai';
 import OpenAI, { AzureOpenAI } from 'openai';
 import { expectProblem, expectStatus } from '../lib/api.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
@@ -40,6 +41,21 @@ onEachDatabase(
       for await (const chunk of stream) text += chunk.choices[0]?.delta?.content ?? '';
       return text;
     }
+
+    test('a client of Google calls a deployment, and gets its vectors', async () => {
+      const name = deployment({ text: 'Hello.', tool: undefined });
+      const google = new GoogleGenAI({ apiKey: ctx.server.key, httpOptions: { baseUrl: ctx.server.url } });
+      const asked = { model: `azure/${name}`, contents: 'Hi' };
+      assert.equal((await google.models.generateContent(asked)).text, 'Hello.');
+      let text = '';
+      for await (const c of await google.models.generateContentStream(asked)) text += c.text ?? '';
+      assert.equal(text, 'Hello.');
+      assert.equal((await google.models.embedContent(asked)).embeddings[0].values.length, 4);
+      assert.deepEqual(
+        azure.of(name).map((c) => c.azurePath.split('/').slice(-1)[0]),
+        ['completions', 'completions', 'embeddings'],
+      );
+    });
 
     test('a deployment is called in the path, with the version and the key', async () => {
       const name = deployment({ text: 'Hello.' });

@@ -200,6 +200,109 @@ onEachDatabase(
       }
     });
 
+    test('a whole conversation of a client of Anthropic is translated', async () => {
+      const name = model({ text: 'done' });
+      const input_schema = { type: 'object', properties: {} };
+      const { data, response } = await anthropic()
+        .messages.create({
+          model: name,
+          max_tokens: 99,
+          system: [{ type: 'text', text: 'Be kind.', cache_control: { type: 'ephemeral' } }],
+          messages: [
+            {
+              role: 'user',
+              content: [
+                { type: 'text', text: 'What is this?' },
+                { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } },
+                { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'BBBB' } },
+              ],
+            },
+            {
+              role: 'assistant',
+              content: [
+                { type: 'thinking', thinking: 'Hm.', signature: 'c2ln' },
+                { type: 'tool_use', id: 't1', name: 'weather', input: { city: 'Köln' } },
+                { type: 'tool_use', id: 't2', name: 'news', input: {} },
+              ],
+            },
+            {
+              role: 'user',
+              content: [
+                { type: 'tool_result', tool_use_id: 't2', content: 'none', is_error: true },
+                { type: 'tool_result', tool_use_id: 't1', content: [{ type: 'text', text: 'rain' }] },
+                { type: 'text', text: 'So?' },
+              ],
+            },
+          ],
+          tools: [
+            { name: 'weather', description: 'd', input_schema },
+            { name: 'news', input_schema },
+          ],
+          tool_choice: { type: 'any', disable_parallel_tool_use: true },
+          stop_sequences: ['END'],
+          temperature: 0.5,
+          top_k: 7,
+          metadata: { user_id: 'u-1' },
+          output_config: { effort: 'low', format: { type: 'json_schema', schema: input_schema } },
+        })
+        .withResponse();
+      assert.equal(data.content[0].text, 'done');
+      assert.equal(data.stop_reason, 'end_turn');
+      assert.deepEqual(response.headers.get('x-heddle-dropped').split(', ').sort(), [
+        'cache_control',
+        'messages.thinking',
+        'metadata.user_id',
+        'tool_choice.disable_parallel_tool_use',
+      ]);
+      const nobody = Buffer.from('skip_thought_signature_validator').toString('base64');
+      assert.deepEqual(upstream(name)[0].body, {
+        systemInstruction: { parts: [{ text: 'Be kind.' }] },
+        contents: [
+          {
+            role: 'user',
+            parts: [
+              { text: 'What is this?' },
+              { inlineData: { mimeType: 'image/png', data: 'AAAA' } },
+              { inlineData: { mimeType: 'application/pdf', data: 'BBBB' } },
+            ],
+          },
+          {
+            role: 'model',
+            parts: [
+              { functionCall: { name: 'weather', args: { city: 'Köln' } }, thoughtSignature: nobody },
+              { functionCall: { name: 'news', args: {} } },
+            ],
+          },
+          {
+            role: 'user',
+            parts: [
+              { functionResponse: { name: 'news', response: { error: 'none' } } },
+              { functionResponse: { name: 'weather', response: { output: 'rain' } } },
+              { text: 'So?' },
+            ],
+          },
+        ],
+        tools: [
+          {
+            functionDeclarations: [
+              { name: 'weather', description: 'd', parametersJsonSchema: input_schema },
+              { name: 'news', parametersJsonSchema: input_schema },
+            ],
+          },
+        ],
+        toolConfig: { functionCallingConfig: { mode: 'ANY' } },
+        generationConfig: {
+          temperature: 0.5,
+          topK: 7,
+          maxOutputTokens: 99,
+          stopSequences: ['END'],
+          responseMimeType: 'application/json',
+          responseJsonSchema: input_schema,
+          thinkingConfig: { thinkingLevel: 'low', includeThoughts: true },
+        },
+      });
+    });
+
     test('why it ended is told, and what was blocked is no empty success', async () => {
       const pairs = {
         STOP: 'stop',

@@ -375,8 +375,26 @@ Err llm_anthropic_write_request(struct llm_chat *c, Str model, bool full, struct
     return OK;
 }
 
+static Str field_name(Str name)
+{
+    static const struct {
+        const char *noted, *own;
+    } names[] = {
+        {"user", "metadata.user_id"},
+        {"parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
+        {"reasoning_effort", "thinking"},
+        {"response_format", "output_config.format"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq(name, str_c(names[i].noted)))
+            return str_c(names[i].own);
+    return name;
+}
+
 const struct llm_dialect llm_dialect_anthropic = {
     .name = "anthropic",
+    .field_name = field_name,
     .read_request = llm_anthropic_read_request,
     .write_request = llm_anthropic_write_request,
     .read_answer = llm_anthropic_read_answer,
