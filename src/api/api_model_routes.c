@@ -13,7 +13,7 @@ static struct json *target_json(struct req *req, const struct llm_view *view,
 
     if (p) {
         s = llm_target_look(api_of(req)->llm, &(struct llm_target){p, t->model});
-        state = p->enabled ? llm_health_name(&s.health, time_mono()) : "off";
+        state = !p->enabled ? "off" : s.down ? "down" : llm_health_name(&s.health, time_mono());
     }
     return json_obj(a, "provider", json_str(a, t->provider), "model", json_str(a, t->model),
                     "weight", json_int(a, t->weight), "max_concurrent",

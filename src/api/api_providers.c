@@ -3,22 +3,103 @@
  */
 #include "api/api.h"
 
+#include "base/map.h"
 #include "llm/offers.h"
+#include "llm/states.h"
 
-static struct json *provider_json(struct arena *a, const struct llm_provider *p)
+enum { TARGETS_SHOWN = 2000 };
+
+/* ---- how it is ---- */
+
+static struct json *ms(struct arena *a, Usec span)
 {
-    char span[TIME_RFC3339_SIZE];
+    return span ? json_double(a, (double)span / 1000) : json_null(a);
+}
 
-    return json_obj(a, "id", json_id(a, p->id), "name", json_str(a, p->name), "kind",
-                    json_str_c(a, p->kind->name), "base_url", json_str(a, p->base_url),
-                    "api_version", p->api_version.n ? json_str(a, p->api_version) : json_null(a),
-                    "has_credential", json_bool(a, p->has_credential), "credential_opens",
-                    json_bool(a, !p->sealed), "private_network", json_bool(a, p->private_network),
-                    "enabled", json_bool(a, p->enabled), "timeout",
-                    json_str(a, str_dup(a, time_span(p->timeout, span))), "origin",
-                    json_str(a, p->from_environment ? S("environment") : S("store")), "revision",
-                    json_int(a, p->revision), "created_at", json_time(a, p->created_at),
-                    "updated_at", json_time(a, p->updated_at), NULL);
+static struct json *errors_json(struct arena *a, const int64_t n[LLM_FATES])
+{
+    struct json *v = json_obj(a, NULL);
+
+    for (size_t i = 0; i < LLM_FATES; i++)
+        if (i != LLM_FATE_OK && n[i])
+            json_set(a, v, llm_fate_names[i], json_int(a, n[i]));
+    return v;
+}
+
+static struct json *probed_json(struct arena *a, const struct llm_probed *p)
+{
+    return json_obj(a, "at", json_time(a, p->at), "ok", json_bool(a, p->ok), "took_ms",
+                    ms(a, p->took), "in_a_row", json_int(a, p->in_a_row), "error",
+                    p->ok ? json_null(a) : json_str(a, str_dup(a, str_c(p->why))), NULL);
+}
+
+static struct json *target_json(struct arena *a, const struct llm_target_row *t)
+{
+    const struct llm_target_state *s = &t->state;
+
+    return json_obj(a, "model", json_str(a, t->model), "breaker",
+                    json_str_c(a, s->down ? "down" : llm_health_name(&s->health, time_mono())),
+                    "failures", json_int(a, s->health.failures), "under_way",
+                    json_int(a, s->under_way), "latency_ms", ms(a, s->latency.mean), NULL);
+}
+
+static struct json *health_json(struct req *req, const struct llm_provider *p, struct json *targets)
+{
+    struct arena *a = req->a;
+    struct llm_provider_state s = llm_state_look(api_of(req)->llm, p);
+    int64_t n[LLM_FATES], all = 0;
+
+    llm_vitals_sum(&s.vitals, time_mono(), n);
+    for (size_t i = 0; i < LLM_FATES; i++)
+        all += n[i];
+    return json_obj(a, "state", json_str_c(a, llm_state_name(p, &s)), "since",
+                    s.probed.since ? json_time(a, s.probed.since) : json_null(a), "calls",
+                    json_int(a, all), "errors", errors_json(a, n), "last_call",
+                    s.vitals.last_at ? json_time(a, s.vitals.last_at) : json_null(a), "latency_ms",
+                    ms(a, s.vitals.latency.mean), "p95_ms", ms(a, llm_pace_p95(&s.vitals.pace)),
+                    "last_probe", s.probed.at ? probed_json(a, &s.probed) : json_null(a), "targets",
+                    targets ? targets : json_arr(a), NULL);
+}
+
+/* The targets that were called, by the ids of their providers. */
+static struct map *find_targets(struct req *req, const struct llm_view *view)
+{
+    struct arena *a = req->a;
+    struct map *found = map_new();
+    LlmTargetRows rows;
+
+    llm_targets_list(api_of(req)->llm, a, view, req->who.tenant, TARGETS_SHOWN, &rows);
+    vec_each(&rows, row) {
+        Str key = str_from((const char *)row->provider.b, sizeof row->provider.b);
+        struct json *list = map_get(found, key);
+        if (!list) {
+            list = json_arr(a);
+            (void)map_put(found, key, list); /* there was none */
+        }
+        json_push(a, list, target_json(a, row));
+    }
+    return found;
+}
+
+static struct json *provider_json(struct req *req, const struct llm_provider *p,
+                                  const struct map *targets)
+{
+    struct arena *a = req->a;
+    char span[TIME_RFC3339_SIZE];
+    struct json *probe = llm_probe_json(a, &p->probe);
+    Str key = str_from((const char *)p->id.b, sizeof p->id.b);
+
+    return json_obj(
+        a, "id", json_id(a, p->id), "name", json_str(a, p->name), "kind",
+        json_str_c(a, p->kind->name), "base_url", json_str(a, p->base_url), "api_version",
+        p->api_version.n ? json_str(a, p->api_version) : json_null(a), "has_credential",
+        json_bool(a, p->has_credential), "credential_opens", json_bool(a, !p->sealed),
+        "private_network", json_bool(a, p->private_network), "enabled", json_bool(a, p->enabled),
+        "timeout", json_str(a, str_dup(a, time_span(p->timeout, span))), "origin",
+        json_str(a, p->from_environment ? S("environment") : S("store")), "revision",
+        json_int(a, p->revision), "created_at", json_time(a, p->created_at), "updated_at",
+        json_time(a, p->updated_at), "probe", probe ? probe : json_null(a), "health",
+        health_json(req, p, map_get(targets, key)), NULL);
 }
 
 static Err find(const struct req *req, const struct llm_view *view,
@@ -35,14 +116,26 @@ static Err list_providers(struct req *req, struct res *res)
 {
     AUTO(llm_view) *view = llm_view_take(api_of(req)->llm);
     struct json *items = json_arr(req->a);
+    struct map *targets = find_targets(req, view);
 
     for (size_t i = 0; i < llm_view_count(view); i++) {
         const struct llm_provider *p = llm_view_at(view, i);
         if (id_eq(p->tenant, req->who.tenant))
-            json_push(req->a, items, provider_json(req->a, p));
+            json_push(req->a, items, provider_json(req, p, targets));
     }
+    map_free(targets, NULL);
     return res_json(res, 200,
                     json_obj(req->a, "items", items, "next_cursor", json_null(req->a), NULL));
+}
+
+static Err answer_with(struct req *req, struct res *res, int status, const struct llm_view *view,
+                       const struct llm_provider *p)
+{
+    struct map *targets = find_targets(req, view);
+    struct json *v = provider_json(req, p, targets);
+
+    map_free(targets, NULL);
+    return res_json(res, status, v);
 }
 
 static Err get_provider(struct req *req, struct res *res)
@@ -51,7 +144,7 @@ static Err get_provider(struct req *req, struct res *res)
     const struct llm_provider *p;
 
     TRY(find(req, view, &p));
-    return res_json(res, 200, provider_json(req->a, p));
+    return answer_with(req, res, 200, view, p);
 }
 
 static Err answer(struct req *req, struct res *res, int status, Id id)
@@ -61,7 +154,7 @@ static Err answer(struct req *req, struct res *res, int status, Id id)
 
     if (!p)
         return err_set(E_CONFLICT, "deleted by another in the same moment");
-    return res_json(res, status, provider_json(req->a, p));
+    return answer_with(req, res, status, view, p);
 }
 
 static Err read_timeout(const struct json *body, Usec *timeout)
@@ -71,6 +164,11 @@ static Err read_timeout(const struct json *body, Usec *timeout)
     if (text.n && time_parse_span(text, timeout) != OK)
         return err_detail(E_INVALID, "timeout must be a span such as \"10m\".");
     return OK;
+}
+
+static Str probe_text(struct arena *a, const struct json *v)
+{
+    return v && !json_is(v, JSON_NULL) ? json_text(a, v) : S("");
 }
 
 static Err post_provider(struct req *req, struct res *res)
@@ -89,6 +187,7 @@ static Err post_provider(struct req *req, struct res *res)
         .api_version = json_str_of(json_at(body, "api_version"), S("")),
         .private_network = json_bool_of(json_at(body, "private_network"), k && k->private_network),
         .enabled = json_bool_of(json_at(body, "enabled"), true),
+        .probe = probe_text(req->a, json_at(body, "probe")),
     };
     TRY(read_timeout(body, &row.timeout));
     TRY(llm_provider_create(api_of(req)->llm, req->a, &row));
@@ -119,6 +218,8 @@ static Err patch_provider(struct req *req, struct res *res)
         .enabled = json_bool_of(json_at(body, "enabled"), p->enabled),
         .timeout = p->timeout,
         .revision = json_int_of(json_at(body, "revision"), p->revision),
+        .probe = probe_text(req->a, json_get(body, S("probe")) ? json_at(body, "probe")
+                                                               : llm_probe_json(req->a, &p->probe)),
     };
     const struct json *credential = json_at(body, "credential");
     TRY(read_timeout(body, &row.timeout));

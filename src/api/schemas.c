@@ -95,6 +95,32 @@
     "0.5,\"maximum\":1,\"description\":\"From which cosine on other words mean the same.\"},"      \
     "\"embeddings\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"The " \
     "model that tells what words mean.\"}}}"
+#define PROBE_TYPE                                                                                 \
+    "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"every\"],"     \
+    "\"description\":\"Whether it is asked from time to time if it is there.\",\"properties\":{"   \
+    "\"every\":{\"type\":\"string\",\"description\":\"Such as \\\"30s\\\".\"},\"kind\":{\"type\":" \
+    "\"string\",\"enum\":[\"models\",\"completion\"],\"default\":\"models\",\"description\":"      \
+    "\"Ask for "                                                                                   \
+    "the list of models, or have a model say a word, which may cost something.\"},\"model\":{"     \
+    "\"type\":\"string\",\"maxLength\":256,\"description\":\"That says a word.\"},\"timeout\":{"   \
+    "\"type\":\"string\",\"default\":\"10s\"},\"down_after\":{\"type\":\"integer\",\"minimum\":1," \
+    "\"maximum\":20,\"default\":3},\"up_after\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":"  \
+    "20,"                                                                                          \
+    "\"default\":2}}}"
+#define HEALTH_TYPE                                                                                \
+    "{\"type\":\"object\",\"description\":\"How it is, as this server saw it.\",\"properties\":{"  \
+    "\"state\":{\"type\":\"string\",\"enum\":[\"up\",\"down\",\"failing\",\"unknown\",\"off\"]},"  \
+    "\"since\":" TIME_OR_NULL ",\"calls\":{\"type\":\"integer\",\"description\":\"Of the last 15 " \
+    "minutes.\"},\"errors\":{\"type\":\"object\",\"description\":\"How many of these ended "       \
+    "otherwise than well, by how.\",\"additionalProperties\":{\"type\":\"integer\"}},"             \
+    "\"last_call\":" TIME_OR_NULL ",\"latency_ms\":" NUMBER_OR_NULL ",\"p95_ms\":" NUMBER_OR_NULL  \
+    ",\"last_probe\":{\"type\":[\"object\",\"null\"],\"properties\":{\"at\":" TIME_TYPE            \
+    ",\"ok\":{\"type\":\"boolean\"},\"took_ms\":" NUMBER_OR_NULL ",\"in_a_row\":" INT_TYPE         \
+    ",\"error\":" TEXT_OR_NULL                                                                     \
+    "}},\"targets\":{\"type\":\"array\",\"items\":{\"type\":\"object\","                           \
+    "\"properties\":{\"model\":{\"type\":\"string\"},\"breaker\":{\"type\":\"string\",\"enum\":["  \
+    "\"well\",\"failing\",\"resting\",\"probing\",\"down\"]},\"failures\":" INT_TYPE               \
+    ",\"under_way\":" INT_TYPE ",\"latency_ms\":" NUMBER_OR_NULL "}}}}}"
 #define HEDGE_TYPE                                                                                 \
     "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"required\":[\"after\"],"     \
     "\"description\":\"When the next target is called beside one that is silent; the first to "    \
@@ -376,7 +402,7 @@ const struct api_schema api_schemas[] = {
      "\"private_network\":{\"type\":\"boolean\",\"description\":\"Whether it may be on this "
      "machine or in a private network.\"},"
      "\"enabled\":{\"type\":\"boolean\",\"default\":true},"
-     "\"timeout\":{\"type\":\"string\",\"default\":\"10m\"}}}"},
+     "\"timeout\":{\"type\":\"string\",\"default\":\"10m\"},\"probe\":" PROBE_TYPE "}}"},
     {"ProviderChange",
      "{\"type\":\"object\",\"additionalProperties\":false,"
      "\"description\":\"What is given changes, the rest stays.\",\"properties\":{"
@@ -386,7 +412,7 @@ const struct api_schema api_schemas[] = {
      "\"credential\":{\"type\":\"string\",\"maxLength\":4096,\"writeOnly\":true,"
      "\"description\":\"Empty takes it away.\"},"
      "\"private_network\":{\"type\":\"boolean\"},\"enabled\":{\"type\":\"boolean\"},"
-     "\"timeout\":{\"type\":\"string\"},"
+     "\"timeout\":{\"type\":\"string\"},\"probe\":" PROBE_TYPE ","
      "\"revision\":{\"type\":\"integer\",\"description\":\"Refused if it is another "
      "meanwhile.\"}}}"},
     {"SchedulePreview",
@@ -838,7 +864,7 @@ const struct api_schema api_shapes[] = {
      "\"targets\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
      "\"provider\":{\"type\":\"string\"},\"model\":{\"type\":\"string\"},\"state\":{\"type\":"
      "\"string\","
-     "\"enum\":[\"well\",\"failing\",\"resting\",\"probing\",\"off\",\"missing\"]},"
+     "\"enum\":[\"well\",\"failing\",\"resting\",\"probing\",\"down\",\"off\",\"missing\"]},"
      "\"weight\":{\"type\":\"integer\"},\"max_concurrent\":{\"type\":[\"integer\",\"null\"]},"
      "\"under_way\":{\"type\":\"integer\"},\"waiting\":{\"type\":\"integer\"},"
      "\"latency_ms\":{\"type\":[\"number\",\"null\"],\"description\":\"To the first byte.\"}}}},"
@@ -975,7 +1001,7 @@ const struct api_schema api_shapes[] = {
      "\"timeout\":{\"type\":\"string\"},"
      "\"origin\":{\"type\":\"string\",\"enum\":[\"store\",\"environment\"]},"
      "\"revision\":{\"type\":\"integer\"},\"created_at\":" TIME_OR_NULL
-     ",\"updated_at\":" TIME_OR_NULL "}}"},
+     ",\"updated_at\":" TIME_OR_NULL ",\"probe\":" PROBE_TYPE ",\"health\":" HEALTH_TYPE "}}"},
     {"ProviderOffer",
      "{\"type\":\"object\",\"description\":\"A model server that answers on this machine and is no "
      "provider "

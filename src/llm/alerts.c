@@ -36,6 +36,8 @@ static struct json *id_or_null(struct arena *a, Id id)
 
 struct json *llm_alert_json(struct arena *a, const struct llm_alert *alert)
 {
+    if (alert->provider[0] && !alert->model[0])
+        return json_obj(a, "provider", json_str_c(a, alert->provider), "model", json_null(a), NULL);
     if (alert->provider[0])
         return json_obj(a, "provider", json_str_c(a, alert->provider), "model",
                         json_str_c(a, alert->model), NULL);

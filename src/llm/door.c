@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "llm/door_out.h"
 #include "llm/door_private.h"
+#include "llm/states.h"
 #include "rt/log.h"
 #include "rt/metric.h"
 
@@ -108,7 +109,7 @@ Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str 
 {
     c->refusal = (struct llm_refusal){status, *headers, body};
     llm_refusal_read(c, &c->refusal);
-    status = c->refusal.status;
+    status = c->said = c->refusal.status;
     bool other = status == 401 || status == 402 || status == 408 || status == 429 || status >= 500;
     c->missed = c->follows.n && !other && llm_is_missing(status, body);
     if (c->route && (other || c->missed))
@@ -668,7 +669,8 @@ static Err refuse_what_follows(struct llm_call *c)
     return llm_refused(c, 400, &(HttpHeaders){0}, llm_talk_missing(c));
 }
 
-Err llm_attempt(struct llm_call *c)
+/* As attempt(); a provider that turns out to have no responses is asked for a chat. */
+static Err attempt_responses(struct llm_call *c)
 {
     c->lacking = false;
     c->translated = llm_is_foreign(c);
@@ -679,10 +681,37 @@ Err llm_attempt(struct llm_call *c)
     if (!c->lacking)
         return e;
     c->attempts--;
+    c->said = 0;
     c->translated = true;
     e = attempt(c);
     if (e == OK && c->status == 200)
         llm_lacks_note(c->llm->lacks, c->target.provider, time_mono());
+    return e;
+}
+
+/* What the attempt says about the provider, if it reached for it and nobody gave it up. */
+static void note_fate(const struct llm_call *c, Err e)
+{
+    int status = c->said ? c->said : c->status && c->status != 200 ? c->status : 0;
+    enum llm_fate fate = c->told   ? LLM_FATE_CUT
+                         : status  ? llm_fate_of(status)
+                         : e == OK ? LLM_FATE_OK
+                                   : llm_fate_of_error(e);
+
+    /* What hooks ended is nobody's fault there. */
+    if (e != E_CANCELLED && e != E_CLOSED && llm_hook_failure(c) == OK)
+        llm_state_note(c->llm, c->target.provider, fate,
+                       c->first_at ? c->first_at - c->sent_at : 0);
+}
+
+Err llm_attempt(struct llm_call *c)
+{
+    unsigned before = c->attempts;
+
+    c->said = 0;
+    Err e = attempt_responses(c);
+    if (c->attempts > before)
+        note_fate(c, e);
     return e;
 }
 

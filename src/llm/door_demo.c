@@ -279,6 +279,13 @@ static Err compute(void *arg)
     return llm_embeds(job->c->op) ? make_embeddings(job) : OK;
 }
 
+static bool is_answered(enum llm_op op)
+{
+    return op == LLM_COMPLETIONS || op == LLM_EMBEDDINGS || op == LLM_EMBED_CONTENT ||
+           op == LLM_EMBED_CONTENTS || op == LLM_CHAT || op == LLM_MESSAGES ||
+           op == LLM_RESPONSES || op == LLM_GENERATE;
+}
+
 static Err answer(struct llm_call *c)
 {
     AUTO(arena) *tree = arena_new(TREE_MAX);
@@ -294,7 +301,7 @@ static Err answer(struct llm_call *c)
         TRY(work_run(compute, &job));
     else
         TRY(compute(&job));
-    if (c->op <= LLM_MESSAGES)
+    if (is_answered(c->op))
         TRY(llm_claim(c));
     switch (c->op) {
     case LLM_CHAT:

@@ -221,7 +221,7 @@ Usec llm_race_delay(const struct llm_rounds *r)
     const struct llm_call *c = r->c;
     const struct llm_hedge *rule = &c->route->hedge;
 
-    if (!llm_hedge_is_on(rule) || c->op == LLM_COUNT_TOKENS || c->route->n_targets < 2 ||
+    if (!llm_hedge_is_on(rule) || llm_counts(c->op) || c->route->n_targets < 2 ||
         c->attempts + 1 >= r->attempts)
         return 0;
     if (!rule->usual)

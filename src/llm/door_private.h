@@ -124,6 +124,7 @@ struct llm_call {
     struct llm_usage usage;
     uint64_t chunks;
     int status;                  /* that the client got */
+    int said;                    /* that the upstream answered, if not 200; 0: none */
     bool told;                   /* a failure was told in the stream */
     struct llm_cache_use *cache; /* NULL: nothing is kept for it */
     struct llm_call_log *log;    /* NULL: what is said is not kept */

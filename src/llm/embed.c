@@ -5,6 +5,7 @@
 
 #include "llm/llm_private.h"
 #include "llm/prices.h"
+#include "llm/states.h"
 #include "llm/targets.h"
 #include "llm/upstream.h"
 #include "llm/vector.h"
@@ -102,6 +103,12 @@ static Err ask(struct asking *x)
     return read_answer(x, reply.body);
 }
 
+static bool was_called(Err e)
+{
+    return e == OK || e == E_CONNECT || e == E_EGRESS || e == E_TIMEOUT || e == E_UPSTREAM ||
+           e == E_UPSTREAM_CUT || e == E_TOO_LARGE;
+}
+
 /* The target is told how it was: one that fails again and again rests, and costs no wait. */
 static Err ask_target(struct asking *x, unsigned most)
 {
@@ -114,6 +121,9 @@ static Err ask_target(struct asking *x, unsigned most)
     Usec began = time_mono();
     Err e = ask(x);
     x->e->took = time_mono() - began;
+    if (was_called(e))
+        llm_state_note(x->llm, x->e->target.provider, e == OK ? LLM_FATE_OK : llm_fate_of_error(e),
+                       e == OK ? x->e->took : 0);
     if (e == E_CANCELLED)
         llm_target_drop(x->llm, &x->e->target);
     else

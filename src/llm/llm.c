@@ -17,7 +17,7 @@
 static const Usec WATCH_SPAN = 5 * USEC_S;
 static const Usec SWEEP_SPAN = USEC_MIN;
 enum { SWEEP_ROWS = 100, SWEEP_TIMES = 50 };
-enum { KEY_SIZE = 16 + LLM_NAME_MAX, VIEW_MAX = 256 << 20 };
+enum { KEY_SIZE = 16 + LLM_NAME_MAX, VIEW_MAX = 256 << 20, PROBE_TEXT_MAX = 4096 };
 
 /* ---- views ---- */
 
@@ -128,6 +128,18 @@ static void open_credential(const struct llm *llm, struct llm_view *view, struct
     crypto_wipe((void *)(uintptr_t)plain.p, plain.n);
 }
 
+/* What is stored was checked; should it not be readable all the same, nothing is probed. */
+static void read_probe(struct llm_view *view, struct llm_provider *p, Str text)
+{
+    struct json *v = NULL;
+    Err e = text.n ? json_parse(view->a, text, &v) : OK;
+
+    if (e == OK)
+        e = llm_probe_read(v, &p->probe);
+    if (e != OK)
+        LOG_ERROR("the probe of a provider cannot be read", L_STR("provider", p->name), L_ERR(e));
+}
+
 static void add_row(const struct llm *llm, struct llm_view *view, const struct provider_row *row)
 {
     const struct llm_kind *kind = llm_kind_find(row->kind);
@@ -151,6 +163,7 @@ static void add_row(const struct llm *llm, struct llm_view *view, const struct p
         return;
     }
     open_credential(llm, view, &p, row->credential);
+    read_probe(view, &p, str_dup(view->a, row->probe));
     vec_push(view->a, &view->providers, p);
 }
 
@@ -352,6 +365,7 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->purges = map_new();
     llm->models = map_new();
     llm->targets = map_new();
+    llm->states = map_new();
     llm->prices = llm_prices_new(llm->db);
     llm->alerts = llm_alerts_new();
     llm->limits = llm_limits_new(llm->db, llm->alerts);
@@ -402,6 +416,7 @@ void llm_free(struct llm *llm)
 {
     if (!llm)
         return;
+    fiber_end(llm->prober);
     fiber_end(llm->watcher);
     llm_ledger_free(llm->ledger);
     llm_limits_free(llm->limits);
@@ -413,6 +428,7 @@ void llm_free(struct llm *llm)
     map_free(llm->purges, NULL);
     map_free(llm->models, llm_model_list_free);
     map_free(llm->targets, free);
+    map_free(llm->states, free);
     llm_prices_free(llm->prices);
     llm_vocabularies_free(llm->vocabularies);
     egress_free(llm->egress_public);
@@ -480,12 +496,22 @@ static Err check_api_version(const struct provider_row *row)
     return OK;
 }
 
+static Err check_probe(struct arena *a, const struct provider_row *row)
+{
+    struct llm_probe probe;
+    struct json *v = NULL;
+
+    if (row->probe.n > PROBE_TEXT_MAX || (row->probe.n && json_parse(a, row->probe, &v) != OK))
+        return err_detail(E_INVALID, "probe must be an object.");
+    return llm_probe_read(v, &probe);
+}
+
 static Err check_demo(const struct provider_row *row, const struct llm_kind *kind)
 {
-    if (!str_eq(row->base_url, str_c(kind->base_url)) || row->credential.n)
+    if (!str_eq(row->base_url, str_c(kind->base_url)) || row->credential.n || row->probe.n)
         return err_detail(E_INVALID,
-                          "A provider of the kind %s is nowhere: it has no base_url and "
-                          "no credential.",
+                          "A provider of the kind %s is nowhere: it has no base_url, no credential "
+                          "and no probe.",
                           kind->name);
     return OK;
 }
@@ -505,6 +531,7 @@ Err llm_provider_check(const struct llm *llm, struct arena *a, const struct prov
     if (row->timeout < USEC_S || row->timeout > USEC_DAY)
         return err_detail(E_INVALID, "timeout must be from 1s to 1d.");
     TRY(check_api_version(row));
+    TRY(check_probe(a, row));
     const struct llm_kind *kind = llm_kind_find(row->kind);
     if (kind->demo)
         return check_demo(row, kind);

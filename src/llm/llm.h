@@ -9,6 +9,7 @@
 #define LLM_LLM_H
 
 #include "llm/kind.h"
+#include "llm/probe.h"
 #include "net/egress.h"
 #include "secrets/secrets.h"
 #include "store/store_provider.h"
@@ -39,6 +40,7 @@ struct llm_provider {
     Usec timeout;
     int64_t revision;
     Usec created_at, updated_at; /* 0: of the environment */
+    struct llm_probe probe;
     bool private_network, enabled, has_credential, from_environment;
     bool sealed; /* the credential does not open */
 };
@@ -95,6 +97,9 @@ struct llm_options {
 struct llm_limits *llm_limits_of(struct llm *llm);
 /* Who is told of targets and budgets, see alerts.h. */
 struct llm_alerts *llm_alerts_of(struct llm *llm);
+
+/* From now on providers that want it are asked if they are there; see probe.h. */
+void llm_probes_begin(struct llm *llm);
 
 /* Reads the providers. Texts of @options are copied; db and secrets must stay. */
 Err llm_new(const struct llm_options *options, struct llm **ret_llm) YIELDS;

@@ -62,12 +62,13 @@ struct llm {
     struct map *models;    /* provider id (16 bytes) -> struct llm_model_list */
     struct map *purges;    /* tenant -> how often its kept answers were thrown away */
     struct map *targets;   /* provider id and model -> struct llm_target_state */
+    struct map *states;    /* provider id -> struct llm_provider_state */
     struct store_stamp stamp[LLM_STAMPS];
     const struct llm_hook *hooks[LLM_HOOKS_MAX];
     size_t n_hooks;
     uint64_t reloads, reloaded; /* begun; the one whose view is in force */
 
-    struct fiber *watcher;
+    struct fiber *watcher, *prober;
 };
 
 /* The bytes of an id as a key. */
@@ -83,6 +84,15 @@ Err llm_routes_load(struct db *db, struct llm_view *view) YIELDS;
 /* The same of the guards; wipe their secrets. (hooks/guard.c) */
 Err llm_guards_load(struct llm *llm, struct llm_view *view) YIELDS;
 void llm_guards_forget(struct llm_view *view);
+
+/* Under the lock: whether the probes of @p take it for down, and until when at least. (states.c) */
+bool llm_state_is_down(struct llm *llm, const struct llm_provider *p, Usec *ret_until);
+/* Under the lock: targets of a provider that rest after failures are tried by the next call.
+ * (targets.c) */
+void llm_targets_try(struct llm *llm, Id provider, Usec now);
+/* Under the lock: @target was called, though no call had taken it. (targets.c) */
+void llm_target_probed(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
+                       Usec first_byte, Usec now);
 
 /* Whether @p may be called now; E_UNAVAILABLE with a detail. */
 Err llm_usable(const struct llm_provider *p);

@@ -3,6 +3,7 @@
 #include "llm/targets.h"
 
 #include "llm/llm_private.h"
+#include "llm/states.h"
 
 #include <stdlib.h>
 
@@ -73,8 +74,14 @@ static enum llm_take take(struct llm_target_state *s, unsigned most, bool has_tu
 enum llm_take llm_target_take(struct llm *llm, const struct llm_target *target, unsigned most,
                               bool has_turn)
 {
+    Usec until;
+
     uv_mutex_lock(&llm->lock);
-    enum llm_take taken = take(state_of(llm, target), most, has_turn);
+    struct llm_target_state *s = state_of(llm, target);
+    bool down = llm_state_is_down(llm, target->provider, &until);
+    enum llm_take taken = down ? LLM_RESTS : take(s, most, has_turn);
+    if (down)
+        (void)llm_gate_wake(&s->gate); /* it is so for all who wait */
     uv_mutex_unlock(&llm->lock);
     return taken;
 }
@@ -162,11 +169,75 @@ Err llm_target_wait(struct llm *llm, const struct llm_target *target, Id key, bo
     return llm_gate_wait(&s->gate, &w, &llm->lock, deadline);
 }
 
+/* Under the lock. */
+static struct llm_target_state copy_of(struct llm *llm, const struct llm_provider *p,
+                                       const struct llm_target_state *of)
+{
+    struct llm_target_state s = *of;
+    Usec until;
+
+    s.gate.first = s.gate.last = NULL;
+    s.down = llm_state_is_down(llm, p, &until);
+    if (s.down)
+        s.health.rest_until = usec_max(s.health.rest_until, until);
+    return s;
+}
+
 struct llm_target_state llm_target_look(struct llm *llm, const struct llm_target *target)
 {
     uv_mutex_lock(&llm->lock);
-    struct llm_target_state s = *state_of(llm, target);
+    struct llm_target_state s = copy_of(llm, target->provider, state_of(llm, target));
     uv_mutex_unlock(&llm->lock);
-    s.gate.first = s.gate.last = NULL;
     return s;
+}
+
+/* ---- for probes, and to be shown ---- */
+
+void llm_targets_try(struct llm *llm, Id provider, Usec now)
+{
+    size_t at = 0;
+    void *value;
+    Str key;
+
+    while (map_next(llm->targets, &at, &key, &value)) {
+        struct llm_health *h = &((struct llm_target_state *)value)->health;
+        if (memcmp(key.p, provider.b, sizeof provider.b) == 0 && h->failures >= LLM_FAILURES_MAX &&
+            h->rest_until > now)
+            h->rest_until = now;
+    }
+}
+
+void llm_target_probed(struct llm *llm, const struct llm_target *target, enum llm_verdict verdict,
+                       Usec first_byte, Usec now)
+{
+    struct llm_target_state *s = state_of(llm, target);
+    unsigned before = s->health.failures;
+
+    llm_health_note(&s->health, verdict, 0, now);
+    tell_change(llm, target, before, s);
+    if (first_byte > 0)
+        llm_latency_add(&s->latency, first_byte, now);
+}
+
+void llm_targets_list(struct llm *llm, struct arena *a, const struct llm_view *view, Id tenant,
+                      size_t max, LlmTargetRows *ret_rows)
+{
+    LlmTargetRows rows = {0};
+    size_t at = 0;
+    void *value;
+    Str key;
+
+    uv_mutex_lock(&llm->lock);
+    while (rows.n < max && map_next(llm->targets, &at, &key, &value)) {
+        Id id;
+        memcpy(id.b, key.p, sizeof id.b);
+        const struct llm_provider *p = llm_view_get(view, tenant, id);
+        if (!p)
+            continue;
+        struct llm_target_row row = {id, str_dup(a, str_skip(key, sizeof id.b)),
+                                     copy_of(llm, p, value)};
+        vec_push(a, &rows, row);
+    }
+    uv_mutex_unlock(&llm->lock);
+    *ret_rows = rows;
 }

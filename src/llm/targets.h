@@ -23,6 +23,7 @@ struct llm_target_state {
     struct llm_pace pace;
     unsigned under_way;
     struct llm_gate gate;
+    bool down; /* its provider is, say its probes; of copies alone */
 };
 
 enum llm_take { LLM_TAKEN, LLM_RESTS, LLM_FULL };

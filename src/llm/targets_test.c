@@ -15,7 +15,7 @@ static Err note(void *ctx, const struct llm_alert *alert)
 
 TEST_FIBER(targets_that_go_down_and_come_back_are_told_once)
 {
-    struct llm llm = {.targets = map_new(), .alerts = llm_alerts_new()};
+    struct llm llm = {.targets = map_new(), .states = map_new(), .alerts = llm_alerts_new()};
     struct llm_provider p = {.id = id_new(), .name = S("shelf")};
     struct llm_target t = {&p, S("llama")};
     AUTO_BUF(seen, KIB(4));
@@ -33,12 +33,13 @@ TEST_FIBER(targets_that_go_down_and_come_back_are_told_once)
     t_expect_str(buf_str(&seen), S("provider.down {\"provider\":\"shelf\",\"model\":\"llama\"}\n"
                                    "provider.up {\"provider\":\"shelf\",\"model\":\"llama\"}\n"));
     map_free(llm.targets, free);
+    map_free(llm.states, free);
     uv_mutex_destroy(&llm.lock);
 }
 
 TEST_FIBER(a_target_that_lost_a_race_is_no_worse_but_no_quicker)
 {
-    struct llm llm = {.targets = map_new(), .alerts = llm_alerts_new()};
+    struct llm llm = {.targets = map_new(), .states = map_new(), .alerts = llm_alerts_new()};
     struct llm_provider p = {.id = id_new(), .name = S("shelf")};
     struct llm_target t = {&p, S("llama")};
 
@@ -73,6 +74,7 @@ TEST_FIBER(a_target_that_lost_a_race_is_no_worse_but_no_quicker)
     t_expect(llm_target_take(&llm, &t, 0, false) == LLM_TAKEN);
     llm_alerts_free(llm.alerts);
     map_free(llm.targets, free);
+    map_free(llm.states, free);
     uv_mutex_destroy(&llm.lock);
 }
 

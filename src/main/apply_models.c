@@ -53,7 +53,7 @@ static Err span_of(const struct json *v, Str name, Usec *ret_span)
 static Err read_provider(struct apply *ap, const struct json *v, struct provider_row *row)
 {
     TRY(apply_members(v, "name kind base_url credential api_version private_network enabled "
-                         "timeout"));
+                         "timeout probe"));
     TRY(text_of(v, S("kind"), S(""), &row->kind));
     const struct llm_kind *kind = llm_kind_find(row->kind);
     if (!kind)
@@ -66,6 +66,9 @@ static Err read_provider(struct apply *ap, const struct json *v, struct provider
     TRY(text_of(v, S("api_version"), S(""), &row->api_version));
     TRY(bool_of(v, S("private_network"), kind->private_network, &row->private_network));
     TRY(bool_of(v, S("enabled"), true, &row->enabled));
+    row->probe = json_get(v, S("probe")) && !json_is(json_get(v, S("probe")), JSON_NULL)
+                     ? json_text(ap->a, json_get(v, S("probe")))
+                     : S("");
     row->timeout = LLM_TIMEOUT_DEFAULT;
     TRY(span_of(v, S("timeout"), &row->timeout));
     TRY(apply_secret(ap, json_get(v, S("credential")), &row->credential));
@@ -92,9 +95,23 @@ static void add_credential(struct buf *change, const struct llm_provider *p, Str
     add_change(change, gone || other, gone ? "credential (taken away)" : "credential");
 }
 
+static Err same_probe(struct apply *ap, const struct llm_probe *is, Str text, bool *ret_same)
+{
+    struct llm_probe to_be = {0};
+    struct json *v = NULL;
+
+    if (text.n)
+        TRY(json_parse(ap->a, text, &v));
+    TRY(llm_probe_read(v, &to_be));
+    const struct json *x = llm_probe_json(ap->a, is), *y = llm_probe_json(ap->a, &to_be);
+    *ret_same = x && y ? json_equal(x, y) : x == y;
+    return OK;
+}
+
 static Err change_provider(struct apply *ap, const struct llm_provider *p, struct provider_row *row)
 {
     AUTO_BUF(change, CHANGE_MAX);
+    bool same = true;
 
     if (!str_eq(str_c(p->kind->name), row->kind))
         return err_detail(E_INVALID,
@@ -106,6 +123,8 @@ static Err change_provider(struct apply *ap, const struct llm_provider *p, struc
     add_change(&change, p->private_network != row->private_network, "private_network");
     add_change(&change, p->enabled != row->enabled, "enabled");
     add_change(&change, p->timeout != row->timeout, "timeout");
+    TRY(same_probe(ap, &p->probe, row->probe, &same));
+    add_change(&change, !same, "probe");
     add_credential(&change, p, row->credential);
     if (!row->credential.p && p->has_credential && !llm_same_server(p->base_url, row->base_url))
         return err_detail(E_INVALID,

@@ -48,6 +48,21 @@ static Err read_credential(struct store_call *call, Str *ret_credential)
     return OK;
 }
 
+/* --probe and --probe-model, as the JSON of a rule; what is wrong with it is said when it is
+ * stored. */
+static Str probe_of(const struct cli *cli)
+{
+    struct json *v = json_obj(cli->a, "every", json_str(cli->a, cli_get(cli, "probe")), NULL);
+
+    if (!cli_has(cli, "probe"))
+        return S("");
+    if (cli_has(cli, "probe-model")) {
+        json_set(cli->a, v, S("kind"), json_str(cli->a, S("completion")));
+        json_set(cli->a, v, S("model"), json_str(cli->a, cli_get(cli, "probe-model")));
+    }
+    return json_text(cli->a, v);
+}
+
 static Err add(struct store_call *call)
 {
     struct cli *cli = call->cli;
@@ -61,8 +76,11 @@ static Err add(struct store_call *call)
         .api_version = cli_has(cli, "api-version") ? cli_get(cli, "api-version") : S(""),
         .private_network = cli_has(cli, "private-network") || (k && k->private_network),
         .enabled = true,
+        .probe = probe_of(cli),
     };
 
+    if (cli_has(cli, "probe-model") && !cli_has(cli, "probe"))
+        return err_detail(E_BAD_INPUT, "--probe-model needs --probe: how often it is asked.");
     if (timeout.n && time_parse_span(timeout, &row.timeout) != OK)
         return err_detail(E_BAD_INPUT, "--timeout takes a span such as 10m.");
     TRY(read_credential(call, &row.credential));
@@ -77,15 +95,38 @@ static Err run_add(struct cli *cli)
 
 /* ---- list ---- */
 
+/* As the server that asked last saw it. */
+static void list_state(struct cli *cli, struct buf *out, const struct llm_provider *p,
+                       const ProviderStateRows *rows)
+{
+    char at[TIME_RFC3339_SIZE];
+
+    if (!p->probe.every)
+        return;
+    vec_each(rows, row) {
+        if (!id_eq(row->provider, p->id))
+            continue;
+        buf_add_fmt(out, "  %.*s, asked %.*s", P(row->state),
+                    P(str_dup(cli->a, time_rfc3339(row->asked_at, at))));
+        if (row->error.n)
+            buf_add_fmt(out, ": %.*s", P(row->error));
+        return;
+    }
+    buf_add_c(out, "  not asked yet");
+}
+
 static Err list(struct store_call *call)
 {
     AUTO(llm_view) *view = llm_view_take(call->boot.llm);
     AUTO_BUF(out, MIB(4));
+    ProviderStateRows states;
+
+    TRY(store_provider_state_list(call->boot.db, call->cli->a, auth_home_tenant, &states));
 
     for (size_t i = 0; i < llm_view_count(view); i++) {
         const struct llm_provider *p = llm_view_at(view, i);
         char id[ID_TEXT_SIZE];
-        buf_add_fmt(&out, "%.*s  %-16.*s  %-17s  %-11s  %-13s  %.*s\n", P(id_text(p->id, id)),
+        buf_add_fmt(&out, "%.*s  %-16.*s  %-17s  %-11s  %-13s  %.*s", P(id_text(p->id, id)),
                     P(p->name), p->kind->name,
                     p->from_environment ? "environment"
                     : p->enabled        ? "on"
@@ -94,6 +135,8 @@ static Err list(struct store_call *call)
                     : p->has_credential ? "with key"
                                         : "no key",
                     P(p->base_url));
+        list_state(call->cli, &out, p, &states);
+        buf_add_char(&out, '\n');
     }
     TRY(buf_ok(&out));
     return cli_print(buf_str(&out));
@@ -139,6 +182,8 @@ static const struct cli_option add_options[] = {
     {"credential-stdin", NULL, "Read its key from standard input"},
     {"private-network", NULL, "It may be on this machine or in a private network"},
     {"timeout", "SPAN", "How long an answer may take; 10m if not given"},
+    {"probe", "SPAN", "Ask it so often if it is there; never if not given"},
+    {"probe-model", "MODEL", "By having this model say a word, which may cost something"},
     {0},
 };
 

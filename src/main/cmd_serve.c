@@ -177,6 +177,7 @@ static Err start(struct serve *s)
     TRY(apply_models(s));
     s->boot.base_url = s->api.base_url;
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
+    llm_probes_begin(s->boot.llm);
     s->boot.scheduler = wf_scheduler_new(s->boot.engine);
     s->api.scheduler = s->boot.scheduler;
     s->api.db = s->boot.db;

@@ -307,6 +307,35 @@ onEachDatabase('gateway hedge', (ctx) => {
     }
   });
 
+  test('calls in every dialect race, also the demo', async () => {
+    expectStatus(await ctx.api.post('/api/providers', { kind: 'demo' }), [201, 409]);
+    const compat = { kind: 'openai-compatible', name: `compat-${++n}`, private_network: true };
+    expectStatus(await ctx.api.post('/api/providers', { ...compat, base_url: ctx.model.url }), 201);
+    const content = { contents: [{ parts: [{ text: 'hello' }] }] };
+    for (const [path, body] of [
+      ['/v1/chat/completions', { messages }],
+      ['/v1/messages', { messages, max_tokens: 10 }],
+      ['/v1/responses', { input: 'hello' }],
+      ['/v1/embeddings', { input: 'hello' }],
+      [':generateContent', content],
+      [':streamGenerateContent?alt=sse', content],
+    ])
+      for (const stream of path.startsWith('/v1') && path !== '/v1/embeddings'
+        ? [false, true]
+        : [undefined]) {
+        const hang = { ...target({ hang: true }), provider: compat.name };
+        const r = await route([
+          hang,
+          { provider: 'demo', model: path.includes('emb') ? 'demo-embedding' : 'demo' },
+        ]);
+        const at = path.startsWith('/') ? path : `/v1beta/models/${r.name}${path}`;
+        const got = await ctx.api.post(at, path.startsWith('/') ? { ...body, model: r.name, stream } : body);
+        expectStatus(got, 200);
+        assert.equal(got.headers['x-heddle-hedged'], 'true', at);
+        await left(hang);
+      }
+  });
+
   test('what cannot be is refused with the reason, and a hedge can be taken away', async () => {
     const t = target({});
     for (const hedge of [
