@@ -86,18 +86,23 @@ Err store_mailbox_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is)
 Err store_mailbox_take(struct db *db, struct arena *a, Id node, Usec now, Usec until, int limit,
                        MailboxRows *ret_rows)
 {
-    /* The time is asked for twice: who waited for another node's taking sees what it has become. */
+    /* The time is asked for twice: who waited for another node's taking sees what it has become.
+     * Who has very many waits for places of his own. */
     static const char sql[] =
-        "UPDATE mailbox SET next_at = ?3, taken_by = ?5, epoch = epoch + 1, connected_at = 0 "
-        "WHERE " IS_DUE " AND workflow_id IN (SELECT workflow_id FROM mailbox WHERE " IS_DUE
-        " ORDER BY next_at LIMIT ?4) RETURNING " COLUMNS;
+        "UPDATE mailbox SET next_at = ?3, taken_by = ?5, epoch = epoch + 1, connected_at = 0"
+        " WHERE " IS_DUE " AND workflow_id IN (SELECT d.workflow_id FROM (SELECT workflow_id,"
+        " tenant_id, next_at, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY next_at,"
+        " workflow_id) AS place FROM mailbox WHERE " IS_DUE ") d LEFT JOIN (SELECT tenant_id,"
+        " COUNT(*) AS n FROM mailbox WHERE taken_by IS NOT NULL AND next_at > ?1"
+        " GROUP BY tenant_id) t ON t.tenant_id = d.tenant_id"
+        " WHERE d.place + COALESCE(t.n, 0) <= ?6 ORDER BY d.next_at LIMIT ?4) RETURNING " COLUMNS;
     struct db_tx *tx = db_begin(db, a);
     AUTO(db_cursor) *c = NULL;
 
-    db_exec_returning(
-        tx, sql,
-        DB_ARGS(D_INT(now), D_INT(now + FLOW_CLOCK_SLACK), D_INT(until), D_INT(limit), D_ID(node)),
-        &c);
+    db_exec_returning(tx, sql,
+                      DB_ARGS(D_INT(now), D_INT(now + FLOW_CLOCK_SLACK), D_INT(until), D_INT(limit),
+                              D_ID(node), D_INT(STORE_MAILBOX_TENANT_MAX)),
+                      &c);
     TRY(db_commit(tx));
     read_rows(c, a, ret_rows);
     return OK;

@@ -35,6 +35,8 @@ void store_mailbox_put(struct db_tx *tx, Id workflow, const struct mailbox_row *
 Err store_mailbox_get(struct db *db, struct arena *a, Id tenant, Id workflow,
                       struct mailbox_row *ret_row) YIELDS;
 Err store_mailbox_is_due(struct db *db, struct arena *a, Usec now, bool *ret_is) YIELDS;
+/* Of one tenant, over all nodes, so many are read at once. */
+enum { STORE_MAILBOX_TENANT_MAX = 500 };
 /* Take up to @limit that nobody has at @now for @node, until @until. */
 Err store_mailbox_take(struct db *db, struct arena *a, Id node, Usec now, Usec until, int limit,
                        MailboxRows *ret_rows) YIELDS;

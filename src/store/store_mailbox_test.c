@@ -98,3 +98,27 @@ DB_TEST(a_version_that_reads_the_same_folder_goes_on_and_another_begins_anew)
     t_expect_ok(put(db, workflow, tenant, 4, S("")));
     t_expect_int(taken(db, NOW + USEC_DAY, &next), 0);
 }
+
+DB_TEST(a_tenant_with_very_many_folders_leaves_places_to_others)
+{
+    Id many = id_new(), few = id_new();
+    MailboxRows rows;
+    int n = 0;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct db_tx *tx = db_begin(db, t_arena());
+    for (int i = 0; i <= STORE_MAILBOX_TENANT_MAX + 5; i++) {
+        struct mailbox_row row = {.tenant = i <= STORE_MAILBOX_TENANT_MAX + 4 ? many : few,
+                                  .hash = S("01234567890123456789012345678901"),
+                                  .spec = S("a")};
+        store_mailbox_put(tx, id_new(), &row);
+    }
+    t_expect_ok(db_commit(tx));
+    t_expect_ok(store_mailbox_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10000, &rows));
+    t_expect_int(rows.n, STORE_MAILBOX_TENANT_MAX + 1);
+    vec_each(&rows, row)
+        n += id_eq(row->tenant, few);
+    t_expect_int(n, 1);
+    t_expect_ok(store_mailbox_take(db, t_arena(), id_new(), NOW, NOW + USEC_MIN, 10000, &rows));
+    t_expect_int(rows.n, 0);
+}
