@@ -231,6 +231,8 @@ bool llm_pass_priced(const struct llm_price *price, const struct llm_usage *usag
 
 /* The response @id is of c->target: those that follow it go there. Empty: it is not known. */
 void llm_pin(const struct llm_call *c, Str id);
+/* Who made the response @id: from memory, or the store. E_NOT_FOUND. */
+Err llm_pin_find(struct llm *llm, Id tenant, Str id, struct llm_pin *ret_pin) YIELDS;
 /* Whether a refusal says that the response before is not known. */
 bool llm_is_missing(int status, Str body);
 

@@ -13,6 +13,24 @@ void llm_pin(const struct llm_call *c, Str id)
                      c->target.model);
 }
 
+Err llm_pin_find(struct llm *llm, Id tenant, Str id, struct llm_pin *ret_pin)
+{
+    AUTO(arena) *a = arena_new(KIB(64));
+    struct model_pin_row row;
+
+    if (llm_pins_get(llm->pins, tenant, id, ret_pin))
+        return OK;
+    if (!id.n || id.n > LLM_PIN_ID_MAX)
+        return err_set(E_NOT_FOUND, "no id of a response");
+    TRY(store_model_pin_get(llm->db, a, tenant, id, &row));
+    if (row.model.n > sizeof ret_pin->model)
+        return err_set(E_CORRUPT, "a pin of a model that is none");
+    ret_pin->provider = row.provider;
+    ret_pin->model_n = row.model.n;
+    memcpy(ret_pin->model, row.model.n ? row.model.p : "", row.model.n);
+    return OK;
+}
+
 /* 400 or 404, by its code; another 404 is of the model. */
 bool llm_is_missing(int status, Str body)
 {
@@ -42,7 +60,10 @@ static Err find(struct llm_call *c, const struct llm_view *view, Str id)
     struct llm_pin *pin = arena_new_of(c->req->a, struct llm_pin);
     Id tenant = c->req->who.tenant;
 
-    if (llm_pins_get(c->llm->pins, tenant, id, pin))
+    Err e = llm_pin_find(c->llm, tenant, id, pin);
+    if (e != OK && e != E_NOT_FOUND)
+        return e;
+    if (e == OK)
         c->target = (struct llm_target){llm_view_get(view, tenant, pin->provider),
                                         str_from(pin->model, pin->model_n)};
     if (!c->target.provider)

@@ -223,13 +223,17 @@ static Err tell(struct llm_rounds *r)
 }
 
 /* A response follows another: only who made that can answer, if it is known who did. */
-static void heed_pin(struct llm_rounds *r)
+static Err heed_pin(struct llm_rounds *r)
 {
     const struct llm_call *c = r->c;
     struct llm_pin pin;
 
-    if (!c->follows.n || !llm_pins_get(c->llm->pins, c->req->who.tenant, c->follows, &pin))
-        return;
+    if (!c->follows.n)
+        return OK;
+    Err e = llm_pin_find(c->llm, c->req->who.tenant, c->follows, &pin);
+    if (e == E_NOT_FOUND)
+        return OK;
+    TRY(e);
     unsigned others = 0;
     for (unsigned i = 0; i < c->route->n_targets; i++) {
         bool is_it = pick(r, i) && id_eq(c->target.provider->id, pin.provider) &&
@@ -238,6 +242,7 @@ static void heed_pin(struct llm_rounds *r)
     }
     if (others != (1u << c->route->n_targets) - 1) /* else the route has changed */
         r->untold |= others;
+    return OK;
 }
 
 Err llm_route_call(struct llm_call *c, const struct llm_view *view)
@@ -249,7 +254,7 @@ Err llm_route_call(struct llm_call *c, const struct llm_view *view)
     r->view = view;
     r->attempts = attempts_of(c);
     find_order(r);
-    heed_pin(r);
+    TRY(heed_pin(r));
     for (unsigned i = 0; i < ROUNDS_MAX; i++, pause *= 2) {
         if (round_once(r)) {
             *err_record() = r->record;

@@ -300,11 +300,20 @@ static Err sweep_responses(struct llm *llm)
     if (llm->swept_at && now - llm->swept_at < SWEEP_SPAN)
         return OK;
     llm->swept_at = now;
+    AUTO(arena) *own = arena_new(KIB(64));
+    TRY(store_model_pin_expire(llm->db, own, time_wall()));
     for (int i = 0; i < SWEEP_TIMES && n == SWEEP_ROWS; i++) {
         AUTO(arena) *a = arena_new(MIB(64));
         TRY(store_model_response_expire(llm->db, a, time_wall(), SWEEP_ROWS, &n));
     }
     return OK;
+}
+
+static Err keep_responses(struct llm *llm)
+{
+    if (llm->responses_kept)
+        TRY(llm_pins_flush(llm->pins, llm->db, llm->responses_kept));
+    return sweep_responses(llm);
 }
 
 static Err watch(void *arg)
@@ -315,7 +324,7 @@ static Err watch(void *arg)
     while (fiber_sleep(WATCH_SPAN) == OK) {
         Err e = look(llm);
         if (e == OK && llm->ledger) /* this process serves */
-            e = sweep_responses(llm);
+            e = keep_responses(llm);
         if (e != OK && e != E_CANCELLED && !said)
             LOG_WARN("the providers could not be read again; the last known ones stay", L_ERR(e));
         said = e != OK;
@@ -418,6 +427,9 @@ void llm_free(struct llm *llm)
         return;
     fiber_end(llm->prober);
     fiber_end(llm->watcher);
+    if (llm->ledger && llm->responses_kept &&
+        llm_pins_flush(llm->pins, llm->db, llm->responses_kept) != OK)
+        LOG_WARN("who made the last responses was not written; their routes will ask for it");
     llm_ledger_free(llm->ledger);
     llm_limits_free(llm->limits);
     llm_alerts_free(llm->alerts);

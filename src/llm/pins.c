@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { KEY_MAX = 16 + LLM_PIN_ID_MAX };
+enum { KEY_MAX = 16 + LLM_PIN_ID_MAX, FLUSH_MAX = 500 }; /* of one transaction */
 
 struct entry {
     struct llm_pin pin;
@@ -19,6 +19,7 @@ struct llm_pins {
     struct map *by_id;
     struct entry **ring; /* in the order in which they came */
     size_t next;
+    uint64_t made, written; /* since the start; of the ring */
 };
 
 struct llm_pins *llm_pins_new(void)
@@ -72,6 +73,7 @@ static struct entry *entry_for(struct llm_pins *pins, Str key)
     if (!e)
         DIE("out of memory");
     pins->next = (pins->next + 1) % LLM_PINS_MAX;
+    pins->made++;
     memcpy(e->key, key.p, key.n);
     e->key_n = key.n;
     map_put(pins->by_id, key, e);
@@ -104,4 +106,49 @@ bool llm_pins_get(struct llm_pins *pins, Id tenant, Str id, struct llm_pin *ret_
         *ret_pin = e->pin;
     uv_mutex_unlock(&pins->lock);
     return e != NULL;
+}
+
+/* ---- the store ---- */
+
+/* The oldest that are not written, in @a. */
+static size_t look_unwritten(struct llm_pins *pins, struct arena *a, struct model_pin_row *rows,
+                             uint64_t *ret_first)
+{
+    size_t n = 0;
+
+    uv_mutex_lock(&pins->lock);
+    if (pins->made - pins->written > LLM_PINS_MAX)
+        pins->written = pins->made - LLM_PINS_MAX;
+    *ret_first = pins->written;
+    for (; n < FLUSH_MAX && pins->written + n < pins->made; n++) {
+        const struct entry *e = pins->ring[(pins->written + n) % LLM_PINS_MAX];
+        Str key = str_dup(a, str_from(e->key, e->key_n));
+        rows[n] =
+            (struct model_pin_row){.provider = e->pin.provider,
+                                   .response = str_skip(key, 16),
+                                   .model = str_dup(a, str_from(e->pin.model, e->pin.model_n))};
+        memcpy(rows[n].tenant.b, key.p, 16);
+    }
+    uv_mutex_unlock(&pins->lock);
+    return n;
+}
+
+Err llm_pins_flush(struct llm_pins *pins, struct db *db, Usec kept)
+{
+    size_t n = FLUSH_MAX;
+    uint64_t first;
+
+    while (n == FLUSH_MAX) {
+        AUTO(arena) *a = arena_new(MIB(4));
+        struct model_pin_row *rows = arena_array(a, struct model_pin_row, FLUSH_MAX);
+        n = look_unwritten(pins, a, rows, &first);
+        if (!n)
+            return OK;
+        TRY(store_model_pin_put(db, a, rows, n, time_wall() + kept));
+        uv_mutex_lock(&pins->lock);
+        if (pins->written < first + n)
+            pins->written = first + n;
+        uv_mutex_unlock(&pins->lock);
+    }
+    return OK;
 }

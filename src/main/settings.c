@@ -206,7 +206,7 @@ const struct config_setting config_settings[] = {
     {"retention.model_responses", "HEDDLE_RETENTION_MODEL_RESPONSES", NULL,
      AS_INT(retention.model_responses, "30", 0, 36500),
      .help = "Days that responses of models whose provider has none of its own are kept, after the "
-             "last of their conversation; 0: none is stored"},
+             "last of their conversation, and who made the others; 0: nothing is stored"},
     {"retention.max_days", "HEDDLE_RETENTION_MAX_DAYS", NULL,
      AS_INT(retention.max_days, "0", 0, 36500),
      .help = "Days after which finished runs are deleted whatever workflows and tenants say; 0: "
