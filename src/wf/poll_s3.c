@@ -143,6 +143,16 @@ static bool counts(const struct look *k, const struct s3_object *o)
     return glob_matches(k->cfg->pattern, str_skip(key, k->cfg->prefix.n));
 }
 
+/* Whether it was there when the watch began, which the id of that says: a first pass takes a while,
+ * and what comes meanwhile is new. */
+static bool was_there(const struct look *k, const struct s3_object *o)
+{
+    Usec modified;
+
+    return time_parse_rfc3339(o->last_modified, &modified) != OK ||
+           modified <= id_time(k->l->row.watch);
+}
+
 static void judge(const struct look *k, struct arena *a, const struct s3_object *o,
                   const struct poll_object *known, PollObjects *changes, Ready *ready)
 {
@@ -155,7 +165,7 @@ static void judge(const struct look *k, struct arena *a, const struct s3_object 
             return;
         if (known)
             row.state = known->state == POLL_NEW ? POLL_NEW : POLL_CHANGED;
-        else if (k->l->row.is_first && !k->cfg->existing)
+        else if (k->l->row.is_first && !k->cfg->existing && was_there(k, o))
             row.state = POLL_DONE;
         vec_push(a, changes, row);
     }

@@ -130,6 +130,20 @@ for (const db of databases) {
       assert.equal((await outputs(id, 4)).filter((o) => o.key === 'k/2').length, 1);
     });
 
+    test('what comes while a bucket is gone through for the first time is new', async () => {
+      const s3 = await bucket();
+      s3.page = 2;
+      for (const key of ['a', 'b', 'c', 'd']) s3.put(key);
+      s3.wrong = (entry) => {
+        if (entry.url.searchParams.has('continuation-token') && !s3.objects.has('z'))
+          s3.put('z', 'z', new Date(Date.now() + 2000));
+      };
+      const id = await server.api.published(watches('Meanwhile', s3.settings));
+      assert.equal((await outputs(id, 1))[0].key, 'z');
+      await looked(id, s3);
+      assert.equal((await runsOf(id)).length, 1);
+    });
+
     test('what is wrong is said with what to do, and looks become rare meanwhile', async () => {
       const s3 = await bucket();
       const xml = (code) => `<Error><Code>${code}</Code><Message>secret of the server</Message></Error>`;
