@@ -2,6 +2,7 @@
 #include "wf/folder.h"
 
 #include "base/arena.h"
+#include "base/glob.h"
 #include "base/utf8.h"
 #include "rt/inject.h"
 #include "rt/work.h"
@@ -9,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,18 +123,27 @@ static Err open_folder(Str roots, Str path, int *ret_fd)
 struct listing {
     struct arena *a;
     Str roots, path;
-    const char *pattern;
+    Str pattern;
     struct folder_files files;
 };
 
+/* A name that begins with a dot is meant only by a pattern that does. */
+static bool is_meant(const struct listing *l, Str name)
+{
+    bool hidden = str_starts(name, S("."));
+
+    return (!hidden || str_starts(l->pattern, S("."))) && glob_matches(l->pattern, name);
+}
+
 static Err add_file(struct listing *l, int fd, const char *name)
 {
+    bool odd = !utf8_valid(str_c(name)); /* no pattern can say it */
     struct stat st;
 
-    if (fnmatch(l->pattern, name, FNM_PERIOD) != 0 ||
-        fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    if ((!odd && !is_meant(l, str_c(name))) || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(st.st_mode))
         return OK; /* also one that went away just now */
-    if (!utf8_valid(str_c(name))) {
+    if (odd) {
         l->files.odd++;
         return OK;
     }
@@ -171,7 +180,7 @@ static Err list(void *arg)
 
 Err folder_list(struct arena *a, Str roots, Str path, Str pattern, struct folder_files *ret_files)
 {
-    struct listing l = {.a = a, .roots = roots, .path = path, .pattern = str_dup_c(a, pattern)};
+    struct listing l = {.a = a, .roots = roots, .path = path, .pattern = pattern};
 
     TRY(work_run(list, &l));
     *ret_files = l.files;

@@ -25,7 +25,7 @@ struct folder_files {
 const char *folder_path_fault(Str path);
 /* Whether @path is in one of @roots ("/a,/b"): E_INVALID with a detail. */
 Err folder_check(Str roots, Str path);
-/* The regular files in it whose names match @pattern, as of fnmatch(3). E_NOT_FOUND, E_FORBIDDEN,
+/* The regular files in it whose names match @pattern (base/glob.h). E_NOT_FOUND, E_FORBIDDEN,
  * E_TOO_LARGE, E_IO with details. */
 Err folder_list(struct arena *a, Str roots, Str path, Str pattern, struct folder_files *ret_files)
     YIELDS;
