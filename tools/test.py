@@ -80,9 +80,9 @@ def run(name, words, command, folder=TOP, env=None):
 
 
 def with_databases(command):
-    """The store's tests run on PostgreSQL too, on a server of their own."""
-    helper = os.path.join(TOP, "tools", "with_pg.sh")
-    return [helper] + command if os.path.exists(helper) else command
+    """The store's tests run on PostgreSQL too, and those of limits beside Redis, on servers of their own."""
+    helpers = [os.path.join(TOP, "tools", name) for name in ("with_redis.sh", "with_pg.sh")]
+    return [helper for helper in helpers if os.path.exists(helper)] + command
 
 
 def unit(build, names):
