@@ -41,6 +41,9 @@ struct json *llm_alert_json(struct arena *a, const struct llm_alert *alert)
     if (alert->provider[0])
         return json_obj(a, "provider", json_str_c(a, alert->provider), "model",
                         json_str_c(a, alert->model), NULL);
+    if (str_starts(str_c(alert->event), S("limits.")))
+        return json_obj(a, "counted_by", json_str_c(a, alert->why[0] ? "database" : "redis"), "why",
+                        json_str_c(a, alert->why), NULL);
     return json_obj(a, "key_id", id_or_null(a, alert->key), "user_id", id_or_null(a, alert->user),
                     "team_id", id_or_null(a, alert->team), "per", json_str_c(a, alert->per),
                     "max_cost_micros", json_int(a, alert->max), "used_cost_micros",

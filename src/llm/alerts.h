@@ -16,12 +16,14 @@ struct llm_alerts;
 
 struct llm_alert {
     Id tenant;
-    const char *event; /* "provider.down", "provider.up", "budget.warning", "budget.exhausted" */
+    const char *event; /* "provider.down", "provider.up", "budget.warning", "budget.exhausted",
+                          "limits.degraded", "limits.restored" */
     Usec at;           /* wall */
     char provider[65], model[257]; /* of the first two; no model: all of it */
     Id key, user, team;            /* of the others: one of them, or none: the tenant's budget */
     const char *per;
     int64_t max, used; /* micro-units */
+    char why[200];     /* of limits.degraded */
 };
 
 /* @alert as receivers get it. */

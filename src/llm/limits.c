@@ -8,7 +8,7 @@ static const Usec FRESH = 10 * USEC_S;
 static const Usec REREAD = USEC_S; /* after a policy could not be read */
 static const Usec WAIT_MOST = 10 * USEC_S;
 static const Usec LOOK_AGAIN = 250 * USEC_MS; /* others may have given back */
-enum { ACCOUNTS_MAX = 200000, PARTS = 64, WAITING_MAX = 10000 };
+enum { ACCOUNTS_MAX = 200000, PARTS = 64, POOL_PARTS = 256, WAITING_MAX = 10000 };
 
 /* ---- accounts ---- */
 
@@ -192,10 +192,11 @@ static int64_t spent(struct llm_slot *s)
 {
     if (s->seen_from != s->c.from) {
         s->seen_from = s->c.from;
-        s->others = 0;
+        s->others = s->pool = 0;
         s->told = 0;
     }
-    return s->others + s->c.used;
+    int64_t others = s->others - s->pool;
+    return (others > 0 ? others : 0) + s->c.used;
 }
 
 /* Under the lock. */
@@ -279,27 +280,92 @@ static int64_t need_of(const struct llm_hold *h, int slot)
     return h->need[slot / LLM_PERS];
 }
 
-/* Under the lock: the first limit that has too little for the call. */
-static enum turn find_lack(struct llm_hold *h, Usec wall, struct lack *ret_lack)
+/* Under the lock: how much too little there is for the call. */
+static int64_t missing(struct llm_hold *h, int side, int k, Usec wall)
 {
-    for (int i = 0; i < LLM_SIDES; i++) {
-        struct llm_account *acc = h->accounts[i];
-        for (int k = 0; acc && acc->slots && k < LLM_SLOTS; k++) {
-            struct llm_slot *s = &acc->slots[k];
-            if (s->c.max < 0)
-                continue;
-            Usec from = s->c.from;
-            llm_counter_roll(&s->c, (enum llm_per)(k % LLM_PERS), wall);
-            if (s->c.from != from)
-                s->full_until = 0;
-            int64_t spare = llm_counter_free(&s->c) - (h->over[i] >> k & 1 ? 0 : s->c.over);
-            if (need_of(h, k) <= 0 || spare >= need_of(h, k))
-                continue;
-            *ret_lack = (struct lack){acc, i, k};
-            return turn_of(s, k);
-        }
-    }
+    struct llm_account *acc = h->accounts[side];
+    struct llm_slot *s = acc && acc->slots ? &acc->slots[k] : NULL;
+    int64_t need = need_of(h, k);
+
+    if (!s || s->c.max < 0)
+        return 0;
+    Usec from = s->c.from;
+    llm_counter_roll(&s->c, (enum llm_per)(k % LLM_PERS), wall);
+    if (s->c.from != from)
+        s->full_until = 0;
+    int64_t spare = llm_counter_free(&s->c) - (h->over[side] >> k & 1 ? 0 : s->c.over);
+    return need > 0 && spare < need ? need - spare : 0;
+}
+
+/* Under the lock: the first limit that has too little for the call. @but: those that are not to be
+ * looked at; NULL: all are. */
+static enum turn find_lack(struct llm_hold *h, Usec wall, const unsigned *but,
+                           struct lack *ret_lack)
+{
+    for (int i = 0; i < LLM_SIDES; i++)
+        for (int k = 0; k < LLM_SLOTS; k++)
+            if (missing(h, i, k, wall) && !(but && but[i] >> k & 1)) {
+                *ret_lack = (struct lack){h->accounts[i], i, k};
+                return turn_of(&h->accounts[i]->slots[k], k);
+            }
     return TURN_GOT;
+}
+
+/* ---- the pools that all servers share ---- */
+
+struct want {
+    uint8_t side, slot;
+};
+
+/* Under the lock. */
+static size_t gather(struct llm_hold *h, struct want *wants, struct model_counter *list)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < LLM_SIDES; i++)
+        for (int k = 0; k < LLM_SLOTS; k++) {
+            int64_t much = missing(h, i, k, h->at);
+            if (!much)
+                continue;
+            const struct llm_slot *s = &h->accounts[i]->slots[k];
+            wants[n] = (struct want){(uint8_t)i, (uint8_t)k};
+            list[n++] =
+                (struct model_counter){h->accounts[i]->subject, k, s->c.from, s->c.to, much};
+        }
+    return n;
+}
+
+/* Under the lock before and after: take what lacks out of the pools, all of it or nothing; true if
+ * it was taken. @filled: what lacks, but not there. */
+static bool take_pooled(struct llm_limits *l, struct llm_hold *h, unsigned filled[LLM_SIDES])
+{
+    struct want wants[LLM_SIDES * LLM_SLOTS];
+    struct model_counter list[LLM_SIDES * LLM_SLOTS];
+    bool lacks[LLM_SIDES * LLM_SLOTS], all = true;
+    int64_t left[LLM_SIDES * LLM_SLOTS];
+    size_t n = gather(h, wants, list);
+
+    uv_mutex_unlock(&l->lock);
+    Err e = llm_redis_is_up(l) ? llm_redis_take(l, list, n, lacks, left) : E_UNAVAILABLE;
+    uv_mutex_lock(&l->lock);
+    memset(filled, 0, LLM_SIDES * sizeof *filled);
+    for (size_t i = 0; e == OK && i < n; i++) {
+        all = all && !lacks[i];
+        if (!lacks[i])
+            filled[wants[i].side] |= 1u << wants[i].slot;
+    }
+    for (size_t i = 0; e == OK && all && i < n; i++) {
+        struct llm_account *acc = h->accounts[wants[i].side];
+        struct llm_slot *s = &acc->slots[wants[i].slot];
+        if (s->c.from != list[i].from)
+            continue;   /* the window is over */
+        (void)spent(s); /* of this window */
+        s->c.granted += list[i].back;
+        s->others -= list[i].back;
+        s->pool = left[i];
+        llm_limits_touch(l, acc, s);
+    }
+    return e == OK && all;
 }
 
 /* Under the lock, when nothing lacks. */
@@ -338,7 +404,8 @@ static Err ask(struct llm_limits *l, struct llm_hold *h, const struct lack *lack
     AUTO(arena) *a = arena_new(KIB(64));
     struct llm_slot *s = &lack->account->slots[lack->slot];
     int64_t need = need_of(h, lack->slot), max = s->c.max, taken = 0, total = 0;
-    int64_t most = need + s->wanted + max / PARTS, least = need, spare = llm_counter_free(&s->c);
+    int64_t most = need + s->wanted + max / (l->redis ? POOL_PARTS : PARTS), least = need,
+            spare = llm_counter_free(&s->c);
     struct model_counter c = {.subject = lack->account->subject,
                               .slot = lack->slot,
                               .from = s->c.from,
@@ -425,13 +492,21 @@ static Err reserve(struct llm_limits *l, struct llm_hold *h)
     Usec deadline = usec_in(WAIT_MOST);
     bool waited = false;
     struct lack lack = {0};
+    unsigned filled[LLM_SIDES];
 
     for (;;) {
         h->at = time_wall();
-        enum turn turn = find_lack(h, h->at, &lack);
+        enum turn turn = find_lack(h, h->at, NULL, &lack);
         if (turn == TURN_GOT) {
             reserve_all(l, h);
             return OK;
+        }
+        if (l->redis && time_mono() < deadline) {
+            if (take_pooled(l, h, filled))
+                continue;
+            turn = find_lack(h, h->at, filled, &lack);
+            if (turn == TURN_GOT) /* meanwhile */
+                continue;
         }
         if (turn == TURN_REFUSED) {
             (void)llm_gate_wake(&lack.account->slots[lack.slot].gate); /* it is so for all */

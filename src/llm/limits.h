@@ -21,12 +21,17 @@
 struct llm_alerts;
 struct llm_limits;
 struct llm_account;
+struct redis;
 
 /* The most that a call can need of anything. */
 #define LLM_NEED_MAX ((int64_t)1 << 48)
 
 /* @alerts: where budgets that are nearly used up are told; NULL: nowhere. */
 struct llm_limits *llm_limits_new(struct db *db, struct llm_alerts *alerts);
+/* From now on what is free of what was taken is shared with other servers in @redis, which is
+ * borrowed for as long as @limits is there; @tenant is told (limits.degraded, limits.restored) when
+ * it goes and comes. Once, before calls. */
+Err llm_limits_use_redis(struct llm_limits *limits, struct redis *redis, Id tenant) YIELDS;
 /* Gives back what is free. */
 void llm_limits_free(struct llm_limits *limits) YIELDS;
 

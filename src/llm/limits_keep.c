@@ -8,35 +8,53 @@ static const Usec IDLE = 250 * USEC_MS;
 static const Usec TICK = 100 * USEC_MS;
 static const Usec RETRY = USEC_S;
 static const Usec END_USER_KEPT = 32 * USEC_DAY; /* as long as the longest window */
-enum { BATCH_MAX = 500 };
+enum { BATCH_MAX = 500, POOLED_MAX = 32, POOL_PART = 64 };
 
 /* ---- giving back ---- */
 
-/* Under the lock: what of a slot is to be told to the store now, and whether more is later. */
-static bool take_back(struct llm_account *acc, int k, bool all, struct model_counter *ret_c,
-                      bool *later)
+struct given {
+    struct llm_account *account;
+    struct model_counter c;
+    int64_t pool; /* the part of it that is put into the pool */
+    bool told;
+};
+
+/* Under the lock: how much of @back goes into the pool. What is there when Redis is lost is lost
+ * with it until the window ends: it is not much of the limit. */
+static int64_t pool_part(const struct llm_slot *s, int64_t back)
+{
+    int64_t room = s->c.max / POOL_PART + (s->c.max % POOL_PART > 0) -
+                   (s->seen_from == s->c.from ? s->pool : 0);
+
+    if (s->c.over || back <= 0 || room <= 0) /* what is beyond the limit is for nobody else */
+        return 0;
+    return back < room ? back : room;
+}
+
+/* Under the lock: what of a slot is to be told now, and whether more is later. */
+static bool take_back(struct llm_account *acc, int k, bool all, bool pooled,
+                      struct given *ret_given, bool *later)
 {
     struct llm_slot *s = &acc->slots[k];
     int64_t back = llm_counter_free(&s->c);
+    int64_t pool = pooled ? pool_part(s, back) : 0;
 
     if (back == 0)
         return false;
     if (back > 0 && !all && (s->asking || time_mono() - s->touched < IDLE)) {
         *later = true;
-        return false;
+        if (s->asking || !pool)
+            return false;
+        back = pool;
     }
-    *ret_c = (struct model_counter){acc->subject, k, s->c.from, s->c.to, back};
+    *ret_given =
+        (struct given){acc, {acc->subject, k, s->c.from, s->c.to, back}, pool, .told = false};
     s->c.granted -= back;
     return true;
 }
 
-struct given {
-    struct llm_account *account;
-    struct model_counter c;
-};
-
 /* Up to BATCH_MAX of what is to be told. */
-static size_t gather(struct llm_limits *l, bool all, struct given *out)
+static size_t gather(struct llm_limits *l, bool all, bool pooled, struct given *out)
 {
     struct llm_account *acc, *kept = NULL;
     size_t n = 0;
@@ -46,8 +64,8 @@ static size_t gather(struct llm_limits *l, bool all, struct given *out)
         bool later = n + LLM_SLOTS > BATCH_MAX;
         l->dirty = acc->next_dirty;
         for (int k = 0; k < LLM_SLOTS && n + LLM_SLOTS <= BATCH_MAX; k++)
-            if (take_back(acc, k, all, &out[n].c, &later))
-                out[n++].account = acc;
+            if (take_back(acc, k, all, pooled, &out[n], &later))
+                n++;
         acc->dirty = later;
         if (!later)
             continue;
@@ -64,7 +82,7 @@ static void undo(struct llm_limits *l, const struct given *given, size_t n, Err 
 {
     uv_mutex_lock(&l->lock);
     for (size_t i = 0; i < n; i++) {
-        if (!llm_limits_undone(e, given[i].c.back))
+        if (given[i].told || !llm_limits_undone(e, given[i].c.back))
             continue;
         struct llm_slot *s = &given[i].account->slots[given[i].c.slot];
         if (s->c.from == given[i].c.from)
@@ -74,17 +92,61 @@ static void undo(struct llm_limits *l, const struct given *given, size_t n, Err 
     uv_mutex_unlock(&l->lock);
 }
 
+/* Under the lock: it is in the pool, of what others took. */
+static void note_pooled(struct given *g)
+{
+    struct llm_slot *s = &g->account->slots[g->c.slot];
+
+    g->c.back -= g->pool;
+    g->told = g->c.back == 0;
+    if (s->seen_from != g->c.from)
+        return;
+    s->others += g->pool;
+    s->pool += g->pool;
+}
+
+/* Into the pools what may go there; the rest, and all if Redis is away, is for the store. What
+ * became of it if it gave no answer nobody knows: then it counts as used. */
+static void give_pooled(struct llm_limits *l, struct given *given, size_t n)
+{
+    struct model_counter list[POOLED_MAX];
+    struct given *of[POOLED_MAX];
+    size_t at = 0, m;
+
+    do {
+        for (m = 0; at < n && m < POOLED_MAX; at++) {
+            if (!given[at].pool)
+                continue;
+            of[m] = &given[at];
+            list[m] = given[at].c;
+            list[m++].back = given[at].pool;
+        }
+        if (!m || llm_redis_give(l, list, m) == E_UNAVAILABLE)
+            return;
+        uv_mutex_lock(&l->lock);
+        for (size_t i = 0; i < m; i++)
+            note_pooled(of[i]);
+        uv_mutex_unlock(&l->lock);
+    } while (at < n);
+}
+
 static Err give_back(struct llm_limits *l, bool all)
 {
     AUTO(arena) *a = arena_new(MIB(4));
     struct given *given = arena_array(a, struct given, BATCH_MAX);
-    size_t n = gather(l, all, given);
+    bool pooled = llm_redis_is_up(l);
+    size_t n = gather(l, all, pooled, given), rest = 0;
 
-    if (!n)
-        return OK;
+    if (pooled)
+        give_pooled(l, given, n);
     struct db_tx *tx = db_begin(l->db, a);
     for (size_t i = 0; i < n; i++)
-        store_model_counter_give(tx, &given[i].c);
+        if (!given[i].told) {
+            store_model_counter_give(tx, &given[i].c);
+            rest++;
+        }
+    if (!rest)
+        return OK;
     Err e = db_commit(tx);
     if (e != OK)
         undo(l, given, n, e);
@@ -119,6 +181,7 @@ static Err keep(void *arg)
             LOG_WARN("the counters of limits cannot be written now; they wait", L_ERR(e));
         l->complained = e != OK;
         pause = e == OK ? TICK : RETRY;
+        llm_redis_watch(l);
         expire(l);
     }
     return OK;

@@ -16,6 +16,7 @@ struct llm_slot {
     int64_t others;  /* taken by others, when the store was asked last */
     Usec seen_from;  /* the window that what stands above and below is of */
     int told;        /* percent of a budget that were told of */
+    int64_t pool;    /* of what others took: in Redis, for all, when it was asked last */
 };
 
 struct llm_account {
@@ -43,6 +44,14 @@ struct llm_limits {
     Usec swept_at;         /* monotonic; of end_users */
     struct llm_account *dirty;
 
+    struct redis *redis; /* NULL: there is none */
+    Id tenant;           /* that is told of it */
+    int64_t fleet;       /* what tells its pools from those of others */
+    Usec redis_rest;     /* monotonic; it is not asked before */
+    Usec redis_look;     /* of the keeper, as the next */
+    unsigned redis_missed;
+    bool redis_down;
+
     struct fiber *keeper;
     bool complained;
     Usec expire_at; /* monotonic */
@@ -62,6 +71,23 @@ static inline bool llm_limits_undone(Err e, int64_t back)
 {
     return e == E_UNKNOWN_OUTCOME ? back < 0 : e != OK;
 }
+
+/* ---- limits_redis.c; without the lock ---- */
+
+/* Whether it is to be asked. */
+bool llm_redis_is_up(struct llm_limits *l);
+/* Called by the keeper, again and again: tells when Redis goes and comes. */
+void llm_redis_watch(struct llm_limits *l) YIELDS;
+/* Take wants[i].back out of the pools, all or nothing. OK: lacks[i] says for which of them there
+ * was too little; if none, all of it is ours, and left[i] is what is left. */
+Err llm_redis_take(struct llm_limits *l, const struct model_counter *wants, size_t n, bool lacks[],
+                   int64_t left[]) YIELDS;
+/* Put list[i].back into the pools. E_UNAVAILABLE: it is still ours. */
+Err llm_redis_give(struct llm_limits *l, const struct model_counter *list, size_t n) YIELDS;
+/* What is in the pools of a subject now; nothing if that cannot be told. */
+void llm_redis_pools(struct llm_limits *l, Id subject, Usec wall, int64_t ret_pools[LLM_SLOTS])
+    YIELDS;
+
 void llm_account_free(void *account);
 /* Under the lock: a new one in @accounts, where it is not yet. */
 struct llm_account *llm_account_new(struct map *accounts, Id subject);

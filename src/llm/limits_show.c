@@ -68,7 +68,7 @@ static void local_part(struct llm_limits *l, Id subject, int k, Usec from, int64
 }
 
 static struct json *counter_json(struct llm_limits *l, struct arena *a, Id subject, int k,
-                                 int64_t max, const ModelCounterRows *rows)
+                                 int64_t max, int64_t pool, const ModelCounterRows *rows)
 {
     int64_t taken = 0, spare, reserved;
     Usec from, to;
@@ -78,7 +78,7 @@ static struct json *counter_json(struct llm_limits *l, struct arena *a, Id subje
         if (r->slot == k && r->from == from)
             taken = r->taken;
     local_part(l, subject, k, from, &spare, &reserved);
-    int64_t used = taken - spare - reserved;
+    int64_t used = taken - spare - reserved - pool;
     return json_obj(a, "what", json_str(a, llm_what_names[k / LLM_PERS]), "per",
                     json_str(a, llm_per_names[k % LLM_PERS]), "max", json_int(a, max), "used",
                     json_int(a, used > 0 ? used : 0), "reserved", json_int(a, reserved),
@@ -91,16 +91,18 @@ Err llm_limits_show(struct llm_limits *l, struct arena *a, Id tenant, Id subject
     struct json *counters = json_arr(a), *v;
     struct llm_policy policy;
     ModelCounterRows rows;
+    int64_t pools[LLM_SLOTS];
     Str text;
 
     TRY(store_model_limit_subject(l->db, a, tenant, subject));
     TRY(store_model_limit_get(l->db, a, subject, &text));
     TRY(json_parse(a, text.n ? text : S("{}"), &v));
     TRY(llm_policy_read(a, v, &policy));
+    llm_redis_pools(l, subject, time_wall(), pools);
     TRY(store_model_counter_list(l->db, a, subject, time_wall(), &rows));
     for (int k = 0; k < LLM_SLOTS; k++)
         if (policy.max[k] >= 0)
-            json_push(a, counters, counter_json(l, a, subject, k, policy.max[k], &rows));
+            json_push(a, counters, counter_json(l, a, subject, k, policy.max[k], pools[k], &rows));
     v = llm_policy_json(a, &policy);
     json_set(a, v, S("counters"), counters);
     *ret_policy = v;

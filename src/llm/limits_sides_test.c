@@ -75,6 +75,28 @@ DB_TEST(limits_of_user_team_and_tenant_hold_at_once_and_say_whose_it_was)
     llm_limits_free(l);
 }
 
+DB_TEST(limits_that_are_shared_hold_for_every_side_without_a_key_or_a_user)
+{
+    Id tenant = id_new(), team = id_new();
+    struct llm_caller caller = {.tenant = tenant, .key = tenant, .team = team, .end_user = S("x")};
+    int64_t nothing[LLM_WHATS] = {0};
+    struct llm_hold hold, more;
+
+    t_expect_ok(db_migrate(db, migrations));
+    struct llm_limits *l = llm_limits_new(db, NULL);
+    add_principal(db, tenant, team, 1);
+    t_expect_ok(put(l, tenant, team, "{\"limits\":{\"tokens\":{\"month\":10}}}"));
+    t_expect_ok(llm_limits_open(l, &caller, S("m"), S("chat"), &hold));
+    llm_limits_share(l, &hold, &more);
+    t_expect(llm_limits_apply(l, &more));
+    more.at_once = true;
+    more.need[LLM_TOKENS] = 11;
+    t_expect_err(llm_limits_reserve(l, &more), E_RATE_LIMITED);
+    llm_limits_settle(l, &more, nothing);
+    llm_limits_settle(l, &hold, nothing);
+    llm_limits_free(l);
+}
+
 DB_TEST(limits_keep_counters_of_so_many_end_users_and_hold_the_others_as_one)
 {
     Id tenant = id_new();

@@ -387,6 +387,8 @@ Err llm_new(const struct llm_options *options, struct llm **ret_llm)
     llm->offers = str_dup(llm->a, options->offers);
     copy_seeds(llm, options);
     Err e = llm_offers_check(llm->offers);
+    if (e == OK && options->redis)
+        e = llm_limits_use_redis(llm->limits, options->redis, llm->tenant);
     if (e == OK)
         e = llm_vocabularies_load(options->vocabularies, &llm->vocabularies);
     if (e == OK)

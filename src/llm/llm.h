@@ -71,6 +71,7 @@ struct llm_templates {
                 struct json **ret_value) YIELDS;
 };
 
+struct redis;
 struct llm_options {
     struct db *db;
     const struct secrets *secrets;
@@ -91,6 +92,7 @@ struct llm_options {
     Str offers;       /* where model servers of this machine are looked for; see offers.h */
     Str vocabularies; /* the folder of tokenizers' vocabularies; empty: there are none */
     const struct llm_templates *templates; /* of prompts; NULL: nobody calls any */
+    struct redis *redis; /* for limits of all servers, borrowed; NULL: there is none */
 };
 
 /* Limits in force, see limits.h. */

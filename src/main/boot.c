@@ -5,6 +5,7 @@
 
 #include "llm/alerts.h"
 #include "main/boot_node.h"
+#include "net/redis.h"
 #include "rt/inject.h"
 #include "rt/log.h"
 #include "rt/work.h"
@@ -192,6 +193,11 @@ Err boot_gateway(struct boot *b, bool serve)
     add_seed(&o, seeds, "openrouter", S(""), c->openrouter.api_key);
     TRY(secrets_open(c->data, c->master_key, &b->secrets));
     o.secrets = b->secrets;
+    if (serve && c->redis.url.n) {
+        struct redis_options redis = {c->redis.url, c->redis.ca_file, c->redis.timeout};
+        TRY(redis_new(&redis, &b->redis));
+        o.redis = b->redis;
+    }
     return llm_new(&o, &b->llm);
 }
 
@@ -271,6 +277,7 @@ void boot_close(struct boot *b, Usec grace)
     wf_scheduler_free(b->scheduler);
     wf_engine_free(b->engine);
     llm_free(b->llm);
+    redis_free(b->redis);
     if (b->db)
         db_close(b->db);
     secrets_free(b->secrets);

@@ -2,12 +2,15 @@
  * says for each whether it is well, and if not what to do. */
 #include "main/cli.h"
 #include "main/doctor.h"
+#include "net/redis.h"
 #include "rt/log.h"
 #include "rt/shard.h"
 #include "store/db_lock.h"
 #include "store/migrate.h"
 
 #include <sys/stat.h>
+
+static const Usec REDIS_WAIT = 2 * USEC_S;
 
 enum { WIDTH = 96, INDENT = 18 };
 
@@ -50,11 +53,31 @@ static bool visit_settings(struct visit *v)
     return false;
 }
 
-static void visit_redis(struct visit *v)
+/* The boot fiber of the visit. */
+static Err visit_redis_fiber(void *arg)
 {
-    if (v->config.redis.url.n)
-        add(v, DOCTOR_WARN, "redis", S("redis.url is set"),
-            S("nothing uses Redis in this version; take it out, or leave it for others"));
+    struct visit *v = arg;
+    const struct config *c = &v->config;
+    AUTO(redis) *redis = NULL;
+
+    Err e = redis_new(&(struct redis_options){c->redis.url, c->redis.ca_file, c->redis.timeout},
+                      &redis);
+    if (e == OK)
+        e = redis_wait_up(redis, usec_in(REDIS_WAIT));
+    if (e == OK)
+        add(v, DOCTOR_OK, "redis", S("reached"), S(""));
+    else
+        add(v, e == E_INVALID ? DOCTOR_FAIL : DOCTOR_WARN, "redis",
+            str_dup(v->a, str_c(e == E_INVALID ? err_client_text(e) : err_record()->text)),
+            S("limits are counted over the database alone until it is there"));
+    return OK;
+}
+
+static Err visit_redis(struct visit *v)
+{
+    static const struct rt_options one = {.shards = 1, .workers = 1};
+
+    return v->config.redis.url.n ? rt_main(&one, visit_redis_fiber, v) : OK;
 }
 
 /* ---- database ---- */
@@ -201,7 +224,7 @@ static Err visit_all(struct visit *v)
     doctor_judge_libraries(v->a, &v->lines);
     if (!visit_settings(v))
         return OK;
-    visit_redis(v);
+    TRY(visit_redis(v));
     v->database = config_database(v->a, &v->config);
     v->file = str_dup_c(v->a, config_sqlite_path(v->a, &v->config));
     doctor_look_data(v->a, v->config.data, &data);

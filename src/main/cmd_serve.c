@@ -162,8 +162,6 @@ static Err start(struct serve *s)
 {
     struct arena *a = s->cli->a;
 
-    if (s->config.redis.url.n)
-        LOG_WARN("redis.url is set, but nothing uses Redis in this version");
     s->router = router_new();
     api_add_routes(s->router);
     s->api.router = s->router;

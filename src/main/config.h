@@ -80,7 +80,8 @@ struct config {
         Str host;
     } ollama;
     struct {
-        Str url;
+        Str url, ca_file;
+        Usec timeout;
     } redis;
     struct {
         Str url, user, password, from, ca_file;

@@ -227,6 +227,7 @@ TEST(config_bad_values_name_the_problem_and_the_way_out)
          "has no valid port; in a password, write / ? # @ : as %2F"},
         {"DATABASE_URL=postgres://[::1/x", "it is no valid address of PostgreSQL"},
         {"REDIS_URL=memcached://h", "redis.url: \"memcached://h\" is no URL of a known kind"},
+        {"REDIS_URL=redis://h:x", "The address of Redis has a port that is none"},
         {"HEDDLE_TRUSTED_PROXIES=abc",
          "HEDDLE_TRUSTED_PROXIES: trusted_proxies: \"abc\" is no address and no network; write it "
          "like 10.0.0.1"},

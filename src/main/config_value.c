@@ -2,6 +2,7 @@
 #include "base/guess.h"
 #include "main/config_private.h"
 #include "net/http.h"
+#include "net/redis.h"
 #include "store/db.h"
 
 #define FIELD_OF(type, config, s) ((type *)((char *)(config) + (s)->at))
@@ -182,6 +183,8 @@ static Err set_url(struct arena *a, const struct config_setting *s, Str text, St
         return err_detail(E_INVALID, "\"%.*s\" names no host or file", P(masked));
     if (str_starts(scheme, S("postgres")))
         TRY(db_url_check(text));
+    if (str_starts(scheme, S("redis")))
+        TRY(redis_url_check(text));
     *out = text;
     return OK;
 }

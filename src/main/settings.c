@@ -72,7 +72,13 @@ const struct config_setting config_settings[] = {
      .help = "Let workflows read mails over connections that are not encrypted (tls: none)"},
 
     {"redis.url", "REDIS_URL", NULL, AS_URL(redis.url, "redis rediss", ""),
-     .help = "Taken for programs that set it; nothing uses Redis in this version"},
+     .help = "Where servers share what is left of limits: redis[s]://[[USER]:PASSWORD@]HOST[:PORT]"
+             "[/DATABASE]; without it through the database alone"},
+    {"redis.ca_file", "HEDDLE_REDIS_CA_FILE", NULL, AS_STR(CONFIG_PATH, redis.ca_file, ""),
+     .value = "FILE", .help = "Authorities (PEM) for rediss:// besides those of the system"},
+    {"redis.timeout", "HEDDLE_REDIS_TIMEOUT", NULL,
+     AS_SPAN(redis.timeout, "250ms", 10 * USEC_MS, 10 * USEC_S),
+     .help = "How long a call under limits waits for Redis before it goes on without"},
 
     {"smtp.url", "SMTP_URL", NULL, AS_URL(smtp.url, "smtp smtps", ""),
      .help = "The mail server that approvers get their links through, as smtp://host:587, or "

@@ -30,9 +30,17 @@ static const Usec PAUSES[] = {2 * USEC_S,     15 * USEC_S,    USEC_MIN,       5 
                               20 * USEC_MIN,  60 * USEC_MIN,  180 * USEC_MIN, 360 * USEC_MIN,
                               720 * USEC_MIN, 720 * USEC_MIN, 1440 * USEC_MIN};
 
-const char *const wf_notice_names[] = {"run.succeeded",      "run.failed",       "run.cancelled",
-                                       "approval.requested", "provider.down",    "provider.up",
-                                       "budget.warning",     "budget.exhausted", NULL};
+const char *const wf_notice_names[] = {"run.succeeded",
+                                       "run.failed",
+                                       "run.cancelled",
+                                       "approval.requested",
+                                       "provider.down",
+                                       "provider.up",
+                                       "budget.warning",
+                                       "budget.exhausted",
+                                       "limits.degraded",
+                                       "limits.restored",
+                                       NULL};
 
 static struct metric sent_total = {"heddle_deliveries_total",
                                    "Deliveries to subscriptions, by what became of the attempt.",

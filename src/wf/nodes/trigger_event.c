@@ -11,7 +11,8 @@ const struct field trigger_event_fields[] = {
     {"on", F_STR_LIST, offsetof(struct wf_event_cfg, on), .required = true, .min = 1,
      .max = NAMES_MAX, .title = "Events",
      .help = "run.succeeded, run.failed, run.cancelled, approval.requested, provider.down, "
-             "provider.up, budget.warning, budget.exhausted, or names of events that are sent to "
+             "provider.up, budget.warning, budget.exhausted, limits.degraded, limits.restored, or "
+             "names of events that are sent to "
              "the platform."},
     {"workflow", F_STR, offsetof(struct wf_event_cfg, workflow), .max = 200, .title = "Workflow",
      .help = "Id or name: only what happens to its runs. Empty: to all but this one's own."},
