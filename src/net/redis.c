@@ -371,21 +371,22 @@ static Err conn_send(struct conn *c, const Str *words, size_t n)
 static Err conn_call(struct conn *c, struct arena *a, const Str *words, size_t n,
                      struct redis_reply *ret_reply)
 {
-    struct pending p = {.a = a, .reply = ret_reply};
+    struct pending *p = arena_new_of(a, struct pending);
 
     if (c->n_calls >= CALLS_MAX)
         return err_set(E_UNAVAILABLE, "%d commands wait for Redis", CALLS_MAX);
     TRY(conn_send(c, words, n));
-    wait_init(&p.wait);
-    *c->last = &p;
-    c->last = &p.next;
+    *p = (struct pending){.a = a, .reply = ret_reply};
+    wait_init(&p->wait);
+    *c->last = p;
+    c->last = &p->next;
     c->n_calls++;
-    fiber_shield();                                           /* what a command did must be known */
-    (void)wait_for(&p.wait, usec_in(c->link->conf->timeout)); /* p.done tells */
+    fiber_shield(); /* what a command did must be known */
+    (void)wait_for(&p->wait, usec_in(c->link->conf->timeout)); /* p->done tells */
     fiber_unshield();
-    if (!p.done)
+    if (!p->done)
         conn_fail(c, "it did not answer in time"); /* which ends p */
-    return p.error == OK ? OK : err_set(p.error, "Redis gave no answer");
+    return p->error == OK ? OK : err_set(p->error, "Redis gave no answer");
 }
 
 /* ---- connecting ---- */
