@@ -88,6 +88,7 @@ Str mime_header(const MimeHeaders *headers, Str name)
 struct walk {
     struct arena *a;
     struct mime_message *m;
+    int pieces; /* of multiparts: one that is a multipart itself may have no parts */
 };
 
 /* What a sender calls a file is no path. */
@@ -182,7 +183,7 @@ static void walk_multipart(struct walk *w, Str body, Str boundary, Str inner_typ
         at = find_delimiter(body, boundary, &last, &after);
         Str piece = at < body.n ? without_line_end(str_head(body, at)) : body;
         MimeHeaders headers = {0};
-        if (w->m->parts.n >= MIME_PARTS_MAX) {
+        if (w->pieces++ >= MIME_PARTS_MAX) {
             w->m->cut = true;
             return;
         }
@@ -215,7 +216,7 @@ static void walk_part(struct walk *w, const MimeHeaders *headers, Str body, Str 
 
 void mime_parse(struct arena *a, Str raw, struct mime_message *ret_message)
 {
-    struct walk w = {a, ret_message};
+    struct walk w = {a, ret_message, 0};
 
     *ret_message = (struct mime_message){0};
     Str body = read_head(a, raw, &ret_message->headers, &ret_message->cut);

@@ -14,7 +14,7 @@ enum {
     MIME_HEAD_MAX = 256 << 10, /* bytes of one head; what stands behind is not read as headers */
     MIME_HEADERS_MAX = 500,
     MIME_DEPTH_MAX = 16,
-    MIME_PARTS_MAX = 300,
+    MIME_PARTS_MAX = 300, /* also of multiparts in multiparts */
     MIME_ADDRESSES_MAX = 500,
     MIME_PARAMS_MAX = 64,
 };

@@ -133,6 +133,15 @@ TEST(mime_depth_parts_and_headers_are_bounded)
     mime_parse(t_arena(), buf_str(&b), &m);
     t_expect_int(m.parts.n, MIME_PARTS_MAX);
     t_expect(m.cut);
+    /* Multiparts with nothing in them count, too. */
+    AUTO(arena) *a = arena_new(MIB(4));
+    buf_reset(&b);
+    buf_add(&b, S("Content-Type: multipart/mixed; boundary=b\r\n\r\n"));
+    for (int i = 0; i < 20000; i++)
+        buf_add(&b, S("--b\r\nContent-Type: multipart/x; boundary=y\r\n\r\n\r\n"));
+    mime_parse(a, buf_str(&b), &m);
+    t_expect_int(m.parts.n, 0);
+    t_expect(m.cut);
     buf_reset(&b);
     for (int i = 0; i < 2000; i++)
         buf_add_fmt(&b, "X-%d: y\r\n", i);
