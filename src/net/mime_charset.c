@@ -100,6 +100,11 @@ static void add_converted(struct buf *out, iconv_t cd, Str in)
         buf_add(out, S("\xef\xbf\xbd"));
         p++, left--;
     }
+    /* Some keep the last character, which a mark behind it could change. */
+    char *to = step;
+    size_t room = sizeof step;
+    if (iconv(cd, NULL, NULL, &to, &room) != (size_t)-1)
+        buf_add(out, str_from(step, sizeof step - room));
 }
 
 void mime_decode_charset(struct buf *out, Str charset, Str in)

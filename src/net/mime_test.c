@@ -55,6 +55,8 @@ TEST(mime_words_are_decoded_by_their_charset_and_joined)
     t_expect_str(words("=?UTF-8?Q?J=C3=BCrgen_M?= =?utf-8?b?w7xsbGVy?= x"), S("Jürgen Müller x"));
     t_expect_str(words("=?iso-8859-1*de?q?Gr=FC=DFe?="), S("Grüße"));
     t_expect_str(words("=?koi8-r?B?8NLJ18XU?="), S("Привет"));
+    t_expect_str(words("=?windows-1255?B?+ezl7Q==?="), S("שלום"));
+    t_expect_str(words("=?windows-1258?Q?a=EC?="), S("á"));
     t_expect_str(words("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?="), S("日本"));
     /* One character in two words. */
     t_expect_str(words("=?utf-8?Q?=E2=82?= =?utf-8?Q?=AC?="), S("€"));
