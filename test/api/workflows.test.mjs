@@ -1,7 +1,10 @@
 /* Definitions: made, read, changed, listed, published, rolled back, deleted. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { expectProblem, expectStatus } from '../lib/api.mjs';
 import { Gate } from '../lib/gate.mjs';
+import { top } from '../lib/server.mjs';
 import { onEachDatabase } from '../lib/suite.mjs';
 import { call, chain, hook, flow, output, set } from '../lib/flow.mjs';
 
@@ -199,6 +202,13 @@ onEachDatabase('workflows', (ctx) => {
     for (const type of ['api-call', 'condition', 'data-transform', 'llm', 'output', 'trigger', 'webhook'])
       assert.ok(types.includes(type), type);
     assert.equal(new Set(types).size, types.length);
+  });
+
+  /* The console's tests read that file: whether every word is there in German, how panels look. */
+  test('the console knows every node type and setting as they are (web/test/node-types.json)', async () => {
+    const { json } = expectStatus(await ctx.api.get('/api/node-types'), 200);
+    const known = fs.readFileSync(path.join(top, 'web/test/node-types.json'), 'utf8');
+    assert.equal(known, `${JSON.stringify(json, null, 1)}\n`);
   });
 
   test('what the server says of itself needs no second look', async () => {

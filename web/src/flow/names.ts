@@ -24,10 +24,17 @@ export function fieldHelp(key: string, field: FieldType, t: Messages): string | 
   return t.nodeWords.fields[key]?.[1] ?? field.help;
 }
 
-/** An option of an enum: its own word, one for all such options, itself if it is an abbreviation. */
-export function optionTitle(key: string, option: string, t: Messages): string {
+/** The word of an option, where there is one: its own, that of comparisons, one for all such options. */
+export function optionWord(key: string, option: string, t: Messages): string | undefined {
   const { options } = t.nodeWords;
-  return options[`${key}.${option}`] ?? options[option] ?? (/^[A-Z]+$/.test(option) ? option : humanise(option));
+  const { operators, logic }: Record<'operators' | 'logic', Record<string, string>> = t.editor;
+  const words = key.endsWith('.operator') ? operators : key.endsWith('.logic') ? logic : options;
+  return options[`${key}.${option}`] ?? words[option];
+}
+
+/** An option of an enum: its word, itself if it is an abbreviation. */
+export function optionTitle(key: string, option: string, t: Messages): string {
+  return optionWord(key, option, t) ?? (/^[A-Z]+$/.test(option) ? option : humanise(option));
 }
 
 export function groupTitle(group: string, t: Messages): string {

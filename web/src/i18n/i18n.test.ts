@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { readFileSync } from 'node:fs';
-import type { FieldType, NodeTypes } from '@/api/types';
 import { de } from '@/i18n/de';
 import { en } from '@/i18n/en';
 
@@ -20,22 +18,5 @@ const ALIKE =
 describe('the German catalogue', () => {
   it('leaves nothing in English', () => {
     expect(same(en, de).filter((path) => !ALIKE.test(path))).toEqual([]);
-  });
-
-  it('has words for every node type of the server and all of its settings', () => {
-    const { types } = JSON.parse(readFileSync('test/node-types.json', 'utf8')) as NodeTypes;
-    const missing: string[] = [];
-    const walk = (prefix: string, fields: FieldType[]) => {
-      for (const field of fields) {
-        const key = `${prefix}.${field.name}`;
-        if (!de.nodeWords.fields[key]) missing.push(key);
-        if (key !== 'condition.cases') walk(key, field.fields ?? []);
-      }
-    };
-    for (const type of types) {
-      if (!de.nodeWords.types[type.type]) missing.push(type.type);
-      walk(type.type, type.fields);
-    }
-    expect(missing).toEqual([]);
   });
 });
