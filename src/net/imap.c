@@ -84,6 +84,12 @@ void imap_poke(struct imap *im)
     wake(im);
 }
 
+void imap_meanwhile(struct imap *im, Err (*fn)(void *ctx), void *ctx)
+{
+    im->meanwhile = fn;
+    im->meanwhile_ctx = ctx;
+}
+
 /* ---- waiting and reading ---- */
 
 Err imap_wait(struct imap *im, Usec until)
@@ -123,7 +129,7 @@ static Err more(struct imap *im, Usec deadline)
             return err_detail(E_TIMEOUT, "The mail server did not answer in time.");
         TRY(e);
     }
-    return OK;
+    return im->meanwhile ? im->meanwhile(im->meanwhile_ctx) : OK;
 }
 
 static Str unread(const struct imap *im)

@@ -29,6 +29,9 @@ Err imap_open(const struct imap_options *options, struct imap **ret_imap) YIELDS
 /* Closes at once. */
 void imap_free(struct imap *im);
 DEFINE_AUTO(imap, imap_free)
+/* From now on fn(ctx) is called after each wait for what was asked for: a message may take minutes.
+ * An error of it ends the call. It does not use the connection. */
+void imap_meanwhile(struct imap *im, Err (*fn)(void *ctx) YIELDS, void *ctx);
 /* In order: LOGOUT, without waiting long. */
 void imap_logout(struct imap *im) YIELDS;
 

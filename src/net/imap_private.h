@@ -32,6 +32,8 @@ struct imap {
     bool caps_known;
     struct imap_folder folder;
     bool news, bye, idling;
+    Err (*meanwhile)(void *ctx);
+    void *meanwhile_ctx;
     uint32_t wanted; /* the message that was asked for; UINT32_MAX: any */
     struct imap_message message;
     ImapUids *found; /* of a search */

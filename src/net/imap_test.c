@@ -155,3 +155,45 @@ TEST_FIBER(imap_servers_that_do_not_greet_well_are_left)
     t_expect(!strstr(err_record()->detail, "bad p"));
     t_expect_err(talk("* OK [CAPABILITY X] hi\r\nh7 OK what\r\n", IMAP_CLEAR, &im), E_UPSTREAM);
 }
+
+static void serve_slowly(struct t_conn *c)
+{
+    static const char *pieces[] = {
+        "* OK [CAPABILITY X] hi\r\n",
+        "* 1 FETCH (UID 7 INTERNALDATE \"20-Nov-2026 12:00:00 +0000\" BODY[] {6}\r\n", "ab", "cd",
+        "ef)\r\nh1 OK done\r\n"};
+
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        t_conn_write_c(c, pieces[i]);
+        (void)t_conn_wait_end(c, 50 * USEC_MS);
+    }
+    (void)t_conn_wait_end(c, 20 * USEC_S);
+}
+
+static Err turns(void *ctx)
+{
+    int *left = ctx;
+    return --*left ? fiber_sleep(USEC_MS) : E_STOPPED;
+}
+
+TEST_FIBER(imap_whoever_waits_for_a_message_is_called_meanwhile)
+{
+    int left[] = {100, 2};
+
+    for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+        static struct t_upstream u;
+        t_upstream_start(&u, serve_slowly);
+        struct imap_options o = {
+            .host = S("127.0.0.1"), .port = u.port, .tls = IMAP_CLEAR, .patience = USEC_S};
+        AUTO(imap) *im = NULL;
+        struct imap_message m;
+        t_expect_ok(imap_open(&o, &im));
+        imap_meanwhile(im, turns, &left[i]);
+        Err e = imap_fetch(im, 7, S("BODY[]"), 100, &m);
+        t_expect_err(e, i ? E_STOPPED : OK);
+        if (!i)
+            t_expect_str(m.body, S("abcdef"));
+        t_upstream_stop(&u);
+    }
+    t_expect(left[0] <= 97);
+}

@@ -53,6 +53,11 @@ static Err keep_if_due(struct mailbox *box)
     return time_mono() >= box->keep_at ? keep(box) : OK;
 }
 
+static Err meanwhile(void *ctx)
+{
+    return keep_if_due(ctx);
+}
+
 /* Nothing has to be done for messages up to @uid any more. */
 static void pass(struct mailbox *box, int64_t uid)
 {
@@ -442,6 +447,7 @@ static Err read_folder(struct mailbox *box)
     box->connected = time_mono();
     box->row.connected_at = time_wall();
     TRY(keep(box));
+    imap_meanwhile(box->im, meanwhile, box);
     if (box->row.pending_uid)
         TRY(afterwards(box));
     for (;;) {
