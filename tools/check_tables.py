@@ -4,7 +4,8 @@
 - Each file that defines a row of a table is named there, and the table is in alphabetical order (TABLES).
 - A C file begins with a comment that names the file; scripts begin with a comment or docstring.
 - No TODO without the number of an issue; no call that blocks a loop or that base/banned.h would miss.
-- A folder with C sources has a README.md.
+- A folder with C sources has a README.md, and the files that it names exist.
+- Each decision in docs/adr has a number of its own and stands in the list there.
 """
 import glob
 import os
@@ -109,10 +110,27 @@ def check_readmes():
     for folder in sorted({os.path.dirname(p) for p in tracked("src/*.c")}):
         if not os.path.exists(os.path.join(TOP, folder, "README.md")):
             yield "%s: there is no README.md that says what the folder is for" % folder
+    for path in tracked("src/*README.md"):
+        for name in re.findall(r"`((?:\.\./)*[\w/]+\.[ch])`", read(path)):
+            places = [os.path.join(TOP, os.path.dirname(path), name), os.path.join(TOP, "src", name)]
+            if not any(map(os.path.exists, places)):
+                yield "%s: there is no %s" % (path, name)
+
+
+def check_decisions():
+    listed = re.findall(r"^\| \[(\d+)\]\((\S+)\)", read("docs/adr/README.md"), re.M)
+    files = [os.path.basename(p) for p in tracked("docs/adr/0*.md")]
+    if [int(number) for number, _ in listed] != list(range(1, len(files) + 1)):
+        yield "docs/adr: decisions are numbered from 1, each once, and listed in README.md"
+    for name in sorted(set(files) ^ {name for _, name in listed}):
+        yield "docs/adr/%s: it must be both there and in README.md" % name
+    for number, name in listed:
+        if int(number) != int(name[:4]):
+            yield "docs/adr/README.md: %s is not %s" % (name, number)
 
 
 def main():
-    faults = [*check_tables(), *check_opening(), *check_words(), *check_readmes()]
+    faults = [*check_tables(), *check_opening(), *check_words(), *check_readmes(), *check_decisions()]
     print("\n".join(faults) or "all tables and house rules are kept")
     return 1 if faults else 0
 
