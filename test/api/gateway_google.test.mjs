@@ -569,6 +569,7 @@ onEachDatabase(
         const [held] = await until('the upstream has it', () => upstream(hung).length && upstream(hung));
         whole.abort();
         await until('the upstream sees it leave', () => held.leftAt);
+        await assert.rejects(waiting);
       }
     });
 

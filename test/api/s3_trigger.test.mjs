@@ -357,6 +357,12 @@ for (const db of databases) {
       s3.wrong = { hang: true };
       const id = await server.api.published(watches('Hangs', s3.settings));
       await s3.reached();
+      const well = await bucket();
+      const beside = await server.api.published(watches('Beside', well.settings));
+      await until('the other one was seen', async () => (await poll(beside)).looked_at);
+      well.put('x');
+      await outputs(beside, 1);
+      assert.equal((await poll(id)).looked_at, null);
       const started = Date.now();
       await server.restart();
       assert.ok(Date.now() - started < 30_000, 'the server waits for a call that hangs');
@@ -376,6 +382,8 @@ for (const db of databases) {
         for (let i = 0; i < 30; i++) s3.put(`${i}`);
         const objects = await outputs(id, 30);
         assert.equal(new Set(objects.map((o) => o.key)).size, 30);
+        await looked(id, s3);
+        assert.equal((await runsOf(id)).length, 30);
       });
   });
 }
