@@ -245,6 +245,7 @@ Err boot_engine(struct boot *b, bool alone)
                 .max_output = c->limits.step_output,
                 .llm_base_url = c->openai.base_url,
                 .llm_api_key = c->openai.api_key,
+                .gateway = b->gateway,
                 .user_agent = S("Heddle/" HEDDLE_VERSION),
                 .folders = c->triggers.folders,
                 .plain_mail = c->triggers.plain_mail,

@@ -16,8 +16,9 @@ struct boot {
     struct db *db;
     struct secrets *secrets;
     struct llm *llm;
-    Str base_url;        /* of links, where a server is; empty: nobody could follow them */
-    struct redis *redis; /* of a server whose settings name one */
+    struct wf_gateway gateway; /* for steps of workflows; none: they call model servers directly */
+    Str base_url;              /* of links, where a server is; empty: nobody could follow them */
+    struct redis *redis;       /* of a server whose settings name one */
     struct wf_engine *engine;
     struct wf_scheduler *scheduler;
 };

@@ -9,6 +9,7 @@
 #include "main/boot.h"
 #include "main/cli.h"
 #include "main/gauges.h"
+#include "main/inner_door.h"
 #include "main/signals.h"
 #include "rt/inject.h"
 #include "rt/log.h"
@@ -28,6 +29,7 @@ struct serve {
     struct api api;
     struct router *router;
     struct http_server *server;
+    struct inner_door *inner; /* NULL: steps of workflows call model servers directly */
     struct signals signals;
     Str host;
 };
@@ -158,6 +160,19 @@ static Err apply_models(struct serve *s)
     return OK;
 }
 
+static Err open_inner_door(struct serve *s)
+{
+    enum { THROUGH_GATEWAY = 1 }; /* its place in the words of the setting */
+
+    if (s->config.models.workflows != THROUGH_GATEWAY)
+        return OK;
+    s->api.llm = s->boot.llm;
+    s->api.db = s->boot.db;
+    TRY(inner_door_new(&s->api, &s->inner));
+    s->boot.gateway = inner_door_gateway(s->inner);
+    return OK;
+}
+
 static Err start(struct serve *s)
 {
     struct arena *a = s->cli->a;
@@ -174,6 +189,7 @@ static Err start(struct serve *s)
     TRY(boot_gateway(&s->boot, true));
     TRY(apply_models(s));
     s->boot.base_url = s->api.base_url;
+    TRY(open_inner_door(s));
     TRY(boot_engine(&s->boot, s->boot.lock != NULL));
     llm_probes_begin(s->boot.llm);
     s->boot.scheduler = wf_scheduler_new(s->boot.engine);
@@ -236,6 +252,7 @@ static void drain(struct serve *s, Usec grace)
     wf_scheduler_stop(s->boot.scheduler);
     if (s->boot.engine)
         wf_engine_drain(s->boot.engine, grace);
+    inner_door_free(s->inner, 0);
     http_server_drain(s->server, usec_max(end - time_mono(), usec_min(grace, USEC_S)));
 }
 

@@ -59,7 +59,8 @@ struct config {
         Usec heartbeat;
         Str heartbeat_skip;
         Str vocabularies, offers, file;
-        int context; /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
+        int workflows; /* "direct gateway" */
+        int context;   /* as enum llm_context has them, behind LLM_CONTEXT_UNSET */
     } models;
     struct {
         int64_t days, max_days, runs, model_bodies, model_responses;

@@ -169,6 +169,11 @@ const struct config_setting config_settings[] = {
      .help =
          "A request that is longer than its model can read, where its route does not say: it is "
          "sent all the same, refused, or its oldest messages are left out"},
+    {"models.workflows", "HEDDLE_MODELS_WORKFLOWS", NULL,
+     AS_ENUM(models.workflows, "direct gateway", "direct"),
+     .help = "How llm nodes that name no server of their own call models: directly at "
+             "openai.base_url, or through the model gateway, by its names and with its limits, "
+             "routes, cache, guards and log"},
     {"models.unknown_price", "HEDDLE_MODELS_UNKNOWN_PRICE", NULL,
      AS_ENUM(models.unknown_price, "zero refuse", "zero"),
      .help = "A call of a model whose price is not known: it costs nothing and is counted as "

@@ -60,6 +60,7 @@ struct wf_step run_step(struct wf_run *run, struct arena *a, const struct wf_nod
         .node = node,
         .scope = scope,
         .tenant = run->row.tenant,
+        .workflow = run->row.workflow,
         .run = run->row.id,
         .attempt = number,
         .where = where,

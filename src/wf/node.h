@@ -63,9 +63,17 @@ struct field {
 #define FIELD_UNSET "unset"
 
 /* What the platform lends to a step. Lives as long as the engine. */
+/* The model gateway of this process, for its own workflows (main/inner_door.h). */
+struct wf_gateway {
+    Str url;                     /* up to and with /v1; empty: there is none */
+    Str authorization;           /* of each call: a secret */
+    const struct egress *egress; /* its own address is private */
+};
+
 struct wf_env {
     const struct egress *egress;
     Str llm_base_url, llm_api_key; /* defaults of the llm node */
+    struct wf_gateway gateway;     /* for steps that name no model server */
     size_t max_output;             /* bytes of a step's output */
     Str user_agent;
     Str folders;     /* that workflows may watch, "/a,/b"; empty: none */
@@ -82,7 +90,7 @@ struct wf_step {
     const struct wf_def *def;
     const struct wf_node *node;
     const struct wf_scope *scope;
-    Id tenant, run;
+    Id tenant, workflow, run;
     int attempt;   /* from 1 */
     Str where;     /* the item or round it belongs to, as wf_path_text() writes it; mostly empty */
     Str key;       /* the same for all attempts: travels as Idempotency-Key */

@@ -16,6 +16,7 @@ struct step_call {
     struct wf_step *step;
     struct http_call http;
     Str host;
+    bool ours; /* it is this server that is called: what it says of a fault may be shown */
 };
 
 /* Begin a call of @url, with @query (a map, or NULL) behind it. Deadline, egress and the like come

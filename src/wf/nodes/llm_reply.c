@@ -6,6 +6,7 @@
 enum {
     SCRATCH_MAX = 64 << 20, /* one event of at most 1 MiB, or one whole answer of at most 16 */
     WORD_MAX = 64,
+    MESSAGE_MAX = 250, /* of a fault, from the gateway */
 };
 
 void llm_reply_init(struct llm_reply *r, const struct step_call *call)
@@ -185,7 +186,11 @@ static Err fault_error(const struct llm_reply *r, int status, const struct json 
         [FAULT_REQUEST] = {E_INVALID, "refused the request", "check the settings of node"},
     };
     enum fault f = fault_of(status, error);
+    Str message = json_str_of(json_at(error, "message"), S(""));
 
+    if (r->call->ours && message.n)
+        return err_detail(faults[f].code, "The model gateway, asked by node %.*s: %.*s",
+                          P(node_of(r)), P(str_head(message, MESSAGE_MAX)));
     if (status == 401 || status == 403)
         return err_detail(faults[f].code, "The model server at %.*s answered %d%.*s: %s %.*s.",
                           P(r->call->host), status, P(particulars(r->a, 0, error)),

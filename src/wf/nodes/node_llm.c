@@ -4,7 +4,8 @@
  * Pieces of a streamed answer go to the watchers of the run as they come; only the whole answer is
  * the output. The platform's own API key is sent to the platform's own model server alone: a
  * workflow that names another base_url brings its own key, or its author could have the platform's
- * key sent wherever he likes.
+ * key sent wherever he likes. Where the operator wants it (models.workflows) a node that names no
+ * server calls the model gateway of this process instead.
  */
 #include "wf/nodes/llm_reply.h"
 #include "wf/nodes/step.h"
@@ -247,20 +248,57 @@ static Str without_slash(Str url)
     return url;
 }
 
-static Err prepare(struct wf_step *step, const struct llm_cfg *cfg, struct step_call *ret_call)
+/* Whose call it is, and what for. */
+static Err call_gateway(struct wf_step *step, struct step_call *ret_call)
 {
-    Str platform = without_slash(step->env->llm_base_url), base = S(""), key = S("");
+    const struct wf_gateway *g = &step->env->gateway;
+    char tenant[ID_TEXT_SIZE], workflow[ID_TEXT_SIZE];
+    Str id = id_text(step->workflow, workflow);
+
+    TRY(step_call_begin(step, str_fmt(step->a, "%.*s/chat/completions", P(g->url)), NULL,
+                        ret_call));
+    ret_call->http.egress = g->egress;
+    ret_call->host = S("the model gateway");
+    ret_call->ours = true;
+    step_call_header(ret_call, S("Authorization"), g->authorization);
+    step_call_header(ret_call, S("X-Heddle-Caller"),
+                     str_fmt(step->a, "%.*s %.*s", P(id_text(step->tenant, tenant)), P(id)));
+    step_call_header(ret_call, S("X-Heddle-Workflow"), str_dup(step->a, id));
+    step_call_header(ret_call, S("X-Heddle-Step"), step->node->id);
+    return OK;
+}
+
+static Err call_server(struct wf_step *step, Str base, Str key, struct step_call *ret_call)
+{
+    Str platform = without_slash(step->env->llm_base_url);
 
     if (str_is_empty(platform))
         platform = S("https://api.openai.com/v1");
-    if (cfg->base_url)
-        TRY(text_of(step, cfg->base_url, &base));
-    base = str_is_empty(str_trim(base)) ? platform : without_slash(base);
-    if (cfg->api_key)
-        TRY(text_of(step, cfg->api_key, &key));
+    if (str_is_empty(base))
+        base = platform;
     if (str_is_empty(key) && str_eq(base, platform))
         key = step->env->llm_api_key;
     TRY(step_call_begin(step, str_fmt(step->a, "%.*s/chat/completions", P(base)), NULL, ret_call));
+    if (key.n)
+        step_call_header(ret_call, S("Authorization"),
+                         str_fmt(step->a, "Bearer %.*s", P(str_trim(key))));
+    return OK;
+}
+
+static Err prepare(struct wf_step *step, const struct llm_cfg *cfg, struct step_call *ret_call)
+{
+    Str base = S(""), key = S("");
+
+    if (cfg->base_url)
+        TRY(text_of(step, cfg->base_url, &base));
+    if (cfg->api_key)
+        TRY(text_of(step, cfg->api_key, &key));
+    base = without_slash(base);
+    bool own = base.n || !str_is_empty(key); /* its server, or its account there */
+    if (step->env->gateway.url.n && !own)
+        TRY(call_gateway(step, ret_call));
+    else
+        TRY(call_server(step, base, key, ret_call));
     ret_call->http.engine = HTTP_OWN;
     ret_call->http.method = HTTP_POST;
     TRY(request_text(step, cfg, &ret_call->http.body));
@@ -270,9 +308,6 @@ static Err prepare(struct wf_step *step, const struct llm_cfg *cfg, struct step_
                                  : S("application/json"));
     if (step->env->user_agent.n)
         step_call_header(ret_call, S("User-Agent"), step->env->user_agent);
-    if (key.n)
-        step_call_header(ret_call, S("Authorization"),
-                         str_fmt(step->a, "Bearer %.*s", P(str_trim(key))));
     return OK;
 }
 
