@@ -220,6 +220,8 @@ TEST_FIBER(http_stream_cancel_closes_within_milliseconds)
     t_upstream_stop(&u);
 }
 
+static atomic_int unasked; /* how often */
+
 /* Says that it keeps the connection, then sends what nobody asked for. */
 static void serve_unasked(struct t_conn *c)
 {
@@ -232,7 +234,19 @@ static void serve_unasked(struct t_conn *c)
             usleep(2000);
             t_conn_write_c(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
         }
+        atomic_fetch_add(&unasked, 1);
     }
+}
+
+/* It was sent, and the loop has had turns to read it: what comes after the next request only cannot
+ * be told from its answer. */
+static Err until_unasked(int n)
+{
+    while (atomic_load(&unasked) < n)
+        TRY(fiber_sleep(USEC_MS));
+    for (int i = 0; i < 5; i++)
+        TRY(fiber_sleep(USEC_MS));
+    return OK;
 }
 
 TEST_FIBER(http_bytes_after_an_answer_never_become_the_next_one)
@@ -245,7 +259,7 @@ TEST_FIBER(http_bytes_after_an_answer_never_become_the_next_one)
         struct http_call call = {.url = t_upstream_url(&u, "/")};
         t_expect_ok(http_fetch(t_arena(), &call, &reply));
         t_expect_str(reply.body, S("ok"));
-        t_expect_ok(fiber_sleep(20 * USEC_MS));
+        t_expect_ok(until_unasked(i + 1));
     }
     t_expect_int(atomic_load(&u.n_conns), 6);
     t_upstream_stop(&u);

@@ -122,7 +122,6 @@ TEST(sieve_holds_all_where_only_the_whole_is_looked_at)
 {
     struct llm_sieve_rule rule = {.kind = LLM_SIEVE_CHUNKS, .window = SIZE_MAX, .whole = true};
     struct looker l = {0};
-    AUTO_BUF(out, KIB(64));
     AUTO(llm_sieve) *s = llm_sieve_new(&rule, look, &l);
     Str piece;
 
@@ -138,7 +137,6 @@ TEST(sieve_keeps_the_end_until_the_whole_was_looked_at)
 {
     struct llm_sieve_rule rule = usual;
     struct looker l = {0};
-    AUTO_BUF(out, KIB(64));
     AUTO(llm_sieve) *s = NULL;
     Str piece;
 
