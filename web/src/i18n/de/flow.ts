@@ -203,7 +203,7 @@ export const nodeWords: Messages['nodeWords'] = {
     'trigger.event': ['Ereignis'],
     'trigger.event.on': [
       'Ereignisse',
-      'run.succeeded, run.failed, run.cancelled, approval.requested oder Namen von Ereignissen, die geschickt werden.',
+      'run.succeeded, run.failed, run.cancelled, approval.requested, provider.down, provider.up, budget.warning, budget.exhausted, limits.degraded, limits.restored oder Namen von Ereignissen, die geschickt werden.',
     ],
     'trigger.event.workflow': [
       'Workflow',
