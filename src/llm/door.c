@@ -116,7 +116,7 @@ Err llm_refused(struct llm_call *c, int status, const HttpHeaders *headers, Str 
         return OK;
     /* A server without responses says so in many ways; its chat tells whether that is so. */
     c->lacking = c->op == LLM_RESPONSES && !c->translated && !c->follows.n &&
-                 c->target.provider->kind->responses == LLM_RESPONSES_PERHAPS &&
+                 llm_responses_of(c->target.provider) == LLM_RESPONSES_PERHAPS &&
                  (status == 404 || status == 405 || status == 501);
     if (c->lacking)
         return OK;

@@ -32,11 +32,12 @@ struct translate_job {
 bool llm_is_foreign(const struct llm_call *c)
 {
     const struct llm_provider *p = c->target.provider;
-    bool responses = c->dialect == &llm_dialect_responses;
 
-    if (responses && p->kind->responses == LLM_RESPONSES_PERHAPS)
-        return llm_lacks_has(c->llm->lacks, p, time_mono());
-    return responses ? p->kind->responses != LLM_RESPONSES_YES : p->kind->dialect != c->dialect;
+    if (c->dialect != &llm_dialect_responses)
+        return p->kind->dialect != c->dialect;
+    enum llm_has_responses has = llm_responses_of(p);
+    return has == LLM_RESPONSES_PERHAPS ? llm_lacks_has(c->llm->lacks, p, time_mono())
+                                        : has == LLM_RESPONSES_NO;
 }
 
 /* As the client's dialect calls them. */

@@ -19,6 +19,29 @@ struct llm_lacks {
     size_t next;
 };
 
+static Str host_of(Str url)
+{
+    size_t at = str_find(url, S("://"));
+    Str host = at == SIZE_MAX ? url : str_skip(url, at + 3);
+
+    host = str_head(host, str_find_char(host, '/'));
+    return str_head(host, str_find_char(host, ':'));
+}
+
+enum llm_has_responses llm_responses_of(const struct llm_provider *p)
+{
+    static const Str own = S_INIT("api.openai.com");
+    Str host = host_of(p->base_url);
+
+    if (p->kind->responses != LLM_RESPONSES_YES || !str_eq(str_c(p->kind->name), S("openai")))
+        return p->kind->responses;
+    if (!host.n || str_eq_nocase(host, own))
+        return LLM_RESPONSES_YES;
+    Str region = str_head(host, host.n > own.n ? host.n - own.n : 0);
+    bool regional = str_ends(region, S(".")) && str_eq_nocase(str_skip(host, region.n), own);
+    return regional ? LLM_RESPONSES_YES : LLM_RESPONSES_PERHAPS;
+}
+
 struct llm_lacks *llm_lacks_new(void)
 {
     struct llm_lacks *lacks = calloc(1, sizeof *lacks);

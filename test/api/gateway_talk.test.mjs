@@ -67,7 +67,10 @@ onEachDatabase(
       await providers();
       const name = `claude-3-7-sonnet-g${++n}-${ctx.db}`; /* one that thinks, to those who look */
       const server = { anthropic: claude, gemini }[kind] ?? ctx.model;
-      server.script(name, ...answers.map((a) => behaviours[kind === 'perhaps' ? 'chat' : kind](a)));
+      server.script(
+        name,
+        ...answers.map((a) => behaviours[['perhaps', 'openai'].includes(kind) ? 'chat' : kind](a)),
+      );
       return {
         name: `${kind}/${name}`,
         seen: () => server.of(name),
@@ -108,7 +111,7 @@ onEachDatabase(
       strict: false,
     };
 
-    for (const kind of [...kinds, 'perhaps']) {
+    for (const kind of [...kinds, 'perhaps', 'openai']) {
       test(`${kind}: a response is whole, and what it repeats is what was asked`, async () => {
         const m = await model(kind, { text: 'Grüße \u{1f9f6}.' });
         const metadata = { topic: 'x' };
