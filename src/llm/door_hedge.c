@@ -203,9 +203,11 @@ static bool start_spare(struct llm_race *x, struct fiber_group *g)
 
     if (attempts_of(x) >= r->attempts || !take_spare(x, &i, &target))
         return false;
-    bool reserved = llm_call_reserve_again(r->c, &x->holds[x->n_holds]) == OK;
-    x->n_holds += reserved;
-    /* Reserving may have taken its time. */
+    struct llm_hold hold;
+    /* That may take its time, and lanes end meanwhile, which give theirs back. */
+    bool reserved = llm_call_reserve_again(r->c, &hold) == OK;
+    if (reserved)
+        x->holds[x->n_holds++] = hold;
     if (reserved && !is_decided(x) && lane_start(x, g, i, &target) == OK) {
         r->tried |= 1u << i;
         return true;
