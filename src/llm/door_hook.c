@@ -15,11 +15,14 @@ enum {
     STREAM_KEPT_MAX = 64 << 20,
 };
 
+struct bound_hook {
+    const struct llm_hook *hook;
+    unsigned wants;
+};
+
 struct llm_call_hook {
     struct llm_hook_call info;
-    const struct llm_hook *bound[LLM_HOOKS_OF_CALL_MAX];
-    unsigned wants[LLM_HOOKS_OF_CALL_MAX];
-    size_t n;
+    VEC(struct bound_hook) bound;
     unsigned all; /* wants of all */
     int rank;     /* of the verdict that is recorded */
     Str by, verdict, reason;
@@ -35,16 +38,13 @@ struct llm_call_hook {
 
 /* ---- who wants to look ---- */
 
-static void bind_hook(struct llm_call_hook *h, const struct llm_hook *hook)
+static void bind_hook(struct arena *a, struct llm_call_hook *h, const struct llm_hook *hook)
 {
     unsigned wants = hook->wants(hook->ctx, &h->info);
 
     if (!wants)
         return;
-    if (h->n == LLM_HOOKS_OF_CALL_MAX)
-        DIE("more hooks than there can be");
-    h->bound[h->n] = hook;
-    h->wants[h->n++] = wants;
+    vec_push(a, &h->bound, ((struct bound_hook){hook, wants}));
     h->all |= wants;
 }
 
@@ -66,10 +66,10 @@ void llm_hook_find(struct llm_call *c, const struct llm_view *view, bool any_rou
                                      .streamed = c->stream,
                                      .any_route = any_route};
     for (size_t i = 0; i < c->llm->n_hooks; i++)
-        bind_hook(h, c->llm->hooks[i]);
+        bind_hook(c->req->a, h, c->llm->hooks[i]);
     vec_each(&view->guards, g)
-        bind_hook(h, &g->hook);
-    c->hook = h->n ? h : NULL;
+        bind_hook(c->req->a, h, &g->hook);
+    c->hook = h->bound.n ? h : NULL;
 }
 
 static bool wants(const struct llm_call *c, enum llm_hook_event event)
@@ -139,11 +139,11 @@ static Err look_or(struct llm_call *c, enum llm_hook_event event, enum llm_hook_
         h->info.provider = c->target.provider->name;
         h->info.upstream = c->target.model;
     }
-    for (size_t i = 0; i < h->n; i++) {
-        const struct llm_hook *hook = h->bound[i];
+    for (size_t i = 0; i < h->bound.n; i++) {
+        const struct llm_hook *hook = h->bound.at[i].hook;
         struct llm_hook_verdict v = {0};
-        enum llm_hook_event its = h->wants[i] >> event & 1 ? event : other;
-        if (!(h->wants[i] >> its & 1))
+        enum llm_hook_event its = h->bound.at[i].wants >> event & 1 ? event : other;
+        if (!(h->bound.at[i].wants >> its & 1))
             continue;
         Err e = hook->look(hook->ctx, &h->info, its, said, &v);
         if (e == OK && v.action == LLM_REFUSE)
@@ -387,13 +387,14 @@ static void begin_hold(struct llm_call *c)
                                   .whole = wants(c, LLM_ON_RESPONSE)};
     const unsigned chunk = 1u << LLM_ON_CHUNK, response = 1u << LLM_ON_RESPONSE;
 
-    for (size_t i = 0; i < h->n; i++) {
-        if ((h->wants[i] & (chunk | response)) == response)
+    for (size_t i = 0; i < h->bound.n; i++) {
+        if ((h->bound.at[i].wants & (chunk | response)) == response)
             rule.chunks = false; /* the client has nothing before it has seen all */
-        if (!(h->wants[i] & chunk))
+        if (!(h->bound.at[i].wants & chunk))
             continue;
-        rule.window = h->bound[i]->window < rule.window ? h->bound[i]->window : rule.window;
-        rule.back = h->bound[i]->back > rule.back ? h->bound[i]->back : rule.back;
+        rule.window =
+            h->bound.at[i].hook->window < rule.window ? h->bound.at[i].hook->window : rule.window;
+        rule.back = h->bound.at[i].hook->back > rule.back ? h->bound.at[i].hook->back : rule.back;
     }
     h->in_chunks = rule.chunks;
     h->sieve = llm_sieve_new(&rule, show, c);
@@ -413,7 +414,7 @@ static Err ended(struct llm_call *c, Err e)
 
     if (e == OK || e == E_CANCELLED || h->failure != OK)
         return e;
-    note(c, h->bound[0], RANK_ENDED, "failed", str_c(err_client_text(e)));
+    note(c, h->bound.at[0].hook, RANK_ENDED, "failed", str_c(err_client_text(e)));
     return end(h, e == E_INVALID ? err_detail(E_UNAVAILABLE, "A guard gave no verdict that can be "
                                                              "heeded.")
                                  : e);
@@ -484,12 +485,14 @@ Err llm_hook_results(struct llm_call *c, struct llm_said *said, const struct jso
     struct llm_hook_verdict v = {0};
     size_t i = 0;
 
-    while (!(h->wants[i] >> LLM_ON_MODERATION & 1)) /* it was asked whether there is one */
+    while (!(h->bound.at[i].wants >> LLM_ON_MODERATION & 1)) /* it was asked whether there is one */
         i++;
-    Err e = h->bound[i]->look(h->bound[i]->ctx, &h->info, LLM_ON_MODERATION, said, &v);
+    Err e =
+        h->bound.at[i].hook->look(h->bound.at[i].hook->ctx, &h->info, LLM_ON_MODERATION, said, &v);
     if (e == OK && json_len(v.results) != said->parts.n)
-        e = err_detail(E_UNAVAILABLE, "The guard \"%.*s\" gave no results.", P(h->bound[i]->name));
-    note(c, h->bound[i], RANK_ENDED, e == OK ? "answered" : "failed",
+        e = err_detail(E_UNAVAILABLE, "The guard \"%.*s\" gave no results.",
+                       P(h->bound.at[i].hook->name));
+    note(c, h->bound.at[i].hook, RANK_ENDED, e == OK ? "answered" : "failed",
          e == OK ? S("") : str_c(err_client_text(e)));
     if (e != OK)
         return end(h, e);

@@ -88,6 +88,28 @@ onEachDatabase(
       return true;
     };
 
+    test('many that are made at one moment are asked, and bring nothing down', async () => {
+      const url = guards.plan(`/crowd-${ctx.db}`, { action: 'allow' });
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, i) =>
+          ctx.api.post('/api/guards', {
+            name: `crowd-${i}`,
+            url,
+            events: ['request'],
+            routes: ['*'],
+            private_network: true,
+          }),
+        ),
+      );
+      for (const one of answers) {
+        if (one.status === 201) made.push(one.json.id);
+        else expectProblem(one, 422, 'invalid');
+      }
+      assert.ok(made.length >= 16);
+      const name = model({ text: 'still here' });
+      assert.equal((await chat(name)).choices[0].message.content, 'still here');
+    });
+
     test('a guard is made, listed, changed, tested and deleted', async () => {
       const g = await guard('none', ['request', 'chunk']);
       assert.match(g.secret, /^whsec_/);

@@ -68,7 +68,7 @@ struct llm_hook {
     void *ctx;
 };
 
-enum { LLM_HOOKS_MAX = 8, LLM_HOOKS_OF_CALL_MAX = 24 };
+enum { LLM_HOOKS_MAX = 8 }; /* of the program itself */
 
 /* Before the gateway serves; @hook must stay. */
 void llm_hook_add(struct llm *llm, const struct llm_hook *hook);
