@@ -58,6 +58,7 @@ struct mail_source {
     int64_t uidvalidity;
     const struct imap_message *message; /* with its body */
     bool cut;                           /* the body is not all of it */
+    size_t max_output;                  /* as JSON; contents of attachments keep below it */
 };
 /* What a run gets of a message. E_TOO_LARGE. */
 Err mail_input(struct arena *a, const struct mail_source *source, struct json **ret_input) YIELDS;

@@ -332,7 +332,8 @@ static Err read_one(struct mailbox *box, uint32_t uid)
     struct mail_source source = {.cfg = box->cfg,
                                  .uidvalidity = box->row.uidvalidity,
                                  .message = &message,
-                                 .cut = message.size > message.body.n};
+                                 .cut = message.size > message.body.n,
+                                 .max_output = box->engine->o.env.max_output};
     Err e = mail_input(a, &source, &input);
     if (e == E_TOO_LARGE) {
         count("refused");

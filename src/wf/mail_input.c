@@ -4,7 +4,7 @@
 #include "rt/work.h"
 #include "wf/mail.h"
 
-enum { TEXT_MAX = 2 << 20 };
+enum { TEXT_MAX = 2 << 20, JSON_MAX = 128 << 20 };
 
 static bool contains_nocase(struct arena *a, Str text, Str part)
 {
@@ -170,12 +170,40 @@ static Err read_all(struct job *j)
     return OK;
 }
 
+static Str content_of(const struct json *attachment)
+{
+    return json_str_of(json_at(attachment, "content"), S(""));
+}
+
+/* A trigger that gives more than a step may fails its run: the largest contents are left out then.
+ */
+static void keep_below(struct job *j, size_t max)
+{
+    AUTO_BUF(text, JSON_MAX);
+    const struct json *all = json_at(j->input, "attachments");
+
+    json_write(&text, j->input);
+    for (size_t n = text.n; n > max;) {
+        struct json *largest = NULL;
+        for (size_t i = 0; i < json_len(all); i++)
+            if (content_of(json_item(all, i)).n > content_of(largest).n)
+                largest = json_item(all, i);
+        if (!largest)
+            break;
+        n -= content_of(largest).n;
+        json_set(j->a, largest, S("content"), json_null(j->a));
+        json_set(j->a, largest, S("content_omitted"), json_bool(j->a, true));
+    }
+}
+
 static Err work(void *arg)
 {
     struct job *j = arg;
 
     mime_parse(j->a, j->source->message->body, &j->m);
-    return read_all(j);
+    TRY(read_all(j));
+    keep_below(j, j->source->max_output);
+    return OK;
 }
 
 Err mail_input(struct arena *a, const struct mail_source *source, struct json **ret_input)

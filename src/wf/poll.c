@@ -100,6 +100,17 @@ Err poll_refuse(struct poll_look *l, struct arena *a, const struct poll_find *f,
     return pass(l, a, f, "refused");
 }
 
+void poll_fit(const struct poll_look *l, struct arena *a, struct json *input)
+{
+    AUTO_BUF(text, l->engine->o.env.max_output);
+
+    json_write(&text, input);
+    if (!text.failed)
+        return;
+    json_set(a, input, S("content"), json_null(a));
+    json_set(a, input, S("content_omitted"), json_bool(a, true));
+}
+
 static void done_with_run(struct db_tx *tx, Id run, void *ctx)
 {
     const struct poll_find *f = ctx;

@@ -166,6 +166,7 @@ static Err add_content(struct look *l, struct arena *a, const struct ready *r, s
     if (text && !utf8_valid(content))
         return err_detail(E_INVALID, "What is in it is not UTF-8: take its content as base64.");
     json_set(a, input, S("content"), json_str(a, text ? content : crypto_base64(a, content)));
+    poll_fit(l->l, a, input);
     return OK;
 }
 

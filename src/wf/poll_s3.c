@@ -239,6 +239,7 @@ static Err add_content(struct look *k, struct arena *a, const struct s3_object *
     if (text && !utf8_valid(content))
         return err_detail(E_INVALID, "What is in it is not UTF-8: take its content as base64.");
     json_set(a, input, S("content"), json_str(a, text ? content : crypto_base64(a, content)));
+    poll_fit(k->l, a, input);
     return OK;
 }
 

@@ -53,6 +53,8 @@ struct poll_find {
 /* Start a run. OK also for what starts none, now or ever: it is then noted as done. E_RATE_LIMITED:
  * not now, row.next_at is when; end the look. Anything else ends it as a failure. */
 Err poll_start(struct poll_look *l, struct arena *a, const struct poll_find *f) YIELDS;
+/* Leave the "content" of @input out if it is more than a step may give: the run would fail. */
+void poll_fit(const struct poll_look *l, struct arena *a, struct json *input);
 /* Note it as done without a run, because of @why, which is shown. */
 Err poll_refuse(struct poll_look *l, struct arena *a, const struct poll_find *f, Err why) YIELDS;
 /* Show what is wrong with one of the finds; one of them says enough. Whether it is news. */

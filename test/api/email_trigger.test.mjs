@@ -391,6 +391,28 @@ for (const db of databases) {
         assert.ok(second.size > 100_000);
       });
 
+      test('files that would be more than a step may give come by name, the largest', async () => {
+        const d = await double();
+        const id = await listening(reads('Full', atDouble(d)));
+        const part = (name, n) =>
+          ['--b', `Content-Disposition: attachment; filename=${name}`, '', 'x'.repeat(n)].join('\r\n');
+        const parts = ['--b', '', 'Text', part('one', 3 << 20), part('two', 7 << 19), part('three', 9)];
+        d.deliver(
+          mail('Full', [...parts, '--b--'].join('\r\n'), {
+            more: 'Content-Type: multipart/mixed; boundary=b',
+          }),
+        );
+        const [full] = await inputs(id, 1);
+        assert.deepEqual(
+          full.attachments.map((f) => [f.name, f.content === null, f.content_omitted ?? false]),
+          [
+            ['one', false, false],
+            ['two', true, true],
+            ['three', false, false],
+          ],
+        );
+      });
+
       test('flow control lets mails wait in the folder, and what cannot start a run is passed over', async () => {
         const d = await double();
         const definition = reads('Flow', atDouble(d), {

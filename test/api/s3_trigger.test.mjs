@@ -116,6 +116,16 @@ for (const db of databases) {
       assert.equal((await runsOf(id)).length, 3);
     });
 
+    test('what is more than a step may give comes without its content', async () => {
+      const s3 = await bucket();
+      s3.put('a', Buffer.alloc(7 << 20));
+      const id = await server.api.published(
+        watches('Full', { ...s3.settings, existing: true, content: 'base64', max_size: '8MiB' }),
+      );
+      const [full] = await outputs(id, 1);
+      assert.deepEqual([full.size, full.content, full.content_omitted], [7 << 20, null, true]);
+    });
+
     test('a list of many pages is gone through, and gone through again', async () => {
       const s3 = await bucket();
       s3.page = 300;
