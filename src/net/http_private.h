@@ -28,7 +28,7 @@ enum {
     BODY_BUFFER = 64 * 1024,    /* of a body that nobody reads yet; then reading stops */
     PENDING_STOP = 16 * 1024,   /* of requests behind the present one; likewise */
     DISCARD_MAX = 64 * 1024,    /* of an unread body, to keep a connection */
-    LINGER_MAX = 256 * 1024,    /* read and dropped after the last answer */
+    LINGER_MAX = 16 << 20,      /* read and dropped after the last answer, within LINGER_TIME */
     HEAD_MAX = 32 * 1024,       /* of an answer's head */
     DEFAULT_MAX_BODY = 1 << 20, /* of routes that do not say */
 };
