@@ -167,7 +167,8 @@ class Server:
                                          headers={"authorization": "Bearer " + (self.key or self.make_key()),
                                                   "content-type": "application/json"})
         with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+            text = answer.read()
+            return json.loads(text) if text else None
 
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
