@@ -168,18 +168,37 @@ char *str_dup_c(struct arena *a, Str s)
 
 Str str_fmt(struct arena *a, const char *fmt, ...)
 {
+    char brief[256]; /* most are: formatted once */
     va_list ap, again;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(brief, sizeof brief, fmt, ap);
     va_end(ap);
     if (n < 0)
         DIE("bad format \"%s\"", fmt);
     char *p = arena_bytes(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    if ((size_t)n < sizeof brief)
+        memcpy(p, brief, (size_t)n + 1);
+    else
+        vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (Str){p, (size_t)n};
+}
+
+Str str_from_i64(struct arena *a, int64_t v)
+{
+    char text[20]; /* "-9223372036854775808" */
+    size_t at = sizeof text;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (v < 0)
+        text[--at] = '-';
+    return str_dup(a, (Str){text + at, sizeof text - at});
 }
 
 Str str_join(struct arena *a, const Str *parts, size_t n, Str sep)

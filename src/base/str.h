@@ -98,6 +98,8 @@ Err str_to_size(Str s, size_t *ret_bytes);
 Str str_dup(struct arena *a, Str s);
 char *str_dup_c(struct arena *a, Str s);
 Str str_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A number in decimal digits, much cheaper than str_fmt(). */
+Str str_from_i64(struct arena *a, int64_t v);
 /* @n strings joined. */
 Str str_join(struct arena *a, const Str *parts, size_t n, Str sep);
 /* ASCII lower case. */

@@ -150,6 +150,15 @@ TEST(strings_are_made_in_arenas)
     t_expect_str(str_join(a, parts, 1, S(", ")), S("a"));
     t_expect_str(str_lower(a, S("AbZ[\xc3\x84")), S("abz[\xc3\x84"));
     t_expect_str(str_fmt(a, "%s", ""), S(""));
+    for (size_t n = 253; n < 259; n++) { /* about the length up to which it is formatted once */
+        char want[260];
+        memset(want, '0', sizeof want);
+        want[n - 1] = '7';
+        t_expect_str(str_fmt(a, "%0*d", (int)n, 7), str_from(want, n));
+    }
+    t_expect_str(str_from_i64(a, 0), S("0"));
+    t_expect_str(str_from_i64(a, INT64_MAX), S("9223372036854775807"));
+    t_expect_str(str_from_i64(a, INT64_MIN), S("-9223372036854775808"));
 }
 
 /* The first vectors published for SipHash-1-3: key 00 01 .. 0f, message empty and 00. */

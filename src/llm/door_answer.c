@@ -269,7 +269,7 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     if (c->dialect == &llm_dialect_anthropic)
         res_header(c->res, S("request-id"), c->req->request_id);
     res_header(c->res, S("X-Heddle-Provider"), c->target.provider->name);
-    res_header(c->res, S("X-Heddle-Attempts"), str_fmt(a, "%u", c->attempts));
+    res_header(c->res, S("X-Heddle-Attempts"), str_from_i64(a, c->attempts));
     if (c->hedged)
         res_header(c->res, S("X-Heddle-Hedged"), S("true"));
     if (c->trimmed.n)
@@ -279,7 +279,7 @@ void llm_answer_headers(struct llm_call *c, const HttpHeaders *headers)
     if (c->changed.n)
         res_header(c->res, S("X-Heddle-Changed"), c->changed);
     res_header(c->res, S("X-Heddle-Overhead-Us"),
-               str_fmt(a, "%lld", (long long)(c->first_sent_at - c->ready_at)));
+               str_from_i64(a, (int64_t)(c->first_sent_at - c->ready_at)));
 }
 
 /* ---- results ---- */

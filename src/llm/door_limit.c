@@ -85,15 +85,23 @@ Err llm_call_open(struct llm_call *c)
 /* "6m0s", "1.5s", "120ms": as OpenAI writes it. */
 static Str span_text(struct arena *a, Usec span)
 {
-    long long ms = (long long)((span + USEC_MS - 1) / USEC_MS);
+    int64_t ms = (int64_t)((span + USEC_MS - 1) / USEC_MS);
+    Str parts[6] = {{NULL, 0}};
+    size_t n = 0;
 
     if (ms < 1000)
-        return str_fmt(a, "%lldms", ms);
+        return str_join(a, (Str[]){str_from_i64(a, ms), S("ms")}, 2, S(""));
     if (ms < 60000)
-        return str_fmt(a, "%lld.%03llds", ms / 1000, ms % 1000);
-    return ms < 3600000
-               ? str_fmt(a, "%lldm%llds", ms / 60000, ms / 1000 % 60)
-               : str_fmt(a, "%lldh%lldm%llds", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60);
+        return str_fmt(a, "%lld.%03llds", (long long)ms / 1000, (long long)ms % 1000);
+    if (ms >= 3600000) {
+        parts[n++] = str_from_i64(a, ms / 3600000);
+        parts[n++] = S("h");
+    }
+    parts[n++] = str_from_i64(a, ms / 60000 % 60);
+    parts[n++] = S("m");
+    parts[n++] = str_from_i64(a, ms / 1000 % 60);
+    parts[n++] = S("s");
+    return str_join(a, parts, n, S(""));
 }
 
 /* What is left to the key, by the names that OpenAI has for it. */
@@ -115,8 +123,8 @@ static void add_left(struct llm_call *c)
         const struct llm_left *l = &c->hold.left[i];
         if (!l->known)
             continue;
-        res_header(c->res, names[i][0], str_fmt(a, "%lld", (long long)l->max));
-        res_header(c->res, names[i][1], str_fmt(a, "%lld", (long long)l->left));
+        res_header(c->res, names[i][0], str_from_i64(a, l->max));
+        res_header(c->res, names[i][1], str_from_i64(a, l->left));
         res_header(c->res, names[i][2], span_text(a, l->resets_in));
     }
 }

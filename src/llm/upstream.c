@@ -7,9 +7,9 @@
  * do. */
 static Str under_v1(struct arena *a, const struct llm_provider *p, const char *path)
 {
-    const char *v1 = str_ends(p->base_url, S("/v1")) ? "" : "/v1";
+    Str v1 = str_ends(p->base_url, S("/v1")) ? S("") : S("/v1");
 
-    return str_fmt(a, "%.*s%s%s", P(p->base_url), v1, path);
+    return str_join(a, (Str[]){p->base_url, v1, str_c(path)}, 3, S(""));
 }
 
 /* The addresses of Google have a version of their own. */
